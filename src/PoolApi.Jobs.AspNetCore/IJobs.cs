@@ -48,7 +48,7 @@ public sealed class EnqueueOptions
     /// <summary>The job is not begun before. Not set: at once.</summary>
     public DateTimeOffset? RunAt { get; set; }
 
-    /// <summary>How long after it is due the job must have ended, 1 second to 7 days. Not set: whenever.</summary>
+    /// <summary>The job expires if it has not ended this long after it is due, 1 second to 7 days. Not set: the job has no deadline.</summary>
     public TimeSpan? Timeout { get; set; }
 
     /// <summary>Words to find the job by: up to 16, each of 1 to 64 ASCII letters, digits, '-', '_', '.', ':' or '/'. The job has each once, sorted.</summary>

@@ -33,7 +33,7 @@ public sealed class JobsOptions
     /// </summary>
     public long? MemoryBytes { get; set; }
 
-    /// <summary>How long after the death of an instance other instances run its jobs, 3 s to 1 h.</summary>
+    /// <summary>How long after the death of an instance its jobs are queued again, 3 s to 1 h.</summary>
     public TimeSpan Lease { get; set; } = Defaults.Lease;
 
     /// <summary>How long a finished job keeps its body and result, 1 s to 3650 days. The job is gone altogether after twice as long.</summary>

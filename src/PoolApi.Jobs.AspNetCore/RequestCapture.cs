@@ -54,7 +54,7 @@ public sealed class RequestCapture
     /// <summary>Keeps headers. If two requests under one Idempotency-Key differ in one of these headers, the second is refused.</summary>
     /// <param name="names">Their names.</param>
     /// <returns>This.</returns>
-    /// <exception cref="ArgumentException">A name is none, or of a header that must not or cannot be kept.</exception>
+    /// <exception cref="ArgumentException">A text is not the name of a header, or the header must not or cannot be kept.</exception>
     public RequestCapture Headers(params ReadOnlySpan<string> names)
     {
         foreach (string name in names)

@@ -15,7 +15,7 @@ namespace PoolApi.Jobs.AspNetCore.Handlers;
 
 /// <summary>Stores jobs from code, as the requests that their handlers' endpoints run.</summary>
 internal sealed class JobEnqueuer(
-    IEnumerable<JobHandler> handlers, JobKinds kinds, JobDispatchers dispatchers, IJobStore store, JobWatch watch, JobInstruments instruments,
+    IEnumerable<JobHandler> handlers, JobKinds kinds, JobDispatchers dispatchers, IJobStore store, JobWatch watch,
     IOptions<JobsOptions> options, IOptions<JsonOptions> json) : IJobs
 {
     public async ValueTask<Job> EnqueueAsync<T>(T payload, EnqueueOptions? options, CancellationToken cancellationToken)
@@ -28,7 +28,6 @@ internal sealed class JobEnqueuer(
         JobAcceptance acceptance = await dispatchers.AcceptAsync(job, isWaitedFor: false, cancellationToken);
         span.Sent(acceptance.Job);
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) throw new IdempotencyKeyReusedException(job.Idempotency!.Key);
-        if (acceptance.Outcome == AcceptOutcome.Created) instruments.Accepted(job.Kind);
         return acceptance.Job;
     }
 

@@ -24,5 +24,5 @@ internal static class IntakeRejections
     /// <summary>422, as the draft of the header has it.</summary>
     public static IResult KeyReused(HttpContext context) => JobProblem.Of(
         context, JobProblems.KeyReused,
-        "This Idempotency-Key belongs to another request: another method, path, query, content type or body. Nothing was accepted. Send each request with a key of its own.");
+        "This Idempotency-Key belongs to another request: another method, path, query, content type, body, kept header or user. Nothing was accepted. Send each request with a key of its own.");
 }

@@ -48,8 +48,6 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
         (IResult? tooMuch, JobAcceptance acceptance) = await CommitJobAsync();
         if (tooMuch is not null) return tooMuch;
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeRejections.KeyReused(context);
-        if (acceptance.Outcome == AcceptOutcome.Created)
-            context.RequestServices.GetRequiredService<JobInstruments>().Accepted(acceptance.Job.Kind);
 
         if (preference.RespondAsync) return await RespondAsync(acceptance.Job);
         if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return IntakeRejections.KeyInProgress(context, acceptance.Job);
@@ -133,7 +131,9 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
         preference.SetApplied(context.Response);
         try
         {
-            if (preference.Wait is not null && job.State.IsFinal()) return await AnswerAsync(job);
+            // Without room for the result now, the client learns at least that the job is accepted, and where it is.
+            if (preference.Wait is not null && job.State.IsFinal() && await JobResults.TryReadAsync(context, Store, job.Id, withLocation: true) is { } result)
+                return result;
         }
         catch (JobStoreUnavailableException)
         {
@@ -150,11 +150,12 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
             CancellationToken draining = context.RequestServices.GetRequiredService<IPoolLifetime>().Draining;
             using (var over = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, draining))
                 job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
-            // A job that runs when the pool closes is finished, or handed back to the store.
-            if (!job.State.IsFinal()) job = await FollowAsync(job, static j => j.State != JobState.Running, context.RequestAborted);
+            // A job that this instance runs is finished, or handed back to the store. The stop does not wait for another instance.
+            string here = context.RequestServices.GetRequiredService<JobDispatchers>().Owner;
+            if (!job.State.IsFinal()) job = await FollowAsync(job, j => j.State != JobState.Running || j.Worker != here, context.RequestAborted);
             if (!job.State.IsFinal()) return IntakeRejections.Draining(context);
         }
-        return await AnswerAsync(job);
+        return await JobResults.ReadAsync(context, Store, job.Id, withLocation: true);
     }
 
     /// <summary>Follows the job until the condition holds or the token is cancelled. While the store is unavailable, this tries again.</summary>
@@ -186,8 +187,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
         return job;
     }
 
-    private Task<IResult> AnswerAsync(Job job) =>
-        JobResults.ReadAsync(context, context.RequestServices.GetRequiredService<IJobStore>(), job.Id, withLocation: true);
+    private IJobStore Store => context.RequestServices.GetRequiredService<IJobStore>();
 
     private NewJob ToJob(ReadOnlyMemory<byte> body, string metadata, RequestCapture capture, int maxAttempts)
     {

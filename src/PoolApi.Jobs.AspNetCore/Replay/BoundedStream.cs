@@ -6,7 +6,15 @@ internal sealed class ResultTooLargeException(int limit) : Exception($"The answe
 /// <summary>Keeps in memory what is written to it, and throws beyond a limit.</summary>
 internal sealed class BoundedStream(int limit) : MemoryStream
 {
+    private bool _isExceeded;
+
     public ReadOnlyMemory<byte> Written => GetBuffer().AsMemory(0, (int)Length);
+
+    /// <summary>Throws if a write was beyond the limit: the writer may have swallowed its exception.</summary>
+    public void ThrowIfExceeded()
+    {
+        if (_isExceeded) throw new ResultTooLargeException(limit);
+    }
 
     public override void Write(byte[] buffer, int offset, int count)
     {
@@ -40,6 +48,7 @@ internal sealed class BoundedStream(int limit) : MemoryStream
 
     private void Check(int more)
     {
-        if (Length + more > limit) throw new ResultTooLargeException(limit);
+        _isExceeded |= Length + more > limit;
+        ThrowIfExceeded();
     }
 }

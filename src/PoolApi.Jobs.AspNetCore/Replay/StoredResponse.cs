@@ -79,6 +79,7 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
     {
         await _body.CompleteAsync();
         await (_start ??= RunStartingAsync());
+        _kept.ThrowIfExceeded();
     }
 
     /// <summary>Runs the callbacks of the end. After all code of the request has returned, with or without an exception.</summary>

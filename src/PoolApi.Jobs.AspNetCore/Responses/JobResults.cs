@@ -16,17 +16,21 @@ internal static class JobResults
     /// <param name="store">The store.</param>
     /// <param name="id">The job. A job of another client is answered as if it did not exist.</param>
     /// <param name="withLocation">Add <c>Content-Location</c>, the URL of the result: for a request that is not one for the result.</param>
-    public static async Task<IResult> ReadAsync(HttpContext context, IJobStore store, Guid id, bool withLocation = false)
+    public static async Task<IResult> ReadAsync(HttpContext context, IJobStore store, Guid id, bool withLocation = false) =>
+        await TryReadAsync(context, store, id, withLocation) ?? NoRoom(context);
+
+    /// <summary>As <see cref="ReadAsync"/>; <see langword="null"/> if the budget has no room.</summary>
+    public static async Task<IResult?> TryReadAsync(HttpContext context, IJobStore store, Guid id, bool withLocation)
     {
         var responses = context.RequestServices.GetRequiredService<ResponseBudget>();
         // The room for a small result is reserved before its length is known: then one query reads it.
         long inline = Math.Min(BodyLimits.Inline, responses.Limit);
-        if (responses.TryTake(context, inline) is not { } reservation) return NoRoom(context);
+        if (responses.TryTake(context, inline) is not { } reservation) return null;
         JobWithResult? outcome = await store.GetResultAsync(id, inline, context.RequestAborted);
         // A job that was retried meanwhile may have a longer result by now.
         while (outcome is { UnreadBytes: > 0 and var length } && outcome.Job.For(context) is not null && !HttpMethods.IsHead(context.Request.Method))
         {
-            if (!reservation.TryResize(length)) return NoRoom(context);
+            if (!reservation.TryResize(length)) return null;
             outcome = await store.GetResultAsync(id, length, context.RequestAborted);
         }
         if (outcome is null || outcome.Job.For(context) is null) return JobRejections.None(context);

@@ -28,6 +28,6 @@ internal static class StoreUnavailable
     public static IResult Answer(HttpContext context) => JobProblem.Later(
         context, CommonProblems.StoreUnavailable,
         "The store of the jobs cannot be used for now; jobs that were accepted are kept. Try again after the time in Retry-After: "
-        + "with the same Idempotency-Key, a request that was accepted after all is not accepted twice.",
+        + "a request that is repeated with the same Idempotency-Key is accepted once.",
         RetryAfter);
 }

@@ -26,7 +26,10 @@ internal sealed partial class JobDispatcher
         JobAcceptance acceptance = job.RunAt is null && TryReserve(job.Payload.Body.Length)
             ? await AcceptReservedAsync(job, isWaitedFor, cancellation)
             : await _store.AcceptAsync(job, cancellation);
-        if (isWaitedFor && acceptance is { Outcome: AcceptOutcome.Created, Claim: null }) RequestPromptClaim();
+        if (acceptance.Outcome != AcceptOutcome.Created) return acceptance;
+        // Here, since whoever called may have given up by now.
+        _instruments.Accepted(job.Kind);
+        if (isWaitedFor && acceptance.Claim is null) RequestPromptClaim();
         return acceptance;
     }
 

@@ -34,7 +34,6 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(store);
         ArgumentNullException.ThrowIfNull(pools);
         _watch = watch;
-        string owner = JobDispatcher.NewOwner();
         _all = new(() =>
         {
             IReadOnlyList<PoolKinds> each = pools();
@@ -42,11 +41,14 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
             return [.. each.Select((pool, i) =>
             {
                 KindFilter kinds = i > 0 ? KindFilter.Only(pool.Kinds) : KindFilter.AllBut(each.Skip(1).SelectMany(static other => other.Kinds));
-                return (new JobDispatcher(store, executor, pool.Pool, watch, part, instruments, time, logger, owner, kinds, i == 0 ? () => Made : null), kinds);
+                return (new JobDispatcher(store, executor, pool.Pool, watch, part, instruments, time, logger, Owner, kinds, i == 0 ? () => Made : null), kinds);
             })];
         });
         store.Listener = this;
     }
+
+    /// <inheritdoc cref="JobDispatcher.Owner"/>
+    public string Owner { get; } = JobDispatcher.NewOwner();
 
     /// <summary>The bytes of the bodies and results of claimed jobs.</summary>
     public long BytesInHand => Made.Sum(static d => d.BytesInHand);

@@ -62,6 +62,16 @@ public sealed class StoredResponseTests
     }
 
     [Fact]
+    public async Task A_handler_that_swallows_the_exception_of_a_write_does_not_make_a_cut_result_a_success()
+    {
+        using var response = new StoredResponse(5);
+        await response.Body.Stream.WriteAsync("1234"u8.ToArray(), ServiceApp.Token);
+        await Assert.ThrowsAsync<ResultTooLargeException>(() => response.Body.Stream.WriteAsync("56"u8.ToArray(), ServiceApp.Token).AsTask());
+
+        await Assert.ThrowsAsync<ResultTooLargeException>(response.EndAsync);
+    }
+
+    [Fact]
     public async Task A_callback_that_fails_fails_every_write_and_the_end()
     {
         using var response = new StoredResponse(100);

@@ -1,0 +1,64 @@
+using System.Net;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.Jobs;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>P5: a client whose job was accepted learns that, and where the job is, or when to come again.</summary>
+public sealed class AcceptedJobTests
+{
+    private static readonly TimeSpan Lease = TimeSpan.FromMinutes(10);
+
+    [Fact]
+    public async Task A_job_that_ends_within_the_wait_and_whose_result_has_no_room_is_answered_202_with_its_location()
+    {
+        await using StorableApp app = await StorableApp.StartAsync(static app => app.MapPost("/v1/work", static () => "done").AllowJobs().RunOnPool());
+        var budget = app.App.Services.GetRequiredService<ResponseBudget>();
+        using ResponseReservation all = budget.TryTake(new DefaultHttpContext(), budget.Limit)!;
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/work") { Headers = { { "Prefer", "respond-async, wait=150" } } };
+
+        using HttpResponseMessage answer = await app.Client.SendAsync(request, ServiceApp.Token);
+
+        Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+        all.Dispose();
+        var job = new Uri(answer.RequestMessage!.RequestUri!, answer.Headers.Location!);
+        Assert.Equal("done", await app.Client.GetStringAsync(new Uri($"{job}/result"), ServiceApp.Token));
+    }
+
+    [Fact]
+    public async Task A_stop_does_not_wait_for_a_job_that_another_instance_runs()
+    {
+        using var held = new ManualResetEventSlim();
+        await using StorableApp app = await StorableApp.StartAsync(
+            app => app.MapPost("/v1/work", async (HttpContext context) =>
+            {
+                await context.Request.Body.CopyToAsync(Stream.Null);
+                held.Wait(Patience.Long);
+                return "done";
+            }).AllowJobs().RunOnPool(),
+            // The body of the first job fills the budget, so this instance claims no second one.
+            storable: static o => (o.MaxPayloadBytes, o.MemoryBytes) = (1000, 1000));
+        using HttpResponseMessage first = await app.Client.SendAsync(Post("Prefer", "respond-async"), ServiceApp.Token);
+        Assert.Equal(HttpStatusCode.Accepted, first.StatusCode);
+        Task<HttpResponseMessage> waiting = app.Client.SendAsync(Post("Idempotency-Key", "\"once\""), ServiceApp.Token);
+        JobClaims claimed = default!;
+        await Patience.UntilAsync(async () =>
+        {
+            claimed = await app.Store.ClaimAsync("another", 1, 1_000_000, Lease, KindFilter.All, ServiceApp.Token);
+            return claimed.Claims.Count == 1;
+        });
+
+        Task stop = app.App.StopAsync(ServiceApp.Token);
+
+        using HttpResponseMessage answer = await waiting.Patiently();
+        await ServiceApp.AssertProblem(answer, 503, "draining");
+        Assert.Equal(JobState.Running, (await app.Store.GetAsync(claimed.Claims[0].Job.Id, ServiceApp.Token))!.State);
+        Assert.False(stop.IsCompleted); // the first job still runs
+        held.Set();
+        await stop.Patiently();
+
+        static HttpRequestMessage Post(string header, string value) =>
+            new(HttpMethod.Post, "/v1/work") { Headers = { { header, value } }, Content = new ByteArrayContent(new byte[600]) };
+    }
+}
