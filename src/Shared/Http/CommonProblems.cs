@@ -22,7 +22,7 @@ internal static class CommonProblems
 
     public static readonly ProblemType StoreUnavailable = new(
         "store-unavailable", 503, "The job store is unavailable",
-        "the store of the jobs cannot be used (under an `Idempotency-Key`, a request that was accepted after all is not accepted twice)", ProblemRetry.Later);
+        "the store of the jobs cannot be used (a request that is repeated under its `Idempotency-Key` is accepted once)", ProblemRetry.Later);
 
     public static readonly ProblemType InvalidRequest = new(
         "invalid-request", 400, "The request is not valid", "a parameter, a header or the body is wrong (`errors` names each field with what it may be)");

@@ -12,8 +12,10 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     public const string ProtocolsVariable = "Kestrel__EndpointDefaults__Protocols";
 
     private const int MostStarts = 5;
+    private const int LeastOnBusyMachine = 2500;
 
     private static readonly TimeSpan StartPatience = Patience.Long;
+    private static readonly TimeSpan DefaultMaxQueueTime = TimeSpan.FromSeconds(30); // of the service
     private static readonly TimeSpan ReadyPause = TimeSpan.FromMilliseconds(20);
     private readonly Process _process;
     private readonly TemporaryFolder _folder;
@@ -110,8 +112,10 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         api.RepeatsReads = settings.Contains("--Jobs:Store postgres");
         // Jobs of its own: what is said later, by a test, wins.
         string jobs = $"--Jobs:Path {Path.Combine(folder.Path, "jobs", "jobs.db")}";
+        // Sleeps that a busy machine has made longer must not expire the work behind them.
+        string[] queueTime = MachineLoad.Factor > 1 ? [$"--Pool:MaxQueueTime {MachineLoad.Stretch(DefaultMaxQueueTime):c}"] : [];
         var start = await ServiceCommand.CreateAsync(
-            form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", jobs, StopTimes.DrainOnly, .. settings], environment, wrapper);
+            form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", jobs, StopTimes.DrainOnly, .. queueTime, .. settings], environment, wrapper);
         return new PoolApiProcess(start, folder, api, management);
     }
 
@@ -187,14 +191,16 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         Eventually.SeesAsync(WorkersAsync, accept, what);
 
     /// <summary>The path of work that sleeps, longer on a busy machine: the test takes its next step while it runs.</summary>
-    public static string Sleep(int milliseconds) => $"/v1/diagnostics/sleep?ms={MachineLoad.Stretch(milliseconds)}";
+    public static string Sleep(int milliseconds) => $"/v1/diagnostics/sleep?ms={SleepTime(milliseconds)}";
+
+    /// <summary>How long that work sleeps, in milliseconds. On a busy machine it outlasts a few late answers.</summary>
+    public static int SleepTime(int milliseconds) => MachineLoad.Stretch(MachineLoad.Factor > 1 ? Math.Max(milliseconds, LeastOnBusyMachine) : milliseconds);
 
     /// <summary>Puts a number of sleeps on the workers and waits until each is being run. They are longer on a busy machine.</summary>
     public async Task<Task<Answer>[]> OccupyAsync(int workers, int milliseconds, string more = "")
     {
-        // On a busy machine the work outlasts a few late answers: all of it must be seen at once.
-        int least = MachineLoad.Factor > 1 ? 2500 : 0;
-        var running = Enumerable.Range(0, workers).Select(_ => Api.PostAsync(Sleep(Math.Max(milliseconds, least)) + more)).ToArray();
+        string path = Sleep(milliseconds) + more;
+        var running = Enumerable.Range(0, workers).Select(_ => Api.PostAsync(path)).ToArray();
         await SeeWorkersAsync(view => view.Busy == workers, $"{workers} busy workers");
         return running;
     }
@@ -203,7 +209,8 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     public async Task<Task<Answer>[]> QueueAsync(int items, int milliseconds)
     {
         int before = (await WorkersAsync()).QueueLength;
-        var waiting = Enumerable.Range(0, items).Select(_ => Api.PostAsync(Sleep(milliseconds))).ToArray();
+        string path = $"/v1/diagnostics/sleep?ms={MachineLoad.Stretch(milliseconds)}";
+        var waiting = Enumerable.Range(0, items).Select(_ => Api.PostAsync(path)).ToArray();
         await SeeWorkersAsync(view => view.QueueLength == before + items, $"{items} more in the queue");
         return waiting;
     }

@@ -60,7 +60,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
     public async Task When_one_of_three_is_stopped_its_unstarted_jobs_run_elsewhere_at_once_and_no_client_sees_anything_of_it()
     {
         string connection = await postgres.NewDatabaseAsync();
-        string[] settings = ["--Pool:Workers 1", $"--Shutdown:LameDuck {MachineLoad.Stretch(TimeSpan.FromSeconds(1)):c}"];
+        string[] settings = ["--Pool:Workers 1", $"--Shutdown:LameDuck {MachineLoad.Stretch(TimeSpan.FromSeconds(2)):c}"];
         await using var leaving = await Installation.StartOneAsync(connection, settings);
         // Its worker is taken, so that the job that it claims by the jobs' share waits for it.
         var busy = await leaving.OccupyAsync(1, 15_000);

@@ -35,9 +35,11 @@ public sealed class JobStopTests
     {
         using var data = new TemporaryFolder();
         Guid quick, endless;
-        await using (var first = await StartAsync(ServiceForm.NativeAot, data, "--Pool:Workers 2", $"--Shutdown:Drain {MachineLoad.Stretch(TimeSpan.FromSeconds(1.5)):c}", "--Shutdown:Cancel 00:05:00"))
+        int milliseconds = PoolApiProcess.SleepTime(900);
+        var drain = TimeSpan.FromMilliseconds(milliseconds + 600);
+        await using (var first = await StartAsync(ServiceForm.NativeAot, data, "--Pool:Workers 2", $"--Shutdown:Drain {drain:c}", "--Shutdown:Cancel 00:05:00"))
         {
-            quick = await first.Api.AcceptJobAsync(PoolApiProcess.Sleep(900));
+            quick = await first.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms={milliseconds}");
             endless = await first.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
             await first.SeeWorkersAsync(view => view.Busy == 2, "both to run");
             first.Send(UnixSignal.Terminate);
