@@ -224,13 +224,14 @@ public sealed partial class FixedThreadPool
             : ValueTask.FromException(new WorkRejectedException(Name, result));
     }
 
-    private Call<TWork, TResult> Submit<TWork, TResult>(in TWork work, CancellationToken cancellationToken, in WorkOptions options, out short version, out SubmitResult result)
+    private Call<TWork, TResult> Submit<TWork, TResult>(
+        in TWork work, CancellationToken cancellationToken, in WorkOptions options, out short version, out SubmitResult result, in Submitter by = default)
         where TWork : struct, IWork<TResult>
     {
         Check(options);
         Call<TWork, TResult> call = Call<TWork, TResult>.Rent(_core, work, cancellationToken, options);
         version = call.Source.Version; // read now, because a refused call returns to the cache, where another caller may take it
-        result = _core.Submit(call, cancellationToken, options, options.WaitForSpace);
+        result = _core.Submit(call, cancellationToken, options, options.WaitForSpace, by);
         if (result != SubmitResult.Accepted) call.Consumed();
         return call;
     }
@@ -238,10 +239,11 @@ public sealed partial class FixedThreadPool
     private async ValueTask<TResult> StartWhenThereIsSpaceAsync<TWork, TResult>(TWork work, CancellationToken cancellationToken, WorkOptions options)
         where TWork : struct, IWork<TResult>
     {
+        Submitter by = _core.SubmitterHere(); // before the first await
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            Call<TWork, TResult> call = Submit<TWork, TResult>(work, cancellationToken, options, out short version, out SubmitResult result);
+            Call<TWork, TResult> call = Submit<TWork, TResult>(work, cancellationToken, options, out short version, out SubmitResult result, by);
             if (result == SubmitResult.Accepted) return await new ValueTask<TResult>(call.Source, version).ConfigureAwait(false);
             await WaitForSpaceOrThrowAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -280,12 +282,13 @@ public sealed partial class FixedThreadPool
     private async ValueTask<TResult> StartAsyncWhenThereIsSpaceAsync<TWork, TResult>(AsyncCall<TWork, TResult> call, CancellationToken cancellationToken, WorkOptions options)
         where TWork : struct, IWork<ValueTask<TResult>>
     {
+        Submitter by = _core.SubmitterHere(); // before the first await
         SubmitResult result;
         do
         {
             await WaitForSpaceOrThrowAsync(cancellationToken).ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
-            result = _core.Submit(call, cancellationToken, options, waits: true);
+            result = _core.Submit(call, cancellationToken, options, waits: true, by);
         }
         while (result != SubmitResult.Accepted);
         return await new ValueTask<TResult>(call.Source, call.Source.Version).ConfigureAwait(false);

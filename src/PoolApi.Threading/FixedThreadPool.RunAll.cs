@@ -32,6 +32,7 @@ public sealed partial class FixedThreadPool
     private async Task<Task<TResult[]>> SubmitAllAsync<TInput, TResult>(
         IEnumerable<TInput> inputs, Func<TInput, CancellationToken, TResult> work, CancellationToken cancellationToken, WorkOptions options)
     {
+        Submitter by = _core.SubmitterHere(); // before the first await
         var calls = new List<Task<TResult>>();
         try
         {
@@ -43,7 +44,7 @@ public sealed partial class FixedThreadPool
                 {
                     cancellationToken.ThrowIfCancellationRequested();
                     var call = Submit<WithArgumentAndToken<TInput, TResult>, TResult>(
-                        new(work, input), cancellationToken, options, out short version, out SubmitResult result);
+                        new(work, input), cancellationToken, options, out short version, out SubmitResult result, by);
                     if (result == SubmitResult.Accepted) return new ValueTask<TResult>(call.Source, version).AsTask();
                     await WaitForSpaceOrThrowAsync(cancellationToken).ConfigureAwait(false);
                 }

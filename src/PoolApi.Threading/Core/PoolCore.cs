@@ -115,10 +115,17 @@ internal sealed class PoolCore : IItemOwner, IStopHost
     /// <param name="cancellationToken">Cancels it.</param>
     /// <param name="options">The options of the submission.</param>
     /// <param name="waits">Whether the submitter waits for space if there is none. Then a full queue does not count as a refusal.</param>
-    public SubmitResult Submit(PoolWorkItem item, CancellationToken cancellationToken, in WorkOptions options, bool waits = false)
+    /// <param name="by">Who submits, if another thread has gone on for the submitter since. Default: the calling thread.</param>
+    public SubmitResult Submit(
+        PoolWorkItem item, CancellationToken cancellationToken, in WorkOptions options, bool waits = false, in Submitter by = default)
     {
         if (_queue.IsClosed) return _observers.Refused(SubmitResult.Closed, 1);
         WorkItemState was = Claim(item, cancellationToken, options, SubmissionTime(item, options), out bool urgent);
+        if (by.Depth > 0 && item.Depth == 0)
+        {
+            item.SetCause(by.Worker, by.Depth);
+            urgent = true; // as in Claim
+        }
         if (_queue.Reserve(1, out long last) == 0)
         {
             item.Unclaim<ProcessorOps>(was);
@@ -218,11 +225,18 @@ internal sealed class PoolCore : IItemOwner, IStopHost
     private bool NoteCause(PoolWorkItem item, Worker worker)
     {
         if (!HasItemInHand(worker)) return false;
-        item.SetCause(worker, worker.Ledger.Item!.Depth + 1);
+        item.SetCause(worker, worker.Ledger.Item!.Depth + 1); // as in SubmitterHere
         return true;
     }
 
-    /// <summary>Whether the worker belongs to this pool and has an item. While it has, the pool cannot have drained.</summary>
+    /// <summary>The calling thread as a submitter, for code that goes on after an await.</summary>
+    public Submitter SubmitterHere() =>
+        Worker.Current is { } worker && HasItemInHand(worker) ? new Submitter(worker, worker.Ledger.Item!.Depth + 1) : default;
+
+    /// <summary>
+    /// Whether the worker belongs to this pool and has an item. Except for a continuation that an ended item left over, the pool has not
+    /// drained then.
+    /// </summary>
     private bool HasItemInHand(Worker? worker) => worker?.Core == this && worker.Ledger.Item is not null;
 
     /// <summary>Called by a worker without an item: decides what it does next.</summary>
