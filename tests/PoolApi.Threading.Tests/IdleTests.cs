@@ -1,4 +1,5 @@
 using System.Globalization;
+using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests;
 
@@ -20,6 +21,46 @@ public class IdleTests
         Assert.Equal(0, after.Ticks - before.Ticks);
         // Finer than ticks: hardly a thread was even woken. (The runtime itself may stop all threads for a collection.)
         Assert.InRange(after.Switches - before.Switches, 0, 64);
+    }
+
+    [Fact]
+    public async Task A_worker_that_notifies_an_expired_item_of_its_end_does_not_keep_the_next_item_waiting()
+    {
+        var time = new ZeroClock();
+        using FixedThreadPool pool = Pools.Make(time: time);
+        using var release = new ManualResetEventSlim();
+        Occupation busy = pool.Occupy();
+        var expired = new TestItem { WhenEnded = (_, _) => release.WaitPatiently() };
+        pool.Accepted(expired, options: new(maxQueueTime: TimeSpan.FromSeconds(1)));
+        time.Advance(TimeSpan.FromSeconds(2));
+        pool.Resize(2);
+        try
+        {
+            Assert.Equal(WorkOutcome.Expired, await expired.Endings.First); // on the new worker, which does not come back
+            Task first = pool.RunAsync(static () => { }).AsTask();
+            busy.Dispose();
+            await first.Patiently();
+            Patience.Until(() => Volatile.Read(ref pool.Core.Workers.All[0].Sleeps));
+            await pool.RunAsync(static () => { }).Patiently();
+        }
+        finally
+        {
+            release.Set();
+        }
+    }
+
+    [Fact]
+    public void A_worker_that_records_its_measurements_does_not_count_as_idle()
+    {
+        var core = new PoolCore(Pools.Options(), null!);
+        Worker worker = core.Workers.All[0];
+        DeferredActions after = default;
+        worker.HasMeasured = true;
+        Assert.Equal(NextStep.Again, core.Queue.Next(worker, core.Clock.Now, default, out _, ref after));
+        Assert.False(worker.Sleeps);
+        worker.HasMeasured = false;
+        while (core.Queue.Next(worker, core.Clock.Now, default, out _, ref after) == NextStep.Spin) Assert.False(worker.Sleeps);
+        Assert.True(worker.Sleeps);
     }
 
     private static (long Ticks, long Switches) Sum(List<string> threads)

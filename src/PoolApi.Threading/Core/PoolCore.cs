@@ -251,6 +251,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
             worker.CarriesTinyItems = mean > 0 && mean < _tiny;
             if (!worker.CarriesTinyItems) _observers.Record(worker.Measured);
             if (worker.IsStandIn) worker.MayStandIn = _standIns.AreOthersBlocked(worker);
+            worker.HasMeasured = !worker.Measured.IsLikelyEmpty;
             step = _queue.Next(worker, now, worker.CarriesTinyItems ? TinyItems : default, out assignment, ref after);
             CarryOut(ref after);
             if (step != NextStep.Run) _observers.Record(worker.Measured);

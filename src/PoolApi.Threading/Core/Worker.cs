@@ -115,7 +115,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         core.Workers.ThreadEnds();
     }
 
-    /// <summary>The worker's last clock reading: at the end of an item, or after a spin or a sleep.</summary>
+    /// <summary>The worker's last clock reading: at the end of an item, after code of callers, or after a spin or a sleep.</summary>
     internal long LastStamp { get; set; }
 
     /// <summary>Whether <see cref="LastStamp"/> is precise. If not, it comes from the coarse clock.</summary>
@@ -158,6 +158,9 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                     core.Spin();
                     now = Stamp();
                     break;
+                case NextStep.Again:
+                    now = Stamp();
+                    break;
                 case NextStep.Sleep:
                     core.Idle.Notify();
                     WorkQueue<ProcessorOps>.Sleep(this);
@@ -172,7 +175,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     }
 
     /// <summary>
-    /// Reads the clock at the start of the loop and after a spin or a sleep. The reading is precise, because the busy time begins here if there
+    /// Reads the clock at the start of the loop, after code of callers, and after a spin or a sleep. The reading is precise, because the busy time begins here if there
     /// is work, and the coarse clock may be 20 ms behind.
     /// </summary>
     private long Stamp()

@@ -233,6 +233,11 @@ internal static class PlantedFaults
             new(Queue, "submit-attend", "if (_flags.IsWanted)"),
         ]),
 
+        ["a worker notifies an item that has expired while submitters rely on it to search or to be woken"] = new("an item expires, and its notification ends only after another item has run",
+        [
+            new(Queue, "rest-owes", "if (false)"),
+        ]),
+
         // --- stand-ins ---
         ["a worker that takes another item schedules no check for the item that a blocked worker waits for"] = new("two workers that are blocked by an item of one of them",
         [

@@ -487,6 +487,8 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
                 case NextStep.Spin:
                     Queue.Spin();
                     break;
+                case NextStep.Again:
+                    break;
                 case NextStep.Sleep:
                     WorkQueue<ScheduledOps>.Sleep(worker);
                     break;

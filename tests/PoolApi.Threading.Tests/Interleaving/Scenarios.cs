@@ -50,12 +50,34 @@ internal static class Scenarios
         new("a worker's thread dies while the queue is stopped", 4, WorkerDiesWhileStopping),
         new("limits on waiting, and the timer", 4, Expiry),
         new("own limits on waiting, and the timer", 4, OwnLimits),
+        new("an item expires, and its notification ends only after another item has run", 3, EndThatWaits),
         new("a worker that is blocked by an item of its own, one worker", 4, BlockedByAnItem),
         new("two workers that are blocked by an item of one of them", 5, BothBlockedByAnItem),
         new("a worker that is blocked by a continuation of what it runs", 4, BlockedByAContinuation),
         new("a worker that is blocked by an item of its own while the queue is stopped", 5, BlockedWhileStopping),
         new("looking at everything while items come", 4, Observing),
     ];
+
+    private static QueueWorld EndThatWaits(Schedule schedule)
+    {
+        var world = new QueueWorld(schedule, workers: 2, capacity: 2);
+        int isNotified = world.Word();
+        int hasRun = world.Word();
+        ScheduledItem expired = world.Item("a");
+        expired.WhenEnded = _ =>
+        {
+            world.Unpark(isNotified);
+            world.Park(hasRun);
+        };
+        ScheduledItem other = world.Item("b", () => world.Unpark(hasRun));
+        world.AddParty("submitter", () =>
+        {
+            MustBe(world, Submitted.Accepted, world.Submit(expired, expiresAt: 0));
+            world.Park(isNotified);
+            MustBe(world, Submitted.Accepted, world.Submit(other));
+        });
+        return world;
+    }
 
     private static QueueWorld SameItemTwice(Schedule schedule)
     {

@@ -13,6 +13,9 @@ internal struct DeferredActions
 
     public readonly bool IsNothing => _wake is null && _ended is null && _needs == 0;
 
+    /// <summary>An item has ended, whose notification runs code of a caller.</summary>
+    public readonly bool HasEnded => _ended is not null;
+
     /// <summary>The pool has drained: it is closed, and every accepted item has ended.</summary>
     public bool IsDrained
     {

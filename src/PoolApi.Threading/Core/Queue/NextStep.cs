@@ -6,5 +6,9 @@ internal enum NextStep
     Run,
     Spin,
     Sleep,
+
+    /// <summary>It asks again, when it has run code of callers that it owes.</summary>
+    Again,
+
     Exit,
 }

@@ -22,6 +22,8 @@ internal class QueueWorker
 
     internal bool MayStandIn; // set by a stand-in itself while the other workers are still blocked
 
+    internal bool HasMeasured; // set by the worker itself while it has measurements to record, which runs code of listeners
+
     internal long BatchNumber; // the number of its local batch, among all that were ever filled; guarded by the gate
 
     // Guarded by the local batch's own gate. Lock order: the queue's gate, then this one.

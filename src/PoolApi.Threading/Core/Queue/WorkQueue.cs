@@ -247,6 +247,14 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
                 step = NextStep.Exit;
                 break;
             }
+            if (OwesCallers(worker, after)) // fault point: rest-owes
+            {
+                // Code of callers may take long, so no submitter may rely on this worker meanwhile.
+                FoundLocked(worker, ref after);
+                NoteCausedLocked(ref after);
+                step = NextStep.Again;
+                break;
+            }
             if (_idle.Rest(worker, maySpin: State == PoolState.Running) is { } rest)
             {
                 step = rest;
@@ -462,6 +470,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             LeaveLocked(worker, ref after);
             return NextStep.Exit;
         }
+        if (OwesCallers(worker, after)) return NextStep.Again; // a check would wake it in vain
         _standIns.Rest(worker, now);
         after.NeedsDismissal |= !_isDismissalSet;
         _isDismissalSet = true;
@@ -533,6 +542,9 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     private bool IsEmptyLocked => AsyncInFlight == 0 && !HasWorkLocked && !_registry.HasItemInHand;
 
     private bool MayExitLocked => State == PoolState.Stopped || (State == PoolState.Stopping && IsEmptyLocked);
+
+    /// <summary>Whether the worker runs code of callers after the gate: it notifies ended items, or records measurements.</summary>
+    private static bool OwesCallers(QueueWorker worker, in DeferredActions after) => after.HasEnded || worker.HasMeasured;
 
     /// <summary>
     /// The worker has work or leaves. If it was the searcher, the wake-up is passed on, because no worker searches now.
