@@ -102,10 +102,11 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// </returns>
     /// <exception cref="InvalidOperationException">The item is submitted and has not ended.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
-    /// <exception cref="ArgumentException">An option has no meaning for an item.</exception>
+    /// <exception cref="ArgumentException">An option has no meaning for an item, or the item belongs to a call, a task or a callback.</exception>
     public bool TrySubmit(PoolWorkItem item, CancellationToken cancellationToken = default, in WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(item);
+        if (item.IsOfPool) throw OfPool(nameof(item));
         CheckOfItem(options);
         return _core.Submit(item, cancellationToken, options) == SubmitResult.Accepted;
     }
@@ -121,6 +122,10 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <exception cref="InvalidOperationException">One of them has been submitted and has not ended; none was accepted.</exception>
     public int TrySubmit(ReadOnlySpan<PoolWorkItem> items, CancellationToken cancellationToken = default, in WorkOptions options = default)
     {
+        foreach (PoolWorkItem? item in items)
+        {
+            if (item is { IsOfPool: true }) throw OfPool(nameof(items));
+        }
         CheckOfItem(options);
         return _core.Submit(items, cancellationToken, options, out _);
     }
@@ -236,6 +241,9 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
         if (options.WaitForSpace)
             throw new ArgumentException("waitForSpace may be set where the caller waits, and not with TrySubmit.", nameof(options));
     }
+
+    private static ArgumentException OfPool(string name) =>
+        new("The item belongs to a call, a task or a callback of a pool, and cannot be submitted.", name);
 
     private void ThrowIfOnWorker()
     {

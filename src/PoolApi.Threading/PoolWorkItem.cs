@@ -42,6 +42,9 @@ public abstract partial class PoolWorkItem
 
     internal bool IsTimed { get; }
 
+    /// <summary>Whether it belongs to a call, a task or a callback of a pool, and so is submitted by that pool only.</summary>
+    internal virtual bool IsOfPool => false;
+
     /// <summary>
     /// Cancelled when the item is cancelled (by <see cref="Cancel"/> or the submitter's token), when a stop of the pool cancels running work, or when
     /// the item runs too long. Created at the first read, with a new source for each submission. Thread-safe.

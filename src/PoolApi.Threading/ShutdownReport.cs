@@ -17,7 +17,10 @@ public sealed class ShutdownReport : PoolSnapshot
     /// <summary>The workers whose threads did not end in time, with their items.</summary>
     public IReadOnlyList<WorkerSnapshot> NotJoined { get; internal init; } = [];
 
-    /// <summary>The accepted items that were handed back without having run, by priority and then by age.</summary>
+    /// <summary>
+    /// The accepted items that were handed back without having run, by priority and then by age. Those that belong to calls, tasks and
+    /// callbacks are among them and cannot be submitted again, because their callers already know that the pool did not run them.
+    /// </summary>
     public IReadOnlyList<PoolWorkItem> NotStarted { get; internal init; } = [];
 
     /// <summary>

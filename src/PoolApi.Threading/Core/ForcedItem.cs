@@ -10,6 +10,8 @@ namespace PoolApi.Threading.Core;
 /// </remarks>
 internal abstract class ForcedItem(PoolCore core) : PoolWorkItem
 {
+    internal override bool IsOfPool => true;
+
     protected PoolCore Pool { get; } = core;
 
     /// <summary>Queues it to the .NET ThreadPool.</summary>

@@ -18,6 +18,8 @@ internal sealed class Call<TWork, TResult> : PoolWorkItem, IConsumed
     public Call()
         : base(isTimed: false) => _source = new ResultSource<TResult>(this); // its times are not visible to the caller
 
+    internal override bool IsOfPool => true;
+
     public override string Kind => _labels.Kind;
 
     public override string? Origin => _labels.Origin;
@@ -72,6 +74,8 @@ internal sealed class AsyncCall<TWork, TResult>(PoolCore core, TWork work, Cance
     private readonly CallLabels _labels = CallLabels.Of(cancellationToken, options);
     private ResultSource<TResult>? _source;
     private TResult? _result;
+
+    internal override bool IsOfPool => true;
 
     public override string Kind => _labels.Kind;
 

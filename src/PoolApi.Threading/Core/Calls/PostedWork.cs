@@ -7,6 +7,8 @@ internal sealed class PostedWork(PoolCore core, Action work, CancellationToken c
 {
     private readonly CallLabels _labels = CallLabels.Of(cancellationToken, options);
 
+    internal override bool IsOfPool => true;
+
     public override string Kind => _labels.Kind;
 
     public override string? Origin => _labels.Origin;
