@@ -102,6 +102,31 @@ public class WorkerStateTests
         Pools.NoThreadIsLeft(pool);
     }
 
+    [Fact]
+    public async Task Disposals_that_do_not_return_hold_up_a_resize_once_and_no_stop()
+    {
+        const int Workers = 8;
+        using var release = new ManualResetEventSlim();
+        using var begun = new CountdownEvent(Workers - 1);
+        FixedThreadPool pool = Pools.Make(Workers, more: o => o.CreateWorkerState = _ => new Blocking(begun, release));
+        try
+        {
+            pool.Resize(1);
+            Assert.True(begun.Wait(Patience.Long));
+            // A second for all of them; a second for each would be 28 of the missing workers and their ids.
+            Patience.OnOwnThread(() => pool.Resize(Workers)).JoinPatiently(MachineLoad.Stretch(TimeSpan.FromSeconds(5)));
+            Assert.Equal(Workers, pool.Core.Queue.LiveWorkers);
+            ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();
+            Assert.True(report.NotJoined.Count >= Workers - 1);
+        }
+        finally
+        {
+            release.Set();
+        }
+        pool.Dispose();
+        Pools.NoThreadIsLeft(pool);
+    }
+
     private FixedThreadPool Make(int workers) => Pools.Make(workers, more: o => o.CreateWorkerState = Add);
 
     private State Add(int id)
@@ -120,6 +145,15 @@ public class WorkerStateTests
         public Thread? DisposedOn { get; private set; }
 
         public void Dispose() => DisposedOn = Thread.CurrentThread;
+    }
+
+    private sealed class Blocking(CountdownEvent begun, ManualResetEventSlim release) : IDisposable
+    {
+        public void Dispose()
+        {
+            if (begun.CurrentCount > 0) begun.Signal();
+            release.WaitPatiently();
+        }
     }
 
     private sealed class Throwing : IDisposable

@@ -190,7 +190,7 @@ internal sealed class WorkerSet
         Loss loss = default;
         using (new UninterruptibleLock(this))
         {
-            Worker worker = VacantWorkerLocked();
+            Worker worker = VacantWorkerLocked(Stopwatch.GetTimestamp());
             _core.Queue.Enter();
             bool added = _core.Queue.TryAddStandInLocked(worker);
             _core.Queue.Exit();
@@ -274,9 +274,10 @@ internal sealed class WorkerSet
         int missing = _core.IsClosed ? 0 : target - (_core.Queue.LiveWorkers - _core.Queue.StandInCount);
         _core.Queue.Exit();
         _core.CarryOut(ref after); // wake-ups only
+        long since = Stopwatch.GetTimestamp();
         for (; missing > 0; missing--)
         {
-            Worker worker = VacantWorkerLocked();
+            Worker worker = VacantWorkerLocked(since);
             _core.Queue.Enter();
             // Checked again: finding a vacant worker may have taken a moment, and a stop counts the workers.
             bool open = _core.Queue.State == PoolState.Running;
@@ -297,23 +298,30 @@ internal sealed class WorkerSet
         return loss;
     }
 
-    private Worker VacantWorkerLocked()
+    /// <summary>Finds a worker without a thread, or adds one.</summary>
+    /// <param name="since">
+    /// When the step began, a time of the system's clock. All waits of one step together take at most <see cref="Moment"/>, because the
+    /// disposal of a worker's state is code of a caller and may block, and other threads wait for the lock.
+    /// </param>
+    private Worker VacantWorkerLocked(long since)
     {
         Debug.Assert(Monitor.IsEntered(this));
         foreach (Worker worker in _all)
         {
             // The loop has ended. The thread ends in a moment, and must have ended before the worker starts on another thread.
-            if (!worker.IsLive && HasEnded(worker)) return worker;
+            if (worker.IsLive) continue;
+            TimeSpan left = Moment - Stopwatch.GetElapsedTime(since);
+            if (HasEnded(worker, left > TimeSpan.Zero ? left : TimeSpan.Zero)) return worker;
         }
         Worker added = NewWorker(_all.Length);
         ImmutableInterlocked.InterlockedExchange(ref _all, _all.Add(added));
         return added;
 
-        static bool HasEnded(Worker worker)
+        static bool HasEnded(Worker worker, TimeSpan timeout)
         {
             try
             {
-                return worker.Join(Moment);
+                return worker.Join(timeout);
             }
             catch (ThreadInterruptedException)
             {
