@@ -24,6 +24,30 @@ public class ThreadStartTests
     }
 
     [Fact]
+    public void If_a_worker_cannot_be_made_ready_what_a_ready_one_runs_is_cancelled()
+    {
+        using var runs = new ManualResetEventSlim();
+        FixedThreadPoolOptions options = Pools.Options(2);
+        var item = new TestItem(self =>
+        {
+            runs.Set();
+            self.CancellationToken.WaitHandle.WaitOne(Patience.Long);
+        });
+        options.CreateWorkerState = id =>
+        {
+            if (id == 0)
+            {
+                FixedThreadPool.Current!.Accepted(item);
+                return null;
+            }
+            runs.WaitPatiently();
+            throw new InvalidDataException("on purpose");
+        };
+        Assert.Throws<InvalidDataException>(() => new FixedThreadPool(options));
+        Assert.True(item.CancellationToken.IsCancellationRequested);
+    }
+
+    [Fact]
     public async Task At_a_replacement_the_pool_goes_on_with_one_fewer()
     {
         FixedThreadPool pool = Make(2);
@@ -47,8 +71,10 @@ public class ThreadStartTests
         _allowed = 1;
         using var suspended = new ManualResetEventSlim();
         var never = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var awaiting = new AsyncTestItem(async _ =>
+        var wasCancelled = new TaskCompletionSource();
+        var awaiting = new AsyncTestItem(async self =>
         {
+            self.CancellationToken.Register(wasCancelled.SetResult);
             suspended.Set();
             await never.Task;
         });
@@ -70,6 +96,8 @@ public class ThreadStartTests
         foreach (TestItem item in waiting) Assert.Equal(WorkOutcome.NotStarted, await item.Endings.First);
         Assert.Equal(WorkOutcome.NotStarted, (await Assert.ThrowsAsync<WorkRejectedException>(call.Patiently)).Outcome);
         Assert.Equal(WorkOutcome.Abandoned, await awaiting.Endings.First);
+        Assert.True(awaiting.CancellationToken.IsCancellationRequested);
+        await wasCancelled.Task.Patiently();
         await pool.CloseAsync().Patiently();
         Patience.Until(() => _observer.Lost.Count == 1);
         Assert.Equal(SubmitResult.Closed, pool.Answer(new TestItem()));

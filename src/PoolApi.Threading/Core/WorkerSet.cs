@@ -88,7 +88,9 @@ internal sealed class WorkerSet
         {
             _core.Stop.Close();
             foreach (Worker worker in _all.AsSpan()[started..]) Leave(worker);
-            _core.Stop.Abandon(); // ends what a ready worker has already submitted
+            // A ready worker may have submitted items already.
+            _core.Stop.CancelAll();
+            _core.Stop.Abandon();
             foreach (Worker worker in _all.AsSpan()[..started]) worker.Join(Timeout.InfiniteTimeSpan);
             _core.StopTimers();
             throw;
@@ -354,8 +356,9 @@ internal sealed class WorkerSet
         if (loss.Worker is null) return;
         if (loss.WasLast)
         {
-            // No worker is left, so the accepted items end now.
+            // No worker is left, so the accepted items end now. What they await outside the pool learns it from their tokens.
             _core.Stop.Close();
+            _core.Stop.CancelAll();
             _core.Stop.Abandon();
         }
         _core.Observers.WorkerLost(loss.Worker, loss.Error!);
