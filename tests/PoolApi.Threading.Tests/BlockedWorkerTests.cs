@@ -1,4 +1,6 @@
+using System.Reflection;
 using Microsoft.Extensions.Time.Testing;
+using PoolApi.Threading.Core.Atomics;
 
 namespace PoolApi.Threading.Tests;
 
@@ -234,6 +236,59 @@ public class BlockedWorkerTests
     }
 
     [Fact]
+    public async Task A_batch_that_found_the_queue_full_is_answered()
+    {
+        using FixedThreadPool pool = Pools.Make(1, capacity: 1);
+        Task<int> outer = pool.RunAsync(() => pool.RunAllAsync(Enumerable.Range(0, 20), static (input, _) => input).Result.Length).AsTask();
+        Assert.Equal(20, await outer.Patiently());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_call_that_waited_for_space_is_answered(bool isAsynchronous)
+    {
+        using FixedThreadPool pool = Pools.Make(1, capacity: 1);
+        var waits = new WorkOptions(waitForSpace: true);
+        Task<int> outer = pool.RunAsync(() =>
+        {
+            Task<int>[] calls = [.. Enumerable.Range(0, 3).Select(_ => isAsynchronous
+                ? pool.RunAsync(static () => Task.FromResult(1), options: waits).AsTask()
+                : pool.RunAsync(static () => 1, options: waits).AsTask())];
+            return Task.WhenAll(calls).Result.Sum();
+        }).AsTask();
+        Assert.Equal(3, await outer.Patiently());
+    }
+
+    [Fact]
+    public async Task A_check_that_ends_a_cancelled_item_holds_up_no_other_check_while_the_item_is_notified()
+    {
+        using FixedThreadPool pool = Pools.Make(time: new ZeroClock()); // the checks are the test's own
+        using var release = new ManualResetEventSlim();
+        Task<int> outer = pool.RunAsync(() => Result(pool.RunAsync(static () => 1))).AsTask();
+        Patience.Until(() => pool.GetSnapshot() is { InFlight: 1, QueueLength: 1 });
+        var cancelled = new TestItem { WhenEnded = (_, _) => release.WaitPatiently() };
+        pool.Accepted(cancelled);
+        cancelled.MarkCancelled<ProcessorOps>(WorkOutcome.Cancelled); // its canceller is preempted before it looks for the item
+        try
+        {
+            Thread first = Check(pool);
+            Assert.Equal(WorkOutcome.Cancelled, await cancelled.Endings.First);
+            Patience.Until(() =>
+            {
+                Check(pool).JoinPatiently();
+                return outer.IsCompleted;
+            });
+            Assert.True(first.IsAlive);
+        }
+        finally
+        {
+            release.Set();
+        }
+        Assert.Equal(1, await outer);
+    }
+
+    [Fact]
     public async Task A_call_may_be_blocked_on_from_anywhere()
     {
         using FixedThreadPool pool = Pools.Make();
@@ -249,6 +304,14 @@ public class BlockedWorkerTests
         Assert.Throws<InvalidOperationException>(() => Result(awaited));
         busy.Dispose();
         Assert.Equal(1, await first.Patiently());
+    }
+
+    /// <summary>What the timer of the stand-in watch does.</summary>
+    private static Thread Check(FixedThreadPool pool)
+    {
+        object watch = typeof(PoolCore).GetField("_standIns", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(pool.Core)!;
+        var check = typeof(StandInWatch).GetMethod("Check", BindingFlags.Instance | BindingFlags.NonPublic)!.CreateDelegate<Action>(watch);
+        return Patience.OnOwnThread(check);
     }
 
     private void AdvanceUntil(Func<bool> condition) => Patience.Until(() =>

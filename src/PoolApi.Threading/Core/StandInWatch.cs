@@ -79,7 +79,10 @@ internal sealed class StandInWatch
     private void Check()
     {
         StandInNeed need;
-        WorkerSnapshot? blocked = null;
+        Worker? blocked = null;
+        TimeSpan next;
+        WorkerSet.StandInStart start = default;
+        DeferredActions after = default;
         lock (_lock)
         {
             long seen = SeeBlocked();
@@ -88,21 +91,24 @@ internal sealed class StandInWatch
             if (!still) _blockedSince = now;
             _seen = seen;
             TimeSpan blockedFor = still ? _core.Clock.Time.GetElapsedTime(_blockedSince, now) : TimeSpan.Zero;
-            DeferredActions after = default;
             _core.Queue.Enter();
             need = _core.Queue.NeedStandInLocked(still, blockedFor >= Patience, out PoolWorkItem? waitsFor, ref after);
             Worker? waits = waitsFor is null ? null : WaitsFor(waitsFor);
             _core.Queue.Exit();
-            _core.CarryOut(ref after); // wake-ups
             _next = seen >= 0 || need == StandInNeed.None ? Soon : Min(_next * 2, Longest);
             if (need == StandInNeed.None) _seen = -1;
-            if (need == StandInNeed.Start && !_core.Workers.StartStandIn()) _next = NoThread;
+            if (need == StandInNeed.Start) start = _core.Workers.StartStandIn();
+            if (start.GotNoThread) _next = NoThread;
             if (need == StandInNeed.UsedUp) _next = Longest; // a worker that returns takes the queued work without a check
             if (need is StandInNeed.Start or StandInNeed.Woken || (need == StandInNeed.UsedUp && blockedFor >= Hopeless))
-                blocked = NotificationOf(waits, need != StandInNeed.UsedUp);
+                blocked = waits;
+            next = _next;
         }
-        if (blocked is not null) _core.Observers.WorkerBlocked(blocked, need != StandInNeed.UsedUp);
-        if (need != StandInNeed.None) TimerSetting.Set(_checking, _next);
+        if (need != StandInNeed.None) TimerSetting.Set(_checking, next);
+        // From here on code of callers runs, which may block.
+        _core.CarryOut(ref after); // the wake-up of a stand-in first
+        _core.Workers.Report(start);
+        if (blocked is not null) Notify(blocked, need != StandInNeed.UsedUp);
     }
 
     private void Dismiss()
@@ -140,12 +146,16 @@ internal sealed class StandInWatch
         return busy;
     }
 
-    /// <summary>Creates the notification of a blocked worker; null if its kind was already reported.</summary>
-    private WorkerSnapshot? NotificationOf(Worker? worker, bool hasStandIn)
+    /// <summary>Notifies the observer of a blocked worker, unless its kind was already reported. Under no lock: an item's labels are code of a caller.</summary>
+    private void Notify(Worker worker, bool hasStandIn)
     {
-        if (worker is null || _notified.Count >= MostKinds) return null;
         WorkerSnapshot snapshot = _core.Views.Snapshot(worker);
-        return snapshot.Kind is { } kind && _notified.Add((kind, hasStandIn)) ? snapshot : null;
+        if (snapshot.Kind is not { } kind) return;
+        lock (_notified)
+        {
+            if (_notified.Count >= MostKinds || !_notified.Add((kind, hasStandIn))) return;
+        }
+        _core.Observers.WorkerBlocked(snapshot, hasStandIn);
     }
 
     private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;

@@ -186,8 +186,8 @@ internal sealed class WorkerSet
     }
 
     /// <summary>Starts a stand-in, which runs only what blocked workers wait for and leaves by itself.</summary>
-    /// <returns><see langword="false"/> if the system gave no thread.</returns>
-    public bool StartStandIn()
+    /// <returns>What happened. A caller that holds a lock reports it later, because that runs code of callers.</returns>
+    public StandInStart StartStandIn()
     {
         Loss loss = default;
         using (new UninterruptibleLock(this))
@@ -196,7 +196,7 @@ internal sealed class WorkerSet
             _core.Queue.Enter();
             bool added = _core.Queue.TryAddStandInLocked(worker);
             _core.Queue.Exit();
-            if (!added) return true; // no longer needed
+            if (!added) return default; // no longer needed
             try
             {
                 worker.Start();
@@ -207,10 +207,16 @@ internal sealed class WorkerSet
                 loss = new Loss(worker, e, WasLast: false);
             }
         }
-        if (loss.Worker is null) _core.Observers.StandInStarted();
-        ReportLoss(loss);
         _core.Space.NotifyIfAwaited(); // one more worker is one more place
-        return loss.Worker is null;
+        return new StandInStart(IsAdded: true, loss);
+    }
+
+    /// <summary>Reports the start of a stand-in.</summary>
+    public void Report(StandInStart start)
+    {
+        if (!start.IsAdded) return;
+        if (!start.GotNoThread) _core.Observers.StandInStarted();
+        ReportLoss(start.Loss);
     }
 
     /// <summary>Waits until a thread that is being started has started.</summary>
@@ -378,5 +384,12 @@ internal sealed class WorkerSet
     }
 
     /// <summary>A worker that has no thread and gets none.</summary>
-    private readonly record struct Loss(Worker? Worker, Exception? Error, bool WasLast);
+    internal readonly record struct Loss(Worker? Worker, Exception? Error, bool WasLast);
+
+    /// <summary>The start of a stand-in; the default value: none was needed any more.</summary>
+    internal readonly record struct StandInStart(bool IsAdded, Loss Loss)
+    {
+        /// <summary>Whether the system gave no thread.</summary>
+        public bool GotNoThread => Loss.Worker is not null;
+    }
 }
