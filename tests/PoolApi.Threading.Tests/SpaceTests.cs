@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
@@ -120,6 +121,30 @@ public class SpaceTests
         waiting.Cancel();
         Assert.True(await second.Patiently());
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await pool.WaitForSpaceAsync(cts.Token));
+    }
+
+    [Fact]
+    public async Task However_many_waits_one_token_ends_each_costs_the_same()
+    {
+        const int Waits = 50_000;
+        using FixedThreadPool pool = Pools.Make(capacity: 1);
+        using Occupation busy = pool.Occupy();
+        pool.Accepted(new TestItem());
+        using var cts = new CancellationTokenSource();
+        Task<bool>[] rooms = [.. Enumerable.Range(0, Waits).Select(_ => pool.WaitForSpaceAsync(cts.Token).AsTask())];
+        TimeSpan took = default;
+        Patience.OnOwnThread(() =>
+        {
+            string thread = ThreadIds.OfCurrent().ToString(CultureInfo.InvariantCulture);
+            cts.Cancel();
+            // The processor time, which no other thread lengthens, in ticks of 10 ms.
+            string[] stat = Pools.ThreadStat(thread);
+            took = TimeSpan.FromMilliseconds(10 * (long.Parse(stat[11], CultureInfo.InvariantCulture) + long.Parse(stat[12], CultureInfo.InvariantCulture)));
+        }).JoinPatiently(MachineLoad.Stretch(Patience.Long));
+        await Task.WhenAll(rooms).ContinueWith(static _ => { }, TaskScheduler.Default).Patiently();
+        Assert.All(rooms, static room => Assert.True(room.IsCanceled));
+        // A search for each of them would take more than a billion steps.
+        Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(4));
     }
 
     [Fact]

@@ -69,7 +69,7 @@ internal sealed class CapacityWaiters
         var waiter = new Waiter(Stopwatch.GetTimestamp());
         using (new UninterruptibleLock(this))
         {
-            _waiters.AddLast(waiter);
+            _waiters.AddLast(waiter.Node);
             _count = _waiters.Count;
         }
         // Pairs with the gate that a worker passes after it frees a place: either the worker sees the waiter, or Notify sees the free place.
@@ -82,7 +82,7 @@ internal sealed class CapacityWaiters
     {
         using (new UninterruptibleLock(this))
         {
-            _waiters.Remove(waiter);
+            if (waiter.Node.List is not null) _waiters.Remove(waiter.Node);
             _count = _waiters.Count;
         }
         // This waiter may have been woken just now; then the next waiter gets the wake-up.
@@ -135,8 +135,18 @@ internal sealed class CapacityWaiters
         Notify();
     }
 
-    private sealed class Waiter(long since) : TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously)
+    private sealed class Waiter : TaskCompletionSource<bool>
     {
-        public long Since => since;
+        public Waiter(long since)
+            : base(TaskCreationOptions.RunContinuationsAsynchronously)
+        {
+            Since = since;
+            Node = new LinkedListNode<Waiter>(this);
+        }
+
+        public long Since { get; }
+
+        /// <summary>Its place in the list, so that its removal is no search.</summary>
+        public LinkedListNode<Waiter> Node { get; }
     }
 }
