@@ -8,14 +8,15 @@ namespace PoolApi.Threading;
 /// beyond its capacity and after it is closed, so that every accepted item can finish. The workers take them before queued items,
 /// except for one start in sixteen.
 /// </summary>
+/// <remarks>An item that has run may be submitted again to the same pool only, because code of the earlier submission may still return there.</remarks>
 public abstract class AsyncPoolWorkItem : PoolWorkItem
 {
-    // Guarded by the gate.
+    // Guarded by the gate of the only pool that runs the item.
     internal int ActiveRuns; // workers that run code of this item right now: its body or its resumptions
     internal bool IsListed; // in the list of asynchronous items under way
     internal long BusyTicks; // the time it held a worker, without its awaits
 
-    private WorkItemSynchronizationContext? _context;
+    private WorkItemSynchronizationContext? _context; // of the last submission that ran
 
     /// <summary>The work. Called at most once for each submission, on a worker's thread.</summary>
     protected abstract ValueTask ExecuteAsync();
@@ -24,6 +25,9 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
     protected sealed override void Execute() => throw new NotSupportedException();
 
     internal sealed override bool IsAsync => true;
+
+    /// <summary>A callback that an earlier submission left over may still come to its pool, whose gate guards the item then.</summary>
+    internal sealed override bool MayRunOn(PoolCore core) => _context is null || _context.Core == core;
 
     internal sealed override bool HoldsWorker => ActiveRuns > 0;
 

@@ -100,7 +100,9 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// Whether the pool accepted the item, which will then end exactly once. <see langword="false"/>: the queue is full, or the pool is closed
     /// (<see cref="IsClosed"/>). The same holds on a worker of the pool: a full queue refuses its items too (<see cref="Run{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/> runs in place instead).
     /// </returns>
-    /// <exception cref="InvalidOperationException">The item is submitted and has not ended.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The item is submitted and has not ended, or it is an asynchronous item that has run on another pool.
+    /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
     /// <exception cref="ArgumentException">An option has no meaning for an item, or the item belongs to a call, a task or a callback.</exception>
     public bool TrySubmit(PoolWorkItem item, CancellationToken cancellationToken = default, in WorkOptions options = default)
@@ -119,7 +121,12 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <param name="cancellationToken">Cancels each of them.</param>
     /// <param name="options">The priority and limits of each of them.</param>
     /// <returns>The number of accepted items, from the front. If not all, the queue is full or the pool is closed (<see cref="IsClosed"/>).</returns>
-    /// <exception cref="InvalidOperationException">One of them has been submitted and has not ended; none was accepted.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// One of them has been submitted and has not ended, or is an asynchronous item that has run on another pool. None was accepted.
+    /// </exception>
+    /// <exception cref="ArgumentException">
+    /// An option has no meaning for an item, or one of the items belongs to a call, a task or a callback. None was accepted.
+    /// </exception>
     public int TrySubmit(ReadOnlySpan<PoolWorkItem> items, CancellationToken cancellationToken = default, in WorkOptions options = default)
     {
         foreach (PoolWorkItem? item in items)

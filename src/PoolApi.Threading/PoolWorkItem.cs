@@ -11,7 +11,8 @@ namespace PoolApi.Threading;
 /// </summary>
 /// <remarks>
 /// An accepted item ends exactly once. The thread that ended the item calls <see cref="OnEnded"/> exactly once, not under the pool's gate. From
-/// OnEnded on, the item may be submitted again, to any pool. An item that was abandoned or timed out may not, because its code may still run.
+/// OnEnded on, the item may be submitted again, to any pool. An asynchronous item that has run may be submitted again to the same pool only. An
+/// item that was abandoned or timed out may not, because its code may still run.
 /// </remarks>
 public abstract partial class PoolWorkItem
 {
@@ -105,7 +106,7 @@ public abstract partial class PoolWorkItem
 
     /// <summary>Claims the item for a submission, and sets it up.</summary>
     /// <returns>The previous state, for <see cref="Unclaim"/>.</returns>
-    /// <exception cref="InvalidOperationException">It is submitted and has not ended.</exception>
+    /// <exception cref="InvalidOperationException">It is submitted and has not ended, or it may not run on this pool.</exception>
     internal WorkItemState Claim(PoolCore core, WorkPriority priority, long now, long expiresAt)
     {
         if (!TryClaim<ProcessorOps>(out WorkItemState was))
@@ -119,6 +120,12 @@ public abstract partial class PoolWorkItem
         }
         if (was == WorkItemState.Ended)
         {
+            if (!MayRunOn(core))
+            {
+                State = was;
+                throw new InvalidOperationException(
+                    "An asynchronous item that has run may be submitted again to the same pool only: code of an earlier submission may still return to that pool.");
+            }
             if (Withdrawal is not null) Withdrawal = null;
             StartedAt = 0;
             if (Cause is not null) Cause.RunLimit = 0;
@@ -131,6 +138,9 @@ public abstract partial class PoolWorkItem
         SetOwner<ProcessorOps>(core);
         return was;
     }
+
+    /// <summary>Whether the pool may run an item that has ended before.</summary>
+    internal virtual bool MayRunOn(PoolCore core) => true;
 
     /// <summary>Records that another item of the same pool, which holds a worker, caused it. Called between the claim and the push.</summary>
     /// <param name="worker">The worker; null: the causing item is suspended, or unknown.</param>

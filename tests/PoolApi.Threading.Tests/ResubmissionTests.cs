@@ -118,6 +118,58 @@ public class ResubmissionTests
     }
 
     [Fact]
+    public async Task What_belongs_to_a_call_a_task_or_a_callback_cannot_be_submitted_though_it_was_handed_back()
+    {
+        FixedThreadPool pool = Pools.Make();
+        using FixedThreadPool other = Pools.Make();
+        Occupation busy = pool.Occupy();
+        Task[] calls = [pool.RunAsync(static () => 1).AsTask(), pool.RunAsync(static () => Task.FromResult(1)).AsTask()];
+        Assert.True(pool.Post(static () => { }));
+        _ = Task.Factory.StartNew(static () => { }, CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler);
+        pool.SynchronizationContext.Post(static _ => { }, null);
+        var own = new TestItem();
+        pool.Accepted(own);
+        pool.CancelAll();
+        busy.Dispose();
+        ShutdownReport report = await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
+        Assert.Equal(6, report.NotStarted.Count);
+        Assert.Same(own, report.NotStarted[^1]);
+        foreach (PoolWorkItem item in report.NotStarted.SkipLast(1))
+        {
+            Assert.Throws<ArgumentException>(() => other.TrySubmit(item));
+            Assert.Throws<ArgumentException>(() => other.TrySubmit([own, item]));
+        }
+        Assert.Equal(0, other.GetSnapshot().Accepted);
+        other.Accepted(own);
+        Assert.Equal(WorkOutcome.NotStarted, await own.Endings.First);
+        Patience.Until(() => own.Endings.Count == 2);
+        foreach (Task call in calls) await Assert.ThrowsAsync<WorkRejectedException>(call.Patiently);
+    }
+
+    [Fact]
+    public async Task An_asynchronous_item_that_has_run_stays_with_its_pool_and_one_that_has_not_may_go_to_another()
+    {
+        using FixedThreadPool pool = Pools.Make();
+        using FixedThreadPool other = Pools.Make();
+        var item = new AsyncTestItem(static async _ => await Task.Yield());
+        using (pool.Occupy())
+        {
+            pool.Accepted(item);
+            Assert.True(item.Cancel());
+        }
+        other.Accepted(item);
+        Patience.Until(() => item.Endings.Count == 2);
+        Assert.Throws<InvalidOperationException>(() => pool.TrySubmit(item));
+        Assert.Throws<InvalidOperationException>(() => pool.TrySubmit([new TestItem(), item]));
+        other.Accepted(item);
+        Patience.Until(() => item.Endings.Count == 3);
+        await other.DisposeAsync();
+        Assert.Equal([WorkOutcome.Cancelled, WorkOutcome.Completed, WorkOutcome.Completed], item.Endings.Outcomes);
+        Assert.Equal(2, other.GetSnapshot().Counts[WorkOutcome.Completed]);
+        Assert.Equal((2, 0), (pool.GetSnapshot().Accepted, pool.GetSnapshot().QueueLength));
+    }
+
+    [Fact]
     public async Task Only_one_of_many_that_submit_the_same_item_at_once_succeeds()
     {
         using FixedThreadPool a = Pools.Make();

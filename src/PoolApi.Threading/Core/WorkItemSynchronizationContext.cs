@@ -5,6 +5,8 @@ namespace PoolApi.Threading.Core;
 /// <summary>Brings continuations after an <see langword="await"/> inside an item back to the item's pool.</summary>
 internal sealed class WorkItemSynchronizationContext(PoolCore core, PoolWorkItem item) : SynchronizationContext
 {
+    public PoolCore Core => core;
+
     public override void Post(SendOrPostCallback d, object? state) => core.Async.Post(item, d, state);
 
     /// <summary>On a worker of the same pool the callback runs in place: waiting for another worker could deadlock.</summary>
