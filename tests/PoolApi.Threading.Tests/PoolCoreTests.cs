@@ -67,6 +67,20 @@ public class PoolCoreTests
     }
 
     [Fact]
+    public void A_closed_pool_accepts_no_continuation_of_what_runs_in_another()
+    {
+        PoolCore mine = Core();
+        PoolCore other = Core();
+        var item = new TestItem();
+        Submit(mine, item);
+        Taken(mine, mine.Workers.All[0]);
+        mine.Stop.Close();
+        other.Stop.Close();
+        Assert.False(other.TryForce(new TestItem(), item, isContinuation: true));
+        Assert.True(mine.TryForce(new TestItem(), item, isContinuation: true));
+    }
+
+    [Fact]
     public void An_item_that_ended_while_it_was_left_behind_is_not_ended_again()
     {
         PoolCore core = Core();

@@ -170,7 +170,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public bool TryForceLocked(PoolWorkItem item, bool submitterHasItem, PoolWorkItem? cause, ref DeferredActions after)
     {
         AssertLocked();
-        bool belongsToRunning = submitterHasItem || cause?.State == WorkItemState.InFlight;
+        bool belongsToRunning = submitterHasItem || IsInFlightHere(cause);
         if (State != PoolState.Running && (State == PoolState.Stopped || !belongsToRunning)) return false; // fault point: force-closed
         SortInboxLocked(ref after); // items that were pushed earlier go first
         _inbox.ReserveBeyondLimit();
@@ -180,6 +180,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         NoteTimerLocked(ref after);
         return true;
     }
+
+    /// <summary>Whether it is in flight, and not in another pool. The owner is read after the state, because the item may have ended here meanwhile.</summary>
+    private bool IsInFlightHere(PoolWorkItem? cause) =>
+        cause?.State == WorkItemState.InFlight && ReferenceEquals(TOps.Read(ref cause.Owner), _owner);
 
     // --- taking -------------------------------------------------------------------------------------------------------
 
