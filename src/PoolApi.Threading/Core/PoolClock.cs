@@ -21,8 +21,8 @@ internal sealed class PoolClock
         // On other systems the two come from different clocks and may drift apart.
         HasCoarse = OperatingSystem.IsLinux() && time == TimeProvider.System && Stopwatch.Frequency % 1000 == 0;
         _ticksPerMillisecond = Stopwatch.Frequency / 1000;
-        // One tick less, so that the coarse clock is never ahead: the tick may have been about to change.
-        _offset = OffsetOf(Stopwatch.GetTimestamp, () => Environment.TickCount64 * _ticksPerMillisecond) - (LongestTick * _ticksPerMillisecond);
+        _offset = NeverAhead(
+            OffsetOf(Stopwatch.GetTimestamp, () => Environment.TickCount64 * _ticksPerMillisecond), LongestTick * _ticksPerMillisecond);
     }
 
     /// <summary>
@@ -40,13 +40,19 @@ internal sealed class PoolClock
         return offset;
     }
 
+    /// <summary>
+    /// The offset that never puts the coarse clock ahead. One tick less than measured, because the tick may have been about to change. And at
+    /// most 0, because both clocks have the same zero (CLOCK_MONOTONIC of Linux): a larger offset was measured during a late tick.
+    /// </summary>
+    internal static long NeverAhead(long measured, long tick) => Math.Min(measured, tick) - tick;
+
     public TimeProvider Time { get; }
 
     public bool HasCoarse { get; }
 
     public long Now => HasCoarse ? Stopwatch.GetTimestamp() : Time.GetTimestamp();
 
-    /// <summary>Never later than <see cref="Now"/>, and never more than about 20 ms before it.</summary>
+    /// <summary>Never later than <see cref="Now"/>. Behind it by two ticks of the kernel, about 20 ms, unless a tick comes late.</summary>
     public long Coarse => HasCoarse ? (Environment.TickCount64 * _ticksPerMillisecond) + _offset : Time.GetTimestamp();
 
     public long Microseconds(int count) => Time.TimestampFrequency * count / 1_000_000;

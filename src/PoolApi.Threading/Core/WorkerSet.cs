@@ -176,7 +176,8 @@ internal sealed class WorkerSet
             LedgerCopy ledger = worker.Ledger.Copy<ProcessorOps>();
             if (ledger.Item is null || Volatile.Read(ref worker.StuckSince) != 0) continue;
             long since = ledger.ItemSince;
-            TimeSpan left = StuckAfter - _core.Clock.Time.GetElapsedTime(since);
+            TimeSpan busy = _core.Clock.Time.GetElapsedTime(since);
+            TimeSpan left = busy > TimeSpan.Zero ? StuckAfter - busy : StuckAfter; // StuckAfter may be the largest time
             if (left >= TimeSpan.Zero) next = Sooner(next, left);
             else NoteStuck(worker, since);
         }
