@@ -25,8 +25,10 @@ public sealed partial class FixedThreadPool
 
     /// <summary>Runs a function on the pool.</summary>
     /// <param name="work">The function.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     /// <returns>
     /// The work's result, which the caller awaits once, or the work's exception. Fails with <see cref="WorkRejectedException"/> if the pool did
     /// not run the work, with <see cref="OperationCanceledException"/> if it was cancelled, with <see cref="WorkTimedOutException"/> if it
@@ -48,8 +50,10 @@ public sealed partial class FixedThreadPool
     /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     /// <remarks>Allocates nothing in a steady state, but for a token its source.</remarks>
     [OverloadResolutionPriority(TakesArgument)]
     public ValueTask<TResult> RunAsync<TArgument, TResult>(
@@ -62,8 +66,10 @@ public sealed partial class FixedThreadPool
     /// <summary>Runs an action on the pool.</summary>
     /// <inheritdoc cref="RunAsync{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The action.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     /// <remarks>Allocates nothing in a steady state, beyond what the delegate itself captures.</remarks>
     public ValueTask RunAsync(Action work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
@@ -78,8 +84,10 @@ public sealed partial class FixedThreadPool
     /// What the action is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the action is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     /// <remarks>Allocates nothing in a steady state, but for a token its source.</remarks>
     [OverloadResolutionPriority(TakesArgument)]
     public ValueTask RunAsync<TArgument>(
@@ -95,8 +103,10 @@ public sealed partial class FixedThreadPool
     /// <c>ConfigureAwait(false)</c> it does not, as with any context).
     /// </summary>
     /// <param name="work">The function.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     /// <inheritdoc cref="RunAsync{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/>
     /// <remarks>Allocates the item, its context, and what the function itself needs to await.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
@@ -114,8 +124,10 @@ public sealed partial class FixedThreadPool
     /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     [OverloadResolutionPriority(TakesArgument + IsTask)]
     public ValueTask<TResult> RunAsync<TArgument, TResult>(
         Func<TArgument, Task<TResult>> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
@@ -126,8 +138,10 @@ public sealed partial class FixedThreadPool
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     [OverloadResolutionPriority(IsTask)]
     public ValueTask RunAsync(Func<Task> work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
@@ -141,8 +155,10 @@ public sealed partial class FixedThreadPool
     /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     [OverloadResolutionPriority(TakesArgument + IsTask)]
     public ValueTask RunAsync<TArgument>(
         Func<TArgument, Task> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
@@ -153,8 +169,10 @@ public sealed partial class FixedThreadPool
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     public ValueTask<TResult> RunAsync<TResult>(
         Func<ValueTask<TResult>> work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
@@ -168,8 +186,10 @@ public sealed partial class FixedThreadPool
     /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     [OverloadResolutionPriority(TakesArgument)]
     public ValueTask<TResult> RunAsync<TArgument, TResult>(
         Func<TArgument, ValueTask<TResult>> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
@@ -180,8 +200,10 @@ public sealed partial class FixedThreadPool
 
     /// <inheritdoc cref="RunAsync{TResult}(Func{Task{TResult}}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The function.</param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     public ValueTask RunAsync(Func<ValueTask> work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
@@ -194,8 +216,10 @@ public sealed partial class FixedThreadPool
     /// What the function is given. If it is a <see cref="CancellationToken"/>, it cancels the work, and the function is given a token that is
     /// also cancelled at a stop that missed its deadline.
     /// </param>
-    /// <param name="cancellationToken">Cancels the work: queued, it is removed at once and its place is free; running, its own token is cancelled.</param>
-    /// <param name="options">What else to say about the work.</param>
+    /// <param name="cancellationToken">
+    /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
+    /// </param>
+    /// <param name="options">The options of the work.</param>
     [OverloadResolutionPriority(TakesArgument)]
     public ValueTask RunAsync<TArgument>(
         Func<TArgument, ValueTask> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)

@@ -16,7 +16,7 @@ public sealed partial class FixedThreadPool
     /// </summary>
     /// <param name="work">The function.</param>
     /// <param name="cancellationToken">Cancels the work, queued or running.</param>
-    /// <param name="options">What else to say about the work. In place, only the token counts.</param>
+    /// <param name="options">The options of the work. In place, only the token counts.</param>
     /// <returns>Its result.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range; the message names it and the range.</exception>
     /// <exception cref="ArgumentException">The function is asynchronous: it returns a task. Nothing has run.</exception>
@@ -43,7 +43,7 @@ public sealed partial class FixedThreadPool
     /// when it misses its deadline. In place, a cancellation of the worker's current item cancels that token too.
     /// </param>
     /// <param name="cancellationToken">Cancels the work, queued or running.</param>
-    /// <param name="options">What else to say about the work. In place, only the token counts.</param>
+    /// <param name="options">The options of the work. In place, only the token counts.</param>
     [OverloadResolutionPriority(TakesArgument)]
     public TResult Run<TArgument, TResult>(
         Func<TArgument, TResult> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
@@ -58,7 +58,7 @@ public sealed partial class FixedThreadPool
     /// <inheritdoc cref="Run{TResult}(Func{TResult}, CancellationToken, WorkOptions)"/>
     /// <param name="work">The action.</param>
     /// <param name="cancellationToken">Cancels the work, queued or running.</param>
-    /// <param name="options">What else to say about the work. In place, only the token counts.</param>
+    /// <param name="options">The options of the work. In place, only the token counts.</param>
     public void Run(Action work, CancellationToken cancellationToken = default, WorkOptions options = default)
     {
         ArgumentNullException.ThrowIfNull(work);
@@ -75,7 +75,7 @@ public sealed partial class FixedThreadPool
     /// when it misses its deadline. In place, a cancellation of the worker's current item cancels that token too.
     /// </param>
     /// <param name="cancellationToken">Cancels the work, queued or running.</param>
-    /// <param name="options">What else to say about the work. In place, only the token counts.</param>
+    /// <param name="options">The options of the work. In place, only the token counts.</param>
     [OverloadResolutionPriority(TakesArgument)]
     public void Run<TArgument>(
         Action<TArgument> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)

@@ -21,6 +21,7 @@ public interface IPoolAdmission
     /// <summary>
     /// Completes when a worker next becomes idle or leaves. Workers that are already idle do not count:
     /// call this first, then read the workers (<see cref="FixedThreadPool.GetSnapshot"/>), so that no idle worker is missed. Never fails.
+    /// Once every worker has left, it does not complete.
     /// Costs the workers one read each time they go to sleep.
     /// </summary>
     Task NextIdleAsync();

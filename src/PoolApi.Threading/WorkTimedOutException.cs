@@ -8,7 +8,7 @@ namespace PoolApi.Threading;
 public sealed class WorkTimedOutException : TimeoutException
 {
     internal WorkTimedOutException(string poolName, TimeSpan maxRunTime)
-        : base(string.Create(CultureInfo.InvariantCulture, $"The work ran for {maxRunTime.TotalSeconds:0.###} s on the pool '{poolName}', which is as long as it may; its code may still be running."))
+        : base(string.Create(CultureInfo.InvariantCulture, $"The work exceeded its run time limit of {maxRunTime.TotalSeconds:0.###} s on the pool '{poolName}'. Its code may still be running."))
     {
     }
 }

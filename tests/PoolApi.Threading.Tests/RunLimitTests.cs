@@ -32,7 +32,7 @@ public class RunLimitTests
         Assert.Equal(WorkOutcome.TimedOut, await held.Item.Endings.First);
         Assert.True(token.IsCancellationRequested);
         var error = Assert.IsType<WorkTimedOutException>(held.Item.Endings.Error);
-        Assert.StartsWith($"The work ran for {seconds} s on the pool '{pool.Name}'", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"The work exceeded its run time limit of {seconds} s on the pool '{pool.Name}'", error.Message, StringComparison.Ordinal);
         Assert.InRange(held.Item.RunTime, seconds * Second, (seconds * Second) + (2 * Millisecond));
         var counts = new Tally { Accepted = 1, TimedOut = 1 };
         PoolSnapshot snapshot = pool.GetSnapshot();
@@ -59,7 +59,7 @@ public class RunLimitTests
         started.WaitPatiently();
         _time.Advance(Second + Millisecond);
         var error = await Assert.ThrowsAsync<WorkTimedOutException>(() => call.Patiently());
-        Assert.Contains("ran for 1 s", error.Message, StringComparison.Ordinal);
+        Assert.Contains("limit of 1 s", error.Message, StringComparison.Ordinal);
         Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
         _time.Advance(10 * Second);
         Assert.Empty(_observer.Stuck);

@@ -96,7 +96,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
         while (!IsCompleted)
         {
             if (Atomics.ProcessorOps.KeepSpinning(ref spin)) continue;
-            if (Volatile.Read(ref _continuation) is { } other && !ReferenceEquals(other, CompletedMark)) throw new InvalidOperationException("Somebody awaits the call already.");
+            if (Volatile.Read(ref _continuation) is { } other && !ReferenceEquals(other, CompletedMark)) throw new InvalidOperationException("The call is awaited already; its result can be taken only once.");
             ManualResetEventSlim waiter = s_waiter ??= new ManualResetEventSlim(false, spinCount: 0);
             waiter.Reset();
             _state = waiter;
