@@ -1,3 +1,4 @@
+using System.Collections;
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Security.Cryptography;
@@ -269,6 +270,56 @@ public sealed class MinimalApiTests
         Assert.Equal("item: cpu", app.Trail.Take()[0]);
     }
 
+    /// <summary>A query as a provider of Entity Framework returns it: a synchronous and an asynchronous sequence. The asynchronous one really awaits.</summary>
+    private sealed class Query(Trail trail, Func<Task> first) : IEnumerable<int>, IAsyncEnumerable<int>
+    {
+        public IEnumerator<int> GetEnumerator() => Lazy(trail).GetEnumerator();
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+        public async IAsyncEnumerator<int> GetAsyncEnumerator(CancellationToken cancellationToken = default)
+        {
+            await first();
+            for (int i = 0; i < 3; i++)
+            {
+                trail.Add("awaited");
+                yield return i;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_query_that_a_handler_returns_is_read_on_the_pool_though_its_provider_is_asynchronous()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
+        {
+            app.MapGet("/", static (Trail trail) => new Query(trail, static () => Task.Delay(1))).RunOnPool();
+            app.MapGet("/later", static async (Trail trail) =>
+            {
+                await Task.Yield();
+                return new Query(trail, static () => Task.Delay(1));
+            }).RunOnPool();
+        });
+        foreach (string path in (string[])["/", "/later"])
+        {
+            Assert.Equal("[0,1,2]", (await app.GetAsync(path)).Ok());
+            Assert.Equal(["item: cpu", "item: cpu", "item: cpu"], app.Trail.Take());
+        }
+    }
+
+    [Fact]
+    public async Task A_query_in_another_result_counts_as_running_until_it_is_read()
+    {
+        PoolSnapshot? seen = null;
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, app => app.MapGet("/", (Trail trail) => TypedResults.Ok(new Query(trail, async () =>
+        {
+            await Task.Delay(20); // so that an item whose worker did not wait would have ended
+            seen = app.Services.GetRequiredKeyedService<FixedThreadPool>("cpu").GetSnapshot();
+        }))).RunOnPool());
+        Assert.Equal("[0,1,2]", (await app.GetAsync("/")).Ok());
+        Assert.Equal((1, 0), (seen!.InFlight, seen.Counts[WorkOutcome.Completed]));
+    }
+
     [Fact]
     public async Task Synchronous_handlers_that_block_on_asynchronous_code_are_all_answered()
     {
@@ -277,8 +328,10 @@ public sealed class MinimalApiTests
             app.MapGet("/value", static () => SlowAsync().Result).RunOnPool();
             app.MapGet("/nothing", static () => SlowAsync().Wait()).RunOnPool();
             app.MapGet("/lazy", static () => Enumerable.Range(0, 3).Select(static _ => SlowAsync().GetAwaiter().GetResult())).RunOnPool();
+            app.MapGet("/query", static (Trail trail, [FromKeyedServices("cpu")] FixedThreadPool pool) =>
+                TypedResults.Ok(new Query(trail, () => pool.RunAsync(static () => { }).AsTask()))).RunOnPool(); // by stand-ins
         });
-        foreach (var (path, body) in ((string, string)[])[("/value", "1"), ("/nothing", ""), ("/lazy", "[1,1,1]")])
+        foreach (var (path, body) in ((string, string)[])[("/value", "1"), ("/nothing", ""), ("/lazy", "[1,1,1]"), ("/query", "[0,1,2]")])
         {
             Reply[] replies = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => app.GetAsync(path)));
             Assert.All(replies, reply => Assert.Equal(body, reply.Ok()));

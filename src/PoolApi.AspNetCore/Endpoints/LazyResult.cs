@@ -1,6 +1,8 @@
 using System.Collections;
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Infrastructure;
@@ -46,10 +48,16 @@ internal static class LazyResult
                 return BufferedResult.ExecuteAsync(context, WrappedResult.HttpResultOf(wrapper));
             case not IResult when isAction:
                 return ValueTask.FromResult<object?>(ToList((IEnumerable)result));
+            // JSON prefers the asynchronous enumerator, which may go on off the pool: a query would run on the .NET ThreadPool.
+            case not IResult when CanWriteLists && StreamedResult.IsAsyncSequence(result):
+                return BufferedResult.ExecuteAsync(context, ToList((IEnumerable)result, context.RequestAborted));
             default:
                 return BufferedResult.ExecuteAsync(context, result);
         }
     }
+
+    /// <summary>Whether JSON can write a list of any type. It cannot where only generated code describes types.</summary>
+    private static bool CanWriteLists => RuntimeFeature.IsDynamicCodeSupported && JsonSerializer.IsReflectionEnabledByDefault;
 
     private static bool IsSequence(object? value) =>
         value is IEnumerable and not (string or ICollection) && Known.GetOrAdd(value.GetType(), static type => !IsCollection(type));
@@ -59,13 +67,17 @@ internal static class LazyResult
         GenericInterface.Find(type, typeof(ICollection<>)) is not null || GenericInterface.Find(type, typeof(IReadOnlyCollection<>)) is not null;
 
     /// <summary>Creates a list of the sequence's own element type, because formatters use it.</summary>
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "MVC only, which needs reflection itself.")]
-    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "MVC only, which needs dynamic code itself.")]
-    private static IList ToList(IEnumerable sequence)
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called for MVC, which needs reflection itself, or where JSON has it.")]
+    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Called for MVC, which needs dynamic code itself, or where there is some.")]
+    private static IList ToList(IEnumerable sequence, CancellationToken cancellationToken = default)
     {
         Type element = GenericInterface.Find(sequence.GetType(), typeof(IEnumerable<>))?.GetGenericArguments()[0] ?? typeof(object);
         var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(element))!;
-        foreach (object? each in sequence) list.Add(each);
+        foreach (object? each in sequence)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            list.Add(each);
+        }
         return list;
     }
 }

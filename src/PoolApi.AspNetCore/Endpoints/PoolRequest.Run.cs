@@ -220,30 +220,24 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>Runs a synchronous handler. Called on the worker.</summary>
+    /// <remarks>
+    /// A lazy result may await while it is read into memory, as a query of an asynchronous provider does. The worker waits, because what the handler
+    /// returned is its work: it counts as running until its end, so that the number of workers bounds it and its limit on run time applies.
+    /// The item has no synchronization context, so its continuations need no worker. Work of its own pool that it awaits may need a stand-in, as in a
+    /// handler that blocks on it.
+    /// </remarks>
     public void Execute()
     {
-        Task<object?>? pending = null;
         try
         {
             StartWork();
             ValueTask<object?> work = CallAsync();
-            // A handler that returns no task has ended. A result type of the app may go on.
-            if (work.IsCompleted) _result = work.Result;
-            else (_result, _isReferenced) = (new PendingResult(pending = work.AsTask()), true);
-            _pending = pending;
+            _result = work.IsCompleted ? work.Result : work.AsTask().GetAwaiter().GetResult();
         }
         finally
         {
-            if (pending is null) OnHandlerReturned();
-            else _ = ReturnAfterAsync(pending);
+            OnHandlerReturned();
         }
-    }
-
-    /// <summary>Waits until the app's result type was executed, which uses the context until then. Not awaited: see <see cref="ReturnedAsync"/>.</summary>
-    private async Task ReturnAfterAsync(Task result)
-    {
-        await result.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        OnHandlerReturned();
     }
 
     private void OnHandlerReturned()

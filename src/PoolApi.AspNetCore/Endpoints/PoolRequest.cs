@@ -58,7 +58,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private HandlerResponse? _response; // null: the handler's run time is not limited
     private TaskCompletionSource? _returned; // completes when the handler has returned; null: its request has not ended without it
     private bool _hasReturned;
-    private Task? _pending; // uses the context outside the pool: a result that is still executed, or a request that is being stored
+    private Task? _pending; // a request that is being stored, which uses the context outside the pool
     private object? _poolState; // null: not in the pool; InPool; or the source that completes when it has left the pool, for which the request's end waits
     private bool _isOver; // the response is written, so a filter that calls the handler now is too late
     private bool _isDirect; // the framework awaits this object itself, without an async frame of this library

@@ -46,7 +46,8 @@ internal static class StreamedResult
 
     private static bool IsSequenceItself(Type type) => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IAsyncEnumerable<>);
 
-    private static bool IsAsyncSequence(object? value) => value switch
+    /// <summary>Whether a value is an asynchronous sequence. A query of Entity Framework is one and a synchronous one too.</summary>
+    public static bool IsAsyncSequence(object? value) => value switch
     {
         null or string => false,
         IAsyncEnumerable<object> => true,
