@@ -203,6 +203,69 @@ public sealed class GivenUpTests
         Assert.Equal((2, 1), (told.Count, runs));
     }
 
+    [Theory]
+    [InlineData("/synchronous")]
+    [InlineData("/asynchronous")]
+    [InlineData("/expires")]
+    public async Task A_handler_that_a_filter_runs_again_sees_its_client_disconnect(string path)
+    {
+        using var gate = new Gate();
+        int calls = 0;
+        var isSecond = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                RouteGroupBuilder retried = app.MapGroup("").AddEndpointFilter(async (invocation, next) =>
+                {
+                    object? result;
+                    try
+                    {
+                        result = await next(invocation);
+                    }
+                    catch (IOException)
+                    {
+                        return await next(invocation);
+                    }
+                    return result is Rejection { Told.Problem: "expired" } ? await next(invocation) : result;
+                });
+                retried.MapGet("/synchronous", (CancellationToken token) => Run(token)).RunOnPool();
+                retried.MapGet("/asynchronous", async (CancellationToken token) =>
+                {
+                    await Task.Yield();
+                    return Run(token);
+                }).RunOnPool();
+                retried.MapGet("/expires", (CancellationToken token) => Wait(token)).RunOnPool(configure: static o => o.MaxQueueTime = TimeSpan.FromMilliseconds(50));
+                app.MapGet("/blocks", () => gate.Pass()).RunOnPool();
+            },
+            new() { ["Pool:OverloadControl"] = "false" }, kestrel: true);
+        Task<string> blocks = Task.FromResult("");
+        if (path == "/expires")
+        {
+            blocks = app.Client.GetStringAsync("/blocks", TestApp.Token);
+            await gate.NextArrivalAsync();
+        }
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        if (path == "/expires") await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Expired] == 1, "it has expired");
+        gate.Open();
+        await blocks;
+        await isSecond.Task.Patiently();
+
+        client.Reset();
+
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Cancelled] == 1, "the second run is cancelled");
+
+        string Run(CancellationToken token) => Interlocked.Increment(ref calls) == 1 ? throw new IOException() : Wait(token);
+
+        string Wait(CancellationToken token)
+        {
+            isSecond.TrySetResult();
+            token.WaitHandle.WaitOne(Patience.Long);
+            token.ThrowIfCancellationRequested();
+            return "never";
+        }
+    }
+
     private static Task<TestApp> StartAsync(Late late, int workers = 2, PartitionedRateLimiter<HttpContext>? quota = null) => TestApp.StartAsync(
         app =>
         {

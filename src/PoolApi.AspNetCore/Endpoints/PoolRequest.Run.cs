@@ -141,6 +141,8 @@ internal sealed partial class PoolRequest
     private void Prepare(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
     {
         _ended.Reset();
+        // The framework binds once, before the filters, and a second run of the item has another token.
+        if (_boundToken == default && _isReferenced) _boundToken = _item.CancellationToken;
         _longResponse?.End(); // of an earlier run, whose result an endpoint filter has dropped
         (_longResponse, _isAnswering) = (null, false);
         (_next, _invocation, _result, _error, _outcome) = (next, invocation, null, null, null);
@@ -272,8 +274,26 @@ internal sealed partial class PoolRequest
     private ValueTask<object?> CallAsync()
     {
         if (_next is null) return CallDelegateAsync();
+        RenewToken();
         ValueTask<object?> handler = _next(_invocation!);
         return handler.IsCompletedSuccessfully ? ExecuteLazyAsync(handler.Result) : AwaitAsync(handler);
+    }
+
+    /// <summary>
+    /// Gives the handler the token of this run: an endpoint filter may run it again, and nobody cancels the token of the first run then. A token
+    /// that a filter has put in its place stays.
+    /// </summary>
+    private void RenewToken()
+    {
+        if (_boundToken == default || _invocation is null) return;
+        CancellationToken now = _item.CancellationToken;
+        if (now == _boundToken) return;
+        IList<object?> arguments = _invocation.Arguments;
+        for (int i = 0; i < arguments.Count; i++)
+        {
+            if (arguments[i] is CancellationToken token && token == _boundToken) arguments[i] = now;
+        }
+        _boundToken = now;
     }
 
     private async ValueTask<object?> AwaitAsync(ValueTask<object?> handler) => await ExecuteLazyAsync(await handler);

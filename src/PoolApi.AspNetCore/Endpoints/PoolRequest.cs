@@ -53,6 +53,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private ManualResetValueTaskSourceCore<WorkOutcome> _ended;
     private EndpointFilterDelegate? _next; // null: a plain RequestDelegate
     private EndpointFilterInvocationContext? _invocation;
+    private CancellationToken _boundToken; // what the handler's arguments may hold; default: the token was not read before the first run
     private ExecutionContext? _flow;
     private Activity? _run; // the span on the worker; null: there is none
     private HandlerResponse? _response; // null: the handler's run time is not limited
