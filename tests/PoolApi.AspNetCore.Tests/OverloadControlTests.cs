@@ -8,7 +8,7 @@ public sealed class OverloadControlTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    private readonly FakeTimeProvider _time = new();
+    private readonly TimerCount _time = new();
     private readonly OverloadControl _control;
     private TimeSpan _wait;
     private bool _newestFirst;
@@ -124,6 +124,30 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
+    public void The_order_comes_back_by_time_alone_when_the_endpoint_is_not_used_any_more()
+    {
+        Learn();
+        Assert.Equal(0, _time.Timers);
+        _wait = TimeSpan.FromSeconds(5);
+        _control.ShouldRefuse();
+        Assert.Equal((true, 1), (_newestFirst, _time.Timers));
+
+        _wait = TimeSpan.FromSeconds(1); // too long, until what was learned is forgotten
+        for (int i = 0; i < 55; i++) _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.True(_newestFirst);
+        for (int i = 0; i < 10; i++) _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal((false, 0), (_newestFirst, _time.Timers));
+
+        Learn();
+        _wait = TimeSpan.FromSeconds(5);
+        _control.ShouldRefuse();
+        Assert.True(_newestFirst);
+        _wait = TimeSpan.Zero;
+        for (int i = 0; i < 2; i++) _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal((false, 0), (_newestFirst, _time.Timers));
+    }
+
+    [Fact]
     public void What_was_learned_is_doubted_with_time_and_forgotten_when_it_is_not_needed()
     {
         Learn();
@@ -202,6 +226,31 @@ public sealed class OverloadControlTests
 
         patient.OnTaken(TimeSpan.FromSeconds(1));
         Assert.False(_newestFirst);
+    }
+
+    /// <summary>A clock that counts its timers.</summary>
+    private sealed class TimerCount : FakeTimeProvider
+    {
+        public int Timers { get; private set; }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Timers++;
+            return new Counted(this, base.CreateTimer(callback, state, dueTime, period));
+        }
+
+        private sealed class Counted(TimerCount all, ITimer timer) : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(dueTime, period);
+
+            public void Dispose()
+            {
+                all.Timers--;
+                timer.Dispose();
+            }
+
+            public ValueTask DisposeAsync() => timer.DisposeAsync();
+        }
     }
 
     private void Learn(int witnesses = 400)

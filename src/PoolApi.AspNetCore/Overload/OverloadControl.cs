@@ -13,7 +13,8 @@ namespace PoolApi.AspNetCore.Overload;
 /// </code>
 /// <para>Calm: every request is admitted up to the queue's capacity, and the oldest runs first. A burst is not an overload.</para>
 /// <para>Wary: a request whose predicted queue time is over a quarter of the patience is refused before its body is read. Until the backlog
-/// is served or gone, the pool runs the newest item first, because the clients of the oldest are about to disconnect.</para>
+/// is served or gone, the pool runs the newest item first, because the clients of the oldest are about to disconnect. Requests of this endpoint may
+/// stop coming before that, so a timer checks the order while it is newest-first, and only then.</para>
 /// <para>The patience grows by a quarter each time its trust ends without a new disconnect. Trust lasts half a minute when it was learned
 /// from many clients, and as little as half a second when it was learned from a handful.</para>
 /// <para>There is one instance for each endpoint: the clients of one endpoint say nothing about the clients of another. A client that
@@ -61,6 +62,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
     private long _lastNeeded; // the last refusal, or when the patience was learned
     private bool _isNewestFirst;
     private long _newestFirstSince;
+    private ITimer? _checking; // exists only while newest-first
 
     /// <summary>How long clients wait before they disconnect; <see langword="null"/> while calm.</summary>
     public TimeSpan? Patience => Volatile.Read(ref _patience) is var ticks and not 0 ? TimeSpan.FromTicks(ticks) : null;
@@ -194,5 +196,26 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
         if (_isNewestFirst == newestFirst) return;
         _isNewestFirst = newestFirst;
         order.Set(newestFirst);
+        _checking?.Dispose();
+        _checking = newestFirst ? StartChecking() : null;
+    }
+
+    /// <summary>Starts the timer for the next check of the order. It needs no owner: the order is the oldest first again within a minute without refusals.</summary>
+    private ITimer StartChecking()
+    {
+        using AsyncFlowControl flow = ExecutionContext.SuppressFlow(); // the timer outlives the request that starts it
+        return time.CreateTimer(static control => ((OverloadControl)control!).CheckOrder(), this, Window, Timeout.InfiniteTimeSpan);
+    }
+
+    private void CheckOrder()
+    {
+        TimeSpan wait = predictWait();
+        long now = time.GetTimestamp();
+        lock (_lock)
+        {
+            if (!_isNewestFirst) return;
+            if (IsStillWary(now)) IsTooLong(wait, now);
+            _checking?.Change(Window, Timeout.InfiniteTimeSpan);
+        }
     }
 }
