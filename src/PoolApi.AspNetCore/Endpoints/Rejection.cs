@@ -8,6 +8,9 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <summary>The response to a request whose work was refused or not finished: problem details that say what to do.</summary>
 internal sealed class Rejection : IResult
 {
+    /// <summary>The work is done: a proxy or a client that follows Retry-After would let it take effect twice.</summary>
+    private static readonly ProblemType OverloadedAfterWork = CommonProblems.Overloaded with { Retry = ProblemRetry.Unknown };
+
     private readonly PoolContext _pool;
     private readonly ProblemType _type;
     private readonly string? _field;
@@ -48,11 +51,11 @@ internal sealed class Rejection : IResult
         pool, CommonProblems.Overloaded,
         "There is no memory for this request now. Nothing has run. Try again after the time in Retry-After.");
 
-    /// <summary>The work has run, but the budget for responses has no room for its result.</summary>
+    /// <summary>The work has run, but the budget for responses has no room for its result. No Retry-After, as for <see cref="StateUnknown"/>.</summary>
     public static Rejection ResponsesFull(PoolContext pool) => new(
-        pool, CommonProblems.Overloaded,
-        "The work is done, but there is no room for its answer: other clients have not read theirs yet. "
-        + "Try again after the time in Retry-After.");
+        pool, OverloadedAfterWork,
+        "The work is done, but there is no room for its response: other clients have not read theirs yet. "
+        + "It may have taken effect: find out before you try again.");
 
     /// <summary>This client's own share is used up.</summary>
     /// <param name="pool">The pool.</param>
