@@ -1,5 +1,8 @@
+using System.Collections;
 using System.ComponentModel.DataAnnotations;
 using System.Net;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 
@@ -13,7 +16,8 @@ public sealed class ApiControllerTests
             static b =>
             {
                 b.Services.AddFixedThreadPool("io", static o => o.Workers = 1);
-                b.Services.AddControllers().Only(typeof(OffController), typeof(OnController));
+                b.Services.AddControllers().AddJsonOptions(static o => o.JsonSerializerOptions.Converters.Add(new AsText<Pressures>()))
+                    .Only(typeof(OffController), typeof(OnController));
             },
             app =>
             {
@@ -26,7 +30,7 @@ public sealed class ApiControllerTests
     public async Task Every_answer_is_the_same_with_the_attribute_and_without_it()
     {
         await using ConsumerApp app = await StartAsync();
-        foreach (string path in (string[])["text", "item/1", "item/2", "item/x", "lazy", "later", "nothing", "file", "result", "needs"])
+        foreach (string path in (string[])["text", "item/1", "item/2", "item/x", "lazy", "later", "nothing", "file", "result", "needs", "temperatures", "temperatures-object", "pressures"])
             Reply.AssertSame(await app.GetAsync("/off/" + path), await app.GetAsync("/on/" + path));
         foreach (string body in (string[])["""{"name":"a","count":3}""", """{"name":"","count":300}""", "{", ""])
         {
@@ -154,6 +158,31 @@ public sealed class ApiControllerTests
     private static Task<InvalidOperationException> FailAsync<TController>() => Assert.ThrowsAsync<InvalidOperationException>(static () =>
         ConsumerApp.StartAsync(static b => b.Services.AddControllers().Only(typeof(TController)), static app => app.MapControllers()));
 
+    /// <summary>A sequence that has a form of its own in JSON, by an attribute.</summary>
+    [JsonConverter(typeof(AsText<Temperatures>))]
+    public sealed class Temperatures : IEnumerable<int>
+    {
+        public IEnumerator<int> GetEnumerator() => Enumerable.Range(20, 3).GetEnumerator();
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+
+    /// <summary>The same by the app's options.</summary>
+    public sealed class Pressures : IEnumerable<int>
+    {
+        public IEnumerator<int> GetEnumerator() => Enumerable.Range(1000, 3).GetEnumerator();
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    }
+
+    private sealed class AsText<T> : JsonConverter<T>
+        where T : IEnumerable<int>
+    {
+        public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => throw new NotSupportedException();
+
+        public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(string.Join(" to ", value));
+    }
+
     [ApiController]
     public abstract class ItemsController : ControllerBase
     {
@@ -191,6 +220,15 @@ public sealed class ApiControllerTests
 
         [HttpGet("lazy-union")]
         public Results<Ok<IEnumerable<int>>, NotFound> LazyUnion() => TypedResults.Ok(Lazy());
+
+        [HttpGet("temperatures")]
+        public Temperatures Warm() => new();
+
+        [HttpGet("temperatures-object")]
+        public IActionResult WarmObject() => Ok(new Temperatures());
+
+        [HttpGet("pressures")]
+        public Pressures High() => new();
 
         [HttpPost("upload")]
         [RequestFormLimits(MultipartBodyLengthLimit = 2000)]

@@ -3,9 +3,12 @@ using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Infrastructure;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
@@ -13,9 +16,13 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// Lazy results, which do their work as they are enumerated: iterators and queries. They are enumerated on the worker before it is released;
 /// otherwise the work would run on the .NET ThreadPool while the response is written.
 /// </summary>
+/// <remarks>A value whose type has a form of its own in JSON is not put into a list, which would change the response.</remarks>
 internal static class LazyResult
 {
     private static readonly ConcurrentDictionary<Type, bool> Known = new();
+
+    /// <summary>Whether attributes give a type its form.</summary>
+    private static readonly ConcurrentDictionary<Type, bool> Formed = new();
 
     /// <summary>Whether a handler's result is lazy or has a lazy value.</summary>
     public static bool IsLazy([NotNullWhen(true)] object? result) => WrappedResult.Unwrap(result) switch
@@ -29,7 +36,7 @@ internal static class LazyResult
     };
 
     /// <summary>Enumerates the result, on the worker.</summary>
-    /// <returns>A result that does no more work: the same one with its values in a list, or the response in memory.</returns>
+    /// <returns>A result that does no more work: the same one with its values in a list, or the response in memory. A value of an action that has a form of its own is left.</returns>
     public static ValueTask<object?> ExecuteAsync(HttpContext context, object result, bool isAction)
     {
         switch (result)
@@ -37,19 +44,20 @@ internal static class LazyResult
             case IConvertToActionResult convertible:
                 return ExecuteAsync(context, convertible.Convert(), isAction);
             // Formatters and filters of MVC need the value itself.
-            case ObjectResult action:
-                action.Value = ToList((IEnumerable)action.Value!);
+            case ObjectResult { Value: IEnumerable value } action:
+                if (IsFormed(value, JsonOfMvc(context))) return ValueTask.FromResult<object?>(action);
+                action.Value = ToList(value);
                 action.DeclaredType = null;
                 return ValueTask.FromResult<object?>(action);
-            case JsonResult action:
-                action.Value = ToList((IEnumerable)action.Value!);
+            case JsonResult { Value: IEnumerable value } action:
+                if (!IsFormed(value, action.SerializerSettings as JsonSerializerOptions ?? JsonOfMvc(context))) action.Value = ToList(value);
                 return ValueTask.FromResult<object?>(action);
             case IActionResult wrapper:
                 return BufferedResult.ExecuteAsync(context, WrappedResult.HttpResultOf(wrapper));
             case not IResult when isAction:
-                return ValueTask.FromResult<object?>(ToList((IEnumerable)result));
+                return ValueTask.FromResult<object?>(IsFormed(result, JsonOfMvc(context)) ? result : ToList((IEnumerable)result));
             // JSON prefers the asynchronous enumerator, which may go on off the pool: a query would run on the .NET ThreadPool.
-            case not IResult when CanWriteLists && StreamedResult.IsAsyncSequence(result):
+            case not IResult when CanWriteLists && StreamedResult.IsAsyncSequence(result) && !IsFormed(result, JsonOfHttp(context)):
                 return BufferedResult.ExecuteAsync(context, ToList((IEnumerable)result, context.RequestAborted));
             default:
                 return BufferedResult.ExecuteAsync(context, result);
@@ -58,6 +66,22 @@ internal static class LazyResult
 
     /// <summary>Whether JSON can write a list of any type. It cannot where only generated code describes types.</summary>
     private static bool CanWriteLists => RuntimeFeature.IsDynamicCodeSupported && JsonSerializer.IsReflectionEnabledByDefault;
+
+    /// <summary>Whether a value has a form of its own in JSON, which a list of its elements would not have.</summary>
+    private static bool IsFormed(object value, JsonSerializerOptions? json)
+    {
+        Type type = value.GetType();
+        return Formed.GetOrAdd(type, static type => Attribute.GetCustomAttributes(type, inherit: true).Any(static attribute =>
+                // By name: this library does not reference the package.
+                attribute is JsonAttribute || attribute.GetType().Namespace is "Newtonsoft.Json"))
+            || (json is not null && json.Converters.Any(converter => converter.CanConvert(type)));
+    }
+
+    private static JsonSerializerOptions? JsonOfMvc(HttpContext context) =>
+        context.RequestServices.GetService<IOptions<Microsoft.AspNetCore.Mvc.JsonOptions>>()?.Value.JsonSerializerOptions;
+
+    private static JsonSerializerOptions? JsonOfHttp(HttpContext context) =>
+        context.RequestServices.GetService<IOptions<Microsoft.AspNetCore.Http.Json.JsonOptions>>()?.Value.SerializerOptions;
 
     private static bool IsSequence(object? value) =>
         value is IEnumerable and not (string or ICollection) && Known.GetOrAdd(value.GetType(), static type => !IsCollection(type));
