@@ -122,6 +122,9 @@ public sealed class NeighbourNamesTests
     [Theory]
     [InlineData(30.0, 33.0)]
     [InlineData(-0.001, null)]
+    [InlineData(2073600.0, 2073603.0)] // 24 days
+    [InlineData(2592000.0, null)] // 30 days, which no thread can wait
+    [InlineData(922337203685.0, null)] // nearly the longest time there is
     public void A_stop_that_may_take_any_time_has_no_watchdog(double timeout, double? watchdog) => Assert.Equal(
         watchdog, ProcessLifetime.WatchdogTime(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(timeout) })?.TotalSeconds);
 

@@ -231,7 +231,7 @@ public class ShutdownTests
         {
             Exception? fault = await Record.ExceptionAsync(() => app.StartAsync(TestApp.Token));
             Assert.Equal(
-                fails ? "PoolShutdown:Watchdog is set, but the process is not left to the pools: call AddPoolProcessLifetime() or remove the setting." : null,
+                fails ? "PoolShutdown:Watchdog is set, but only AddPoolProcessLifetime() starts a watchdog: call it, or remove the setting." : null,
                 fault?.Message);
             if (!fails) await app.StopAsync(TestApp.Token);
         }
@@ -243,7 +243,7 @@ public class ShutdownTests
         await using WebApplication app = TestApp.Build(
             static _ => { }, null, static builder => builder.Services.AddPoolProcessLifetime(), kestrel: false, pool: false, new CapturingLog());
         var fault = await Assert.ThrowsAsync<InvalidOperationException>(() => app.StartAsync(TestApp.Token));
-        Assert.Equal("AddPoolProcessLifetime() leaves the process to the app's pools, and there is none: call services.AddFixedThreadPool().", fault.Message);
+        Assert.Equal("AddPoolProcessLifetime() needs a pool, and the app has none: call services.AddFixedThreadPool().", fault.Message);
     }
 
     [Fact]
@@ -304,6 +304,40 @@ public class ShutdownTests
     }
 
     [Fact]
+    public async Task A_stop_whose_time_no_thread_can_wait_ends_without_a_watchdog()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(
+            gate, new() { ["Shutdown:Watchdog"] = "true" },
+            configure: static builder => builder.Services.Configure<HostOptions>(static o => o.ShutdownTimeout = TimeSpan.FromDays(30)));
+        await app.App.StopAsync(TestApp.Token);
+        Assert.StartsWith("Shutdown complete: exit 0, ", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_exporter_that_throws_at_once_keeps_no_other_from_sending_what_is_left()
+    {
+        using var gate = new Gate();
+        var exporters = (Throws: new Exporter(static () => throw new InvalidOperationException("no collector")), Sends: new Exporter(static () => Task.FromResult(true)));
+        await using TestApp app = await StartAsync(
+            gate, configure: builder => builder.Services.AddSingleton<ITelemetryFlush>(exporters.Throws).AddSingleton<ITelemetryFlush>(exporters.Sends));
+        await app.App.StopAsync(TestApp.Token);
+        Assert.Equal((1, 1), (exporters.Throws.Calls, exporters.Sends.Calls));
+        Assert.StartsWith("Shutdown complete: exit 5, ", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
+    }
+
+    private sealed class Exporter(Func<Task<bool>> flush) : ITelemetryFlush
+    {
+        public int Calls { get; private set; }
+
+        public Task<bool> FlushAsync(CancellationToken cancellation)
+        {
+            Calls++;
+            return flush();
+        }
+    }
+
+    [Fact]
     public async Task The_host_gives_the_phases_the_time_they_need()
     {
         using var gate = new Gate();
@@ -314,14 +348,16 @@ public class ShutdownTests
         Assert.Equal(TimeSpan.FromSeconds(300 + 7 + 2 + 0.5 + 1.5 + 0.5 + 2 + 5), given);
     }
 
-    private static Task<TestApp> StartAsync(Gate gate, Dictionary<string, string?>? settings = null, bool kestrel = false) => TestApp.StartAsync(
+    private static Task<TestApp> StartAsync(
+        Gate gate, Dictionary<string, string?>? settings = null, bool kestrel = false, Action<WebApplicationBuilder>? configure = null) => TestApp.StartAsync(
         app =>
         {
             app.MapPoolHealth();
             app.MapGet("/", (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool();
         },
         settings,
-        kestrel: kestrel);
+        configure,
+        kestrel);
 
     private static async Task<(int, string)> Probe(TestApp app, string path)
     {

@@ -23,7 +23,7 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         if (services.GetRequiredService<PoolContexts>().Default is null)
-            throw new InvalidOperationException("AddPoolProcessLifetime() leaves the process to the app's pools, and there is none: call services.AddFixedThreadPool().");
+            throw new InvalidOperationException("AddPoolProcessLifetime() needs a pool, and the app has none: call services.AddFixedThreadPool().");
         // Not in the constructor: the host creates hosted services before it validates the settings.
         ShutdownCoordinator coordinator = _coordinator = services.GetRequiredService<ShutdownCoordinator>();
         _stopConcurrently = services.GetRequiredService<IOptions<HostOptions>>().Value.ServicesStopConcurrently;

@@ -18,9 +18,17 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
     private Watchdog? _watchdog;
     private bool _isForced;
 
-    /// <summary>How long the watchdog waits; <see langword="null"/>: the app has set an infinite ShutdownTimeout, and there is no watchdog.</summary>
+    /// <summary>The longest time that a thread can wait for: about 24 days.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMilliseconds(int.MaxValue);
+
+    /// <summary>
+    /// How long the watchdog waits; <see langword="null"/>: the app has set a ShutdownTimeout that is infinite or longer than a thread can wait, and
+    /// there is no watchdog.
+    /// </summary>
     public static TimeSpan? WatchdogTime(HostOptions host) =>
-        host.ShutdownTimeout == Timeout.InfiniteTimeSpan ? null : host.ShutdownTimeout + ShutdownOptions.HostCut;
+        host.ShutdownTimeout == Timeout.InfiniteTimeSpan || host.ShutdownTimeout > LongestWait - ShutdownOptions.HostCut
+            ? null
+            : host.ShutdownTimeout + ShutdownOptions.HostCut;
 
     /// <summary>Handles the stop signals from now on: the first begins the stop, a second one ends the process.</summary>
     public void TakeSignals(ShutdownCoordinator shutdown, IHostApplicationLifetime lifetime)

@@ -181,7 +181,7 @@ internal sealed class ShutdownCoordinator(
         try
         {
             flushes = [.. services.GetServices<ITelemetryFlush>()];
-            bool[] all = await Task.WhenAll(flushes.Select(flush => flush.FlushAsync(late.Token))).WaitAsync(late.Token).ConfigureAwait(false);
+            bool[] all = await Task.WhenAll(flushes.Select(async flush => await flush.FlushAsync(late.Token).ConfigureAwait(false))).WaitAsync(late.Token).ConfigureAwait(false);
             _flushed = Array.TrueForAll(all, static one => one);
             if (!_flushed) shutdownLog.NotFlushed(Faults("it was refused"), null);
         }

@@ -17,7 +17,7 @@ internal sealed class ShutdownOptionsSetup(IConfiguration configuration, Shutdow
         options.Cancel = reader.Read(ShutdownSettings.Cancel, options.Cancel);
         options.Watchdog = reader.Read(ShutdownSettings.Watchdog, options.Watchdog);
         if (options.Watchdog && configuration.GetSection(section.Section.Path)[ShutdownSettings.Watchdog.Key] is { Length: > 0 } && !registered.IsService(typeof(ProcessLifetime)))
-            options.Faults.Add($"{section.Section.Path}:Watchdog is set, but the process is not left to the pools: call AddPoolProcessLifetime() or remove the setting.");
+            options.Faults.Add($"{section.Section.Path}:Watchdog is set, but only AddPoolProcessLifetime() starts a watchdog: call it, or remove the setting.");
         options.MaxRequests = reader.Read(ShutdownSettings.MaxRequests, options.MaxRequests);
         if (!section.Section.IsShared) reader.RejectUnknownKeys();
     }
