@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using PoolApi.AspNetCore.Tests.Support;
 using PoolApi.Threading;
 
@@ -91,6 +92,22 @@ public sealed class PoolReadinessTests
         Assert.Equal(503, status);
         Assert.Equal("draining", (string)body["checks"]!["pool-shutdown"]!);
         Assert.Equal("", (string)body["checks"]!["pool-workers"]!);
+    }
+
+    [Fact]
+    public async Task What_a_check_throws_is_for_the_log_alone()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapPoolHealth(),
+            configure: static builder => builder.Services.AddHealthChecks()
+                .AddCheck("throws", static () => throw new InvalidOperationException("secret-host"), [PoolHealth.ReadyTag])
+                .AddCheck("tells", static () => HealthCheckResult.Unhealthy("the disk is full", new InvalidOperationException("secret-path")), [PoolHealth.ReadyTag]));
+
+        (int status, JsonNode body) = await ProbeAsync(app);
+
+        Assert.Equal((503, "the check failed", "the disk is full"), (status, (string)body["checks"]!["throws"]!, (string)body["checks"]!["tells"]!));
+        Assert.DoesNotContain("secret", body.ToJsonString(), StringComparison.Ordinal);
+        Assert.Contains("throws: secret-host", Assert.Single(app.Log.With("Not ready")), StringComparison.Ordinal);
     }
 
     private static Task UntilAsync(TestApp app, int status, string word) =>

@@ -54,12 +54,16 @@ public static class PoolHealth
         json.WriteStartObject();
         json.WriteString("status", Word(report.Status));
         json.WriteStartObject("checks");
-        foreach ((string name, HealthReportEntry entry) in report.Entries) json.WriteString(name, entry.Description ?? "");
+        foreach ((string name, HealthReportEntry entry) in report.Entries) json.WriteString(name, Describe(entry));
         json.WriteEndObject();
         json.WriteEndObject();
         json.Flush();
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
     }
+
+    /// <summary>The description that a check gives. The framework gives that of a check that throws the exception's message, which may name what only the log should.</summary>
+    private static string Describe(HealthReportEntry entry) =>
+        entry.Exception is { } fault && entry.Description == fault.Message ? "the check failed" : entry.Description ?? "";
 
     private static string Word(HealthStatus status) => status switch
     {
