@@ -24,13 +24,15 @@ public class EventStreamWriterTests
             new("plain"),
             new("two\nlines\r\nor three", "named") { EventId = "7", ReconnectionInterval = TimeSpan.FromSeconds(2) },
             new("", "ü"),
+            new("a\u2028b\u2029c\u0085d\fe\rf\n"),
         ];
         await using TestApp app = await TestApp.StartAsync(app => app.MapGet("/", context => EventStreamWriter.WriteAsync(context, items.ToAsyncEnumerable())));
         using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.ToString());
         Assert.Equal(["no"], response.Headers.GetValues("X-Accel-Buffering"));
         string text = await response.Content.ReadAsStringAsync(TestApp.Token);
-        Assert.Equal("data: plain\n\nevent: named\ndata: two\ndata: lines\ndata: or three\nid: 7\nretry: 2000\n\nevent: ü\ndata: \n\n", text);
+        Assert.Equal("data: plain\n\nevent: named\ndata: two\ndata: lines\ndata: or three\nid: 7\nretry: 2000\n\nevent: ü\ndata: \n\n"
+            + "data: a\u2028b\u2029c\u0085d\fe\ndata: f\ndata: \n\n", text);
     }
 
     /// <summary>A server may give no room but what is asked for: Kestrel does when the connection has broken.</summary>

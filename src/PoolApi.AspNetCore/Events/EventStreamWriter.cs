@@ -108,11 +108,23 @@ public static class EventStreamWriter
     private static void Write(PipeWriter to, SseItem<string> item)
     {
         if (item.EventType != SseParser.EventTypeDefault) WriteField(to, "event: "u8, item.EventType);
-        foreach (ReadOnlySpan<char> line in item.Data.AsSpan().EnumerateLines()) WriteField(to, "data: "u8, line);
+        WriteData(to, item.Data);
         if (item.EventId is { } id) WriteField(to, "id: "u8, id);
         if (item.ReconnectionInterval is { } interval)
             WriteField(to, "retry: "u8, ((long)interval.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture));
         Write(to, "\n"u8);
+    }
+
+    /// <summary>Writes one field for each line. The standard knows CR, LF and CRLF; EnumerateLines would also split at others, such as U+2028.</summary>
+    private static void WriteData(PipeWriter to, ReadOnlySpan<char> data)
+    {
+        int end;
+        while ((end = data.IndexOfAny('\r', '\n')) >= 0)
+        {
+            WriteField(to, "data: "u8, data[..end]);
+            data = data[(end + (data[end..].StartsWith("\r\n") ? 2 : 1))..];
+        }
+        WriteField(to, "data: "u8, data);
     }
 
     private static void WriteField(PipeWriter to, ReadOnlySpan<byte> name, ReadOnlySpan<char> value)
