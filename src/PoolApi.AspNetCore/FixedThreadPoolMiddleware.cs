@@ -26,7 +26,7 @@ public static class FixedThreadPoolMiddleware
     {
         ArgumentNullException.ThrowIfNull(app);
         ArgumentNullException.ThrowIfNull(path);
-        if (!path.StartsWith('/')) throw new ArgumentException($"The path may be a path that starts with a slash, such as \"/legacy\"; it is \"{path}\".", nameof(path));
+        if (!path.StartsWith('/')) throw new ArgumentException($"The path must start with a slash, such as \"/legacy\"; it is \"{path}\".", nameof(path));
         var options = new RunOnPoolOptions();
         configure?.Invoke(options);
         options.Validate();

@@ -36,8 +36,9 @@ public sealed class PoolOptions
 
     /// <summary>
     /// The most bytes that the bodies of queued requests may hold together, 1 to 1 TiB. A body is counted from before it is read until a worker
-    /// starts the request. A body larger than this is refused with 413. Responses that clients have not read yet may hold as many bytes again:
-    /// responses over 64 KiB that a handler returns as bytes (<c>TypedResults.Bytes</c>) or that are executed on the pool.
+    /// starts the request. A body larger than this is refused with 413. Responses that clients have not read yet have one budget for the whole app, as
+    /// large as the <c>QueueBytes</c> of the pool that was added first. It counts responses over 64 KiB that a handler returns as bytes
+    /// (<c>TypedResults.Bytes</c>) or that are executed on the pool.
     /// </summary>
     /// <remarks>
     /// Default: a quarter of the memory that the runtime may use, at most 256 MiB. The runtime may use <c>GCHeapHardLimit</c> if it is set, else

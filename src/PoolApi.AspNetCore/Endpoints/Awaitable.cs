@@ -6,7 +6,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <summary>Determines whether the framework may await the return value of a handler.</summary>
 internal static class Awaitable
 {
-    /// <summary>Returns <see langword="true"/> if it is unknown: an <c>object</c> or an interface may be a task.</summary>
+    /// <summary>Returns <see langword="true"/> for <c>object</c> too, since the framework awaits a task that is declared as <c>object</c>.</summary>
     [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "A GetAwaiter that was trimmed away is called by nobody.")]
     public static bool Is(Type type) =>
         type == typeof(object)

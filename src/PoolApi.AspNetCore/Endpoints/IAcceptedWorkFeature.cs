@@ -11,7 +11,9 @@ public interface IAcceptedWorkFeature
     /// <summary>The priority of the work in the pool's queue.</summary>
     WorkPriority Priority { get; }
 
-    /// <summary>A worker has taken the work. Called once, on the worker. Must return soon.</summary>
+    /// <summary>
+    /// A worker has taken the work. Called on the worker, once for each run: an endpoint filter may run the handler again. Must return soon.
+    /// </summary>
     void Started();
 
     /// <summary>
@@ -22,8 +24,8 @@ public interface IAcceptedWorkFeature
     void Refused();
 
     /// <summary>
-    /// The work has ended, whether it ran or not. Not called if the pool refused it: then <see cref="Refused"/> is. Called a second time, with
-    /// <see cref="WorkOutcome.Cancelled"/>, if the work has completed but its streamed response was cut off: then there is no result.
+    /// The work has ended, whether it ran or not. Called once for each run, as <see cref="Started"/> is. Not called if the pool refused it: then
+    /// <see cref="Refused"/> is. Called once more, with <see cref="WorkOutcome.Cancelled"/>, if the work has completed but its streamed response was cut off: then there is no result.
     /// </summary>
     /// <param name="outcome">The outcome.</param>
     void Ended(WorkOutcome outcome);

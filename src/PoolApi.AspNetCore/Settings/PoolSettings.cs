@@ -40,7 +40,7 @@ internal static class PoolSettings
         "a worker is shown as stuck after so long on one item, and when its item has run for longer than `MaxRunTime`", orInfinite: true);
 
     public static readonly Setting<long> Nice = Setting.WholeNumber(
-        "Nice", Defaults.Nice, 0, 19, "how far the workers let the server's own threads go first when every core is in use");
+        "Nice", Defaults.Nice, 0, 19, "nice value that is added for the workers' threads; a higher one leaves more of a busy processor to the server's threads");
 
     /// <summary>The pool's name, if the configuration sets it.</summary>
     public static readonly TextSetting Name = Setting.Words(

@@ -4,8 +4,8 @@ namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>Handles the stop signals. The first signal begins the stop, a second one ends the process.</summary>
 /// <remarks>
-/// The runtime runs each handler on a thread of its own, so a blocked process still handles signals. The runtime calls the handlers that
-/// were registered last first, so these run before the host's.
+/// The runtime starts a thread for each SIGTERM, SIGINT and SIGQUIT, so a process with a starved ThreadPool still handles them. It queues SIGHUP to
+/// the ThreadPool. It calls the handlers that were registered last first, so these run before the host's.
 /// </remarks>
 internal sealed class StopSignals : IDisposable
 {
