@@ -93,6 +93,38 @@ public class AnswerTests
     }
 
     [Fact]
+    public async Task A_result_that_is_executed_on_the_pool_takes_bytes_as_it_grows_and_ends_where_there_are_none()
+    {
+        using var gate = new Gate();
+        int rows = 0;
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", () => Rows()).RunOnPool(),
+            configure: static builder => builder.Services.AddSingleton(new ResponseBudget(1_000_000)),
+            kestrel: true);
+        ResponseBudget answers = app.PoolContext().Responses;
+        Task<byte[]> alone = app.Client.GetByteArrayAsync("/", TestApp.Token);
+        await gate.NextArrivalAsync();
+        Assert.InRange(answers.Used, 4_000_000, 6_000_000);
+        gate.Open();
+        Assert.InRange((await alone).Length, 5_000_000, 6_000_000);
+        await Patience.UntilAsync(() => answers.Used == 0, "it is over");
+
+        using ResponseReservation other = answers.TryTake(new DefaultHttpContext(), 1)!;
+        using HttpResponseMessage refused = await app.Client.GetAsync("/", TestApp.Token);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, null), (refused.StatusCode, refused.Headers.RetryAfter));
+        Assert.Contains("urn:poolapi:problem:overloaded", await refused.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
+        Assert.InRange(rows, 1, 40); // about a megabyte
+        await Patience.UntilAsync(() => answers.Used == 1, "it is over");
+
+        IEnumerable<string> Rows()
+        {
+            var row = new string('x', 64 * 1024);
+            for (rows = 0; rows < 80; rows++) yield return row;
+            gate.Pass();
+        }
+    }
+
+    [Fact]
     public async Task A_body_that_is_given_up_can_be_collected_while_the_request_goes_on()
     {
         var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

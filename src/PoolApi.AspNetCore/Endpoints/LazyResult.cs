@@ -37,12 +37,12 @@ internal static class LazyResult
 
     /// <summary>Enumerates the result, on the worker.</summary>
     /// <returns>A result that does no more work: the same one with its values in a list, or the response in memory. A value of an action that has a form of its own is left.</returns>
-    public static ValueTask<object?> ExecuteAsync(HttpContext context, object result, bool isAction)
+    public static ValueTask<object?> ExecuteAsync(HttpContext context, object result, bool isAction, PoolContext? pool)
     {
         switch (result)
         {
             case IConvertToActionResult convertible:
-                return ExecuteAsync(context, convertible.Convert(), isAction);
+                return ExecuteAsync(context, convertible.Convert(), isAction, pool);
             // Formatters and filters of MVC need the value itself.
             case ObjectResult { Value: IEnumerable value } action:
                 if (IsFormed(value, JsonOfMvc(context))) return ValueTask.FromResult<object?>(action);
@@ -53,14 +53,14 @@ internal static class LazyResult
                 if (!IsFormed(value, action.SerializerSettings as JsonSerializerOptions ?? JsonOfMvc(context))) action.Value = ToList(value);
                 return ValueTask.FromResult<object?>(action);
             case IActionResult wrapper:
-                return BufferedResult.ExecuteAsync(context, WrappedResult.HttpResultOf(wrapper));
+                return BufferedResult.ExecuteAsync(context, WrappedResult.HttpResultOf(wrapper), pool);
             case not IResult when isAction:
                 return ValueTask.FromResult<object?>(IsFormed(result, JsonOfMvc(context)) ? result : ToList((IEnumerable)result));
             // JSON prefers the asynchronous enumerator, which may go on off the pool: a query would run on the .NET ThreadPool.
             case not IResult when CanWriteLists && StreamedResult.IsAsyncSequence(result) && !IsFormed(result, JsonOfHttp(context)):
-                return BufferedResult.ExecuteAsync(context, ToList((IEnumerable)result, context.RequestAborted));
+                return BufferedResult.ExecuteAsync(context, ToList((IEnumerable)result, context.RequestAborted), pool);
             default:
-                return BufferedResult.ExecuteAsync(context, result);
+                return BufferedResult.ExecuteAsync(context, result, pool);
         }
     }
 

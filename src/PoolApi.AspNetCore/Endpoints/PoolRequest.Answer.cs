@@ -126,6 +126,11 @@ internal sealed partial class PoolRequest
             _longResponse = new LongResponse(_endpoint.Shutdown, isStream: true, () => Cancel());
             return result;
         }
+        if (WrappedResult.Unwrap(result) is BufferedResult { IsLong: true })
+        {
+            _longResponse = new LongResponse(_endpoint.Shutdown, isStream: false, () => Cancel());
+            return result;
+        }
         // The result of work that was accepted before has no client yet.
         long length = _accepted is null ? BytesOf(result) : 0;
         IResult? written = result as IResult ?? (result is IActionResult action ? WrappedResult.HttpResultOf(action) : null);
@@ -140,7 +145,6 @@ internal sealed partial class PoolRequest
     {
         FileContentHttpResult file => file.FileContents.Length,
         Utf8ContentHttpResult text => text.ResponseContent.Length,
-        BufferedResult buffered => buffered.Length,
         _ => 0,
     };
 

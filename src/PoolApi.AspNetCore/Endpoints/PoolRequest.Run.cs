@@ -301,13 +301,16 @@ internal sealed partial class PoolRequest
     /// <summary>Does the work of a lazy result on the pool too.</summary>
     private ValueTask<object?> ExecuteLazyAsync(object? result)
     {
-        if (_endpoint.Options.ExecuteResult && !_endpoint.IsAction) return BufferedResult.ExecuteAsync(Context, result);
-        return LazyResult.IsLazy(result) ? LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction) : ValueTask.FromResult(result);
+        if (_endpoint.Options.ExecuteResult && !_endpoint.IsAction) return BufferedResult.ExecuteAsync(Context, result, Refusing);
+        return LazyResult.IsLazy(result) ? LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction, Refusing) : ValueTask.FromResult(result);
     }
+
+    /// <summary>The pool that refuses a response without room. The result of work that was accepted before has no client yet.</summary>
+    private PoolContext? Refusing => _accepted is null ? Pool : null;
 
     private async ValueTask<object?> CallDelegateAsync()
     {
-        if (_endpoint.Options.ExecuteResult) return await BufferedResult.ExecuteAsync(Context, _endpoint.Handler);
+        if (_endpoint.Options.ExecuteResult) return await BufferedResult.ExecuteAsync(Context, _endpoint.Handler, Refusing);
         await _endpoint.Handler(Context);
         return null;
     }
