@@ -138,7 +138,7 @@ public sealed class LegacyMiddlewareTests
         Assert.Contains("runs on the pool 'gpu', which does not exist", unknown.Message, StringComparison.Ordinal);
         ArgumentException path = await Assert.ThrowsAsync<ArgumentException>(static () => ConsumerApp.StartAsync(
             null, static app => app.UseFixedThreadPool("io")));
-        Assert.Contains("starts with a slash", path.Message, StringComparison.Ordinal);
+        Assert.Contains("must start with a slash", path.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<ArgumentOutOfRangeException>(static () => ConsumerApp.StartAsync(
             null, static app => app.UseFixedThreadPool("/legacy", configure: static o => o.MaxBodyBytes = 0)));
     }
