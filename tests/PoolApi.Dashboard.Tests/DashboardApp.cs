@@ -22,7 +22,7 @@ internal sealed class DashboardApp : IAsyncDisposable
 
     public static async Task<DashboardApp> StartAsync(
         Action<PoolDashboardOptions>? configure = null, bool jobs = false, Action<WebApplicationBuilder>? services = null,
-        Action<IEndpointConventionBuilder>? mapped = null, Action<WebApplication>? routes = null)
+        Action<IEndpointConventionBuilder>? mapped = null, Action<WebApplication>? routes = null, Func<IJobStore, IJobStore>? store = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -32,6 +32,11 @@ internal sealed class DashboardApp : IAsyncDisposable
         var dashboard = new DashboardApp(null!);
         // Nobody runs them: they stay as a test has made them.
         if (jobs) builder.Services.AddJobs(o => o.Share = 0.5).UseSqlite(Path.Combine(dashboard._folder, "jobs.db"));
+        if (store is not null)
+        {
+            var own = builder.Services.Last(static service => service.ServiceType == typeof(IJobStore)).ImplementationFactory!;
+            builder.Services.AddSingleton(services => store((IJobStore)own(services)));
+        }
         dashboard.App = builder.Build();
         mapped?.Invoke(dashboard.App.MapPoolDashboard("/ops/pools", configure));
         if (mapped is null) dashboard.App.MapPoolDashboard("/ops/pools", configure);

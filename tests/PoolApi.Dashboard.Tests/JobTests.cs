@@ -1,6 +1,10 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
+using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using PoolApi.Jobs;
+using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Dashboard.Tests;
 
@@ -95,6 +99,26 @@ public sealed class JobTests
         }
     }
 
+    [Fact]
+    public async Task A_change_of_many_that_the_store_breaks_off_is_logged_with_what_was_changed()
+    {
+        var calls = new StrongBox<int>();
+        await using DashboardApp app = await DashboardApp.StartAsync(jobs: true, store: store => FailingStore.Of(store, calls));
+        var mine = new List<Guid>();
+        for (int i = 0; i < 10; i++) mine.Add((await app.QueueAsync("mine")).Id);
+        using HttpResponseMessage answer = await app.PostAsync("jobs/change", $$$"""{"action":"cancel","filter":{"tag":"mine"},"through":"{{{mine[^1]:D}}}"}""");
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        JsonElement told = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Token)).RootElement;
+        const string Outcome = "5 of 10 cancelled, then the store could not be used";
+        Assert.Equal(Outcome + ".", told.GetProperty("detail").GetString());
+        Job[] after = [.. (await Task.WhenAll(mine.Select(id => app.Jobs.GetAsync(id, Token).AsTask()))).OfType<Job>()];
+        Assert.Equal(5, after.Count(static job => job.State == JobState.Cancelled));
+        await using EventReader events = await EventReader.OpenAsync(app.Client, "jobs/stream");
+        JsonElement logged = Assert.Single((await events.NextAsync("jobs")).Data.GetProperty("actions").EnumerateArray());
+        Assert.Equal(("Cancel jobs with tag mine", Outcome), (logged.GetProperty("what").GetString(), logged.GetProperty("outcome").GetString()));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("[]")]
@@ -104,6 +128,16 @@ public sealed class JobTests
     [InlineData("""{"action":"cancel","job":"x"}""")]
     [InlineData("""{"action":"cancel","filter":{}}""")]
     [InlineData("""{"action":"cancel","filter":{"state":"gone"},"through":"0190c5a0-0000-7000-8000-000000000000"}""")]
+    [InlineData("""{"action":"cancel","filter":{"tag":42},"through":"f190c5a0-0000-7000-8000-000000000000"}""")]
+    [InlineData("""{"action":"cancel","filter":{"tag":null},"through":"f190c5a0-0000-7000-8000-000000000000"}""")]
+    [InlineData("""{"action":"cancel","filter":{"tag":"\ud800"},"through":"f190c5a0-0000-7000-8000-000000000000"}""")]
+    [InlineData("""{"action":"cancel","filter":{"tags":"nightly"},"through":"f190c5a0-0000-7000-8000-000000000000"}""")]
+    [InlineData("""{"action":"cancel","filter":{"\ud800":"nightly"},"through":"f190c5a0-0000-7000-8000-000000000000"}""")]
+    [InlineData("""{"action":"cancel","filter":{"tag":"nightly","tag":""},"through":"f190c5a0-0000-7000-8000-000000000000"}""")]
+    [InlineData("""{"action":"cancel","job":5,"filter":{},"through":"f190c5a0-0000-7000-8000-000000000000"}""")]
+    [InlineData("""{"action":"cancel","job":null,"filter":{},"through":"f190c5a0-0000-7000-8000-000000000000"}""")]
+    [InlineData("""{"action":"cancel","\ud800":5,"filter":{},"through":"f190c5a0-0000-7000-8000-000000000000"}""")]
+    [InlineData("""{"action":"\ud800","filter":{},"through":"f190c5a0-0000-7000-8000-000000000000"}""")]
     public async Task A_change_that_is_not_understood_is_refused(string body)
     {
         await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
@@ -152,6 +186,29 @@ public sealed class JobTests
         {
             await using EventReader events = await EventReader.OpenAsync(app.Client, path);
             for (int i = 0; i < 2; i++) await events.NextAsync("status").Patiently();
+        }
+    }
+
+    /// <summary>A store that cannot be used from the sixth cancellation on.</summary>
+    [SuppressMessage("Design", "CA1812:Avoid uninstantiated internal classes", Justification = "DispatchProxy derives from it.")]
+    internal class FailingStore : DispatchProxy
+    {
+        private IJobStore _store = null!;
+        private StrongBox<int> _calls = null!;
+
+        public static IJobStore Of(IJobStore store, StrongBox<int> calls)
+        {
+            IJobStore proxy = Create<IJobStore, FailingStore>();
+            var failing = (FailingStore)proxy;
+            (failing._store, failing._calls) = (store, calls);
+            return proxy;
+        }
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+        {
+            if (targetMethod!.Name == nameof(IJobStore.CancelAsync) && Interlocked.Increment(ref _calls.Value) > 5)
+                return ValueTask.FromException<JobTransition?>(new JobStoreException("as asked"));
+            return targetMethod.Invoke(_store, args);
         }
     }
 

@@ -19,7 +19,10 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
 
     private const int MaxBody = 4096;
 
-    private const string Form = "The body may be a JSON object with action, and job or filter.";
+    private const string Form = "The body may be a JSON object with action and job, or with action, filter and through.";
+
+    /// <summary>Of two members with one name, one would be overlooked.</summary>
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     /// <summary>The request that counts has it in the query, a change has it in the body. The two parameters below are in the body only.</summary>
     private static readonly RequestParameter<string> Action = RequestParameter.Text(
@@ -63,7 +66,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
     public async Task<IResult> ChangeAsync(HttpContext context)
     {
         var faults = new RequestFaults(context);
-        JsonElement body;
+        Dictionary<string, JsonElement>? body;
         try
         {
             // Limited, because it is read as a whole.
@@ -75,21 +78,22 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
                 bounded.Write(buffer, 0, read);
                 if (bounded.Length > MaxBody) return Fault($"The body is longer than {MaxBody} bytes.");
             }
-            using JsonDocument document = JsonDocument.Parse(bounded.GetBuffer().AsMemory(0, (int)bounded.Length));
-            body = document.RootElement.Clone();
+            using JsonDocument document = JsonDocument.Parse(bounded.GetBuffer().AsMemory(0, (int)bounded.Length), Strict);
+            body = Members(document.RootElement.Clone());
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter for a name that is no text
         {
             return Fault(Form);
         }
-        if (body.ValueKind != JsonValueKind.Object) return Fault(Form);
-        if (!Action.TryRead(context, Text(body, Action.Name), faults, out string action)) return faults.Refusal!;
-        if (Text(body, JobField.Name) is { } one)
-            return JobField.TryRead(context, one, faults, out Guid id) ? await OneAsync(context, action, id) : faults.Refusal!;
-        if (!body.TryGetProperty("filter", out JsonElement wanted) || wanted.ValueKind != JsonValueKind.Object)
-            return Fault("The body names neither a job nor a filter.");
-        JobFilter filter = JobFilter.Read(context, faults, name => Text(wanted, name));
-        Through.TryRead(context, Text(body, Through.Name), faults, out Guid through);
+        if (body is null) return Fault(Form);
+        if (!Action.TryRead(context, TextOf(body.GetValueOrDefault(Action.Name)), faults, out string action)) return faults.Refusal!;
+        if (body.ContainsKey(JobField.Name))
+            return JobField.TryRead(context, Given(body, JobField.Name, faults), faults, out Guid id) ? await OneAsync(context, action, id) : faults.Refusal!;
+        if (Members(body.GetValueOrDefault("filter")) is not { } wanted) return Fault("The body names neither a job nor a filter.");
+        // A filter that is not understood must not become one that more jobs match.
+        if (wanted.Keys.Except(JobFilter.Names).Any()) faults.Add("filter", $"filter may have {string.Join(", ", JobFilter.Names)}, and nothing else.");
+        JobFilter filter = JobFilter.Read(context, faults, name => Given(wanted, name, faults));
+        Through.TryRead(context, TextOf(body.GetValueOrDefault(Through.Name)), faults, out Guid through);
         return faults.Refusal is { } refusal ? refusal : await ManyAsync(context, action, filter, through);
 
         IResult Fault(string what)
@@ -101,7 +105,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
 
     private async Task<IResult> OneAsync(HttpContext context, string action, Guid id)
     {
-        JobTransition? done = await ApplyAsync(action, id, context.RequestAborted);
+        JobTransition? done = await ApplyAsync(action, id);
         if (done is null) return Problem.NotFound(context, "There is no such job; it may be past its retention.");
         bool isDone = HasChanged(action, done);
         string outcome = isDone ? Outcome(action, done.After) : $"conflict: it is {done.Before.ToWord()}";
@@ -131,17 +135,27 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
             if (ids.Count == Most) break;
         }
         int changed = 0, conflicts = 0, gone = 0;
-        // Not cancelled with the request: a change that has begun is completed even if the page is closed.
-        await Parallel.ForEachAsync(ids, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (id, cancellation) =>
+        bool isBrokenOff = false;
+        try
         {
-            JobTransition? done = await ApplyAsync(action, id, cancellation);
-            if (done is null) Interlocked.Increment(ref gone);
-            else if (HasChanged(action, done)) Interlocked.Increment(ref changed);
-            else Interlocked.Increment(ref conflicts);
-        });
+            // Not cancelled with the request: a change that has begun is completed even if the page is closed.
+            await Parallel.ForEachAsync(ids, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (id, _) =>
+            {
+                JobTransition? done = await ApplyAsync(action, id);
+                if (done is null) Interlocked.Increment(ref gone);
+                else if (HasChanged(action, done)) Interlocked.Increment(ref changed);
+                else Interlocked.Increment(ref conflicts);
+            });
+        }
+        catch (JobStoreException)
+        {
+            isBrokenOff = true;
+        }
         string outcome = $"{changed} of {ids.Count} {(action == "cancel" ? "cancelled" : "queued again")}"
-            + (conflicts > 0 ? $", {conflicts} changed meanwhile" : "") + (gone > 0 ? $", {gone} gone" : "");
+            + (conflicts > 0 ? $", {conflicts} changed meanwhile" : "") + (gone > 0 ? $", {gone} gone" : "")
+            + (isBrokenOff ? ", then the store could not be used" : "");
         log.Add(context, $"{Verb(action)} {filter}", outcome);
+        if (isBrokenOff) return Problem.Later(context, CommonProblems.StoreUnavailable, outcome + ".");
         return Answer(json =>
         {
             json.WriteString("detail", outcome);
@@ -151,8 +165,9 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
         });
     }
 
-    private ValueTask<JobTransition?> ApplyAsync(string action, Guid id, CancellationToken cancellation) =>
-        action == "cancel" ? store.CancelAsync(id, cancellation) : store.RetryAsync(id, cancellation);
+    /// <summary>Not cancelled: a change that was made must be in the log.</summary>
+    private ValueTask<JobTransition?> ApplyAsync(string action, Guid id) =>
+        action == "cancel" ? store.CancelAsync(id, CancellationToken.None) : store.RetryAsync(id, CancellationToken.None);
 
     private static bool HasChanged(string action, JobTransition done) => CanChange(action, done.Before) && (action == "cancel" || !done.After.State.IsFinal());
 
@@ -161,8 +176,32 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
 
     private static string Verb(string action) => action == "cancel" ? "Cancel" : "Retry";
 
-    private static string? Text(JsonElement of, string name) =>
-        of.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    /// <returns>Null if it is no object.</returns>
+    /// <exception cref="InvalidOperationException">A name has half a surrogate pair.</exception>
+    private static Dictionary<string, JsonElement>? Members(JsonElement of) =>
+        of.ValueKind == JsonValueKind.Object ? of.EnumerateObject().ToDictionary(static member => member.Name, static member => member.Value) : null;
+
+    /// <summary>Reads a member that may be left out. One that is there and is no text is a fault.</summary>
+    private static string? Given(Dictionary<string, JsonElement> of, string name, RequestFaults faults)
+    {
+        if (!of.TryGetValue(name, out JsonElement value)) return null;
+        string? text = TextOf(value);
+        if (text is null) faults.Add(name, $"{name} may be a text.");
+        return text;
+    }
+
+    /// <returns>Null if it is no text: of another kind, or with half a surrogate pair.</returns>
+    private static string? TextOf(JsonElement value)
+    {
+        try
+        {
+            return value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
 
     private static FileContentHttpResult Answer(Action<Utf8JsonWriter> content) => TypedResults.Bytes(Json.Write(json =>
     {

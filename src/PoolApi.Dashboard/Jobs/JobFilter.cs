@@ -43,6 +43,10 @@ internal sealed record JobFilter(JobState? State, string? Kind, string? Tag, str
     private static readonly RequestParameter<string?> KeyParameter =
         RequestParameter.Text<string?>("key", "Only jobs that were accepted with this idempotency key.", "the idempotency key of a job", Blank.OrText);
 
+    /// <summary>The names of the parameters.</summary>
+    public static readonly IReadOnlyList<string> Names =
+        [StateParameter.Name, KindParameter.Name, TagParameter.Name, IdParameter.Name, KeyParameter.Name];
+
     /// <summary>Reads the filter of a request from its query.</summary>
     public static JobFilter Read(HttpContext context, FieldFaults faults) => Read(context, faults, name => context.Request.Query[name]);
 
