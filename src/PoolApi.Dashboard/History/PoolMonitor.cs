@@ -36,6 +36,7 @@ internal sealed partial class PoolMonitor : IDisposable
     private long _tick;
     private int _waiters;
     private bool _isTicking;
+    private bool _isRaising; // a tick's handlers run
     private long _resumedAt; // a time stamp; 0: there was no pause
     private bool _isOver;
 
@@ -61,7 +62,7 @@ internal sealed partial class PoolMonitor : IDisposable
         });
     }
 
-    /// <summary>Raised after each tick, on the tick's thread, in the order of the ticks.</summary>
+    /// <summary>Raised after each tick, on the tick's thread. While a handler runs, there is no further tick.</summary>
     public event Action<PoolMonitor>? Ticked;
 
     /// <summary>Raised with the exit code when the app's stop has ended.</summary>
@@ -175,44 +176,75 @@ internal sealed partial class PoolMonitor : IDisposable
 
     private void Tick()
     {
-        TaskCompletionSource<long> ended;
-        lock (_lock)
-        {
-            if (_isOver) return;
-            if (_resumedAt != 0)
-            {
-                foreach (PoolHistory pool in _pools) pool.FillGap(_resumedAt);
-                _resumedAt = 0;
-            }
-            bool isIdle = true;
-            foreach (PoolHistory pool in _pools)
-            {
-                PoolSample sample = pool.Sample();
-                isIdle &= sample.Accepted == 0 && sample.Finished.Total == 0 && pool.Snapshot is { QueueLength: 0, InFlight: 0 };
-                _activities[pool.Name].Read(pool.Snapshot);
-            }
-            _tick++;
-            ended = _next;
-            _next = NewTick();
-            if (isIdle && _waiters == 0)
-            {
-                _isTicking = false;
-                RestUnlessBusy();
-            }
-            else
-            {
-                TimerSetting.Set(_timer, Period);
-            }
-        }
+        // An exception would end the process, because the timer calls this.
         try
         {
-            Ticked?.Invoke(this);
+            TaskCompletionSource<long> ended;
+            lock (_lock)
+            {
+                if (_isOver) return;
+                if (_isRaising)
+                {
+                    TimerSetting.Set(_timer, Period);
+                    return;
+                }
+                try
+                {
+                    ended = Sample();
+                }
+                catch
+                {
+                    // The next tick samples both seconds.
+                    _isTicking = true;
+                    TimerSetting.Set(_timer, Period);
+                    throw;
+                }
+                _isRaising = true;
+            }
+            try
+            {
+                Ticked?.Invoke(this);
+            }
+            finally
+            {
+                lock (_lock) _isRaising = false;
+                ended.TrySetResult(Volatile.Read(ref _tick));
+            }
         }
         catch (Exception e)
         {
-            LogFailed(e); // a fault of the monitor must not end the process
+            LogFailed(e);
         }
-        ended.TrySetResult(Volatile.Read(ref _tick));
+    }
+
+    /// <summary>Under the lock.</summary>
+    private TaskCompletionSource<long> Sample()
+    {
+        if (_resumedAt != 0)
+        {
+            foreach (PoolHistory pool in _pools) pool.FillGap(_resumedAt);
+            _resumedAt = 0;
+        }
+        bool isIdle = true;
+        foreach (PoolHistory pool in _pools)
+        {
+            PoolSample sample = pool.Sample();
+            isIdle &= sample.Accepted == 0 && sample.Finished.Total == 0 && pool.Snapshot is { QueueLength: 0, InFlight: 0 };
+            _activities[pool.Name].Read(pool.Snapshot);
+        }
+        if (isIdle && _waiters == 0)
+        {
+            _isTicking = false;
+            RestUnlessBusy();
+        }
+        else
+        {
+            TimerSetting.Set(_timer, Period);
+        }
+        TaskCompletionSource<long> ended = _next;
+        _next = NewTick();
+        _tick++;
+        return ended;
     }
 
     [LoggerMessage(42, LogLevel.Error, "What is done at each tick of the pools' monitor failed")]

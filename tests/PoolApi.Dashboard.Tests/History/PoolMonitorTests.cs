@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Tests.Support;
 using PoolApi.Threading;
@@ -99,6 +100,51 @@ public class PoolMonitorTests
     }
 
     [Fact]
+    public async Task A_fault_while_it_samples_costs_a_second_and_the_next_tick_samples()
+    {
+        var clock = new MonitorsClock();
+        await using MonitoredApp app = await MonitoredApp.StartAsync(clock: clock);
+        await app.Pool.RunAsync(static () => { });
+        int set = clock.TimesSet;
+        clock.FailsNext = true;
+        clock.Fire();
+        Assert.Equal((0, set + 1, true), (app.Monitor.LastTick, clock.TimesSet, app.Monitor.IsTicking));
+        clock.Fire();
+        Assert.Equal((1, set + 2), (app.Monitor.LastTick, clock.TimesSet));
+        Assert.Equal(1, app.History.Latest!.Accepted);
+    }
+
+    [Fact]
+    public async Task While_a_handler_runs_there_is_no_further_tick()
+    {
+        var clock = new MonitorsClock();
+        await using MonitoredApp app = await MonitoredApp.StartAsync(clock: clock);
+        int entered = 0;
+        using var inside = new ManualResetEventSlim();
+        using var leave = new ManualResetEventSlim();
+        app.Monitor.Ticked += _ =>
+        {
+            Interlocked.Increment(ref entered);
+            inside.Set();
+            leave.WaitPatiently();
+        };
+        await app.Pool.RunAsync(static () => { });
+        Thread slow = Patience.OnOwnThread(clock.Fire);
+        inside.WaitPatiently();
+        int set = clock.TimesSet;
+        for (int i = 1; i <= 2; i++)
+        {
+            Thread further = Patience.OnOwnThread(clock.Fire);
+            await Patience.UntilAsync(() => !further.IsAlive || Volatile.Read(ref entered) > 1);
+            Assert.Equal((1, 1, set + i), (Volatile.Read(ref entered), app.Monitor.LastTick, clock.TimesSet));
+        }
+        leave.Set();
+        slow.JoinPatiently();
+        clock.Fire();
+        Assert.Equal((2, 2), (entered, app.Monitor.LastTick));
+    }
+
+    [Fact]
     public async Task An_item_is_recorded_with_its_kind_its_route_its_times_and_its_outcome()
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync(map: static app =>
@@ -113,5 +159,46 @@ public class PoolMonitorTests
         Assert.Equal(WorkOutcome.Completed, item.Outcome);
         Assert.True(item.EnqueuedAt <= item.StartedAt && item.StartedAt <= item.EndedAt);
         Assert.Equal(app.Clock!.GetUtcNow().ToUnixTimeMilliseconds() - 1000, app.History.Recorder.Time.ToUnixMilliseconds(item.EndedAt), 3.0);
+    }
+
+    /// <summary>A clock that does not go on. The monitor's timer fires when the test says so, on the test's thread.</summary>
+    private sealed class MonitorsClock() : FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000))
+    {
+        private Action? _fire;
+        private int _timesSet;
+
+        public bool FailsNext { get; set; }
+
+        /// <summary>How many times the monitor's timer was set.</summary>
+        public int TimesSet => Volatile.Read(ref _timesSet);
+
+        public void Fire() => _fire!();
+
+        public override DateTimeOffset GetUtcNow()
+        {
+            if (!FailsNext) return base.GetUtcNow();
+            FailsNext = false;
+            throw new InvalidOperationException("as asked");
+        }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            if (state is not PoolMonitor) return base.CreateTimer(callback, state, dueTime, period);
+            _fire = () => callback(state);
+            return new MonitorsTimer(this);
+        }
+
+        private sealed class MonitorsTimer(MonitorsClock clock) : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period)
+            {
+                Interlocked.Increment(ref clock._timesSet);
+                return true;
+            }
+
+            public void Dispose() { }
+
+            public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+        }
     }
 }

@@ -33,13 +33,13 @@ internal sealed class MonitoredApp : IAsyncDisposable
 
     public static async Task<MonitoredApp> StartAsync(
         int workers = 1, bool fakeClock = true, Action<FixedThreadPoolOptions>? threads = null, Action<WebApplication>? map = null,
-        Action<AspNetCore.PoolOptions>? pool = null, Dictionary<string, string?>? settings = null)
+        Action<AspNetCore.PoolOptions>? pool = null, Dictionary<string, string?>? settings = null, FakeTimeProvider? clock = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseTestServer();
         builder.Logging.ClearProviders();
         if (settings is not null) builder.Configuration.AddInMemoryCollection(settings);
-        FakeTimeProvider? clock = fakeClock ? new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000)) : null;
+        if (fakeClock) clock ??= new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000));
         if (clock is not null) builder.Services.AddSingleton<TimeProvider>(clock);
         builder.Services.AddFixedThreadPool("cpu", o =>
         {
