@@ -46,7 +46,7 @@ public static class MapPoolDashboardExtensions
         var streams = new StreamLimit(status, MostStreams, time);
         Snapshots snapshots = TraceSetup.Start(services, monitor, options);
         var running = new RunningJobs(services, monitor);
-        var feed = new FrameFeed(monitor, running, instance, [new Rights(options), log, snapshots], time);
+        var feed = new FrameFeed(monitor, running, instance, [new Rights(options), log, snapshots], time, services.GetRequiredService<ILogger<FrameFeed>>());
         services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopped.Register(feed.Dispose);
 
         RouteGroupBuilder group = endpoints.MapGroup(prefix);

@@ -1,5 +1,6 @@
 using System.Net.ServerSentEvents;
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Recording;
@@ -16,7 +17,7 @@ public sealed class FrameFeedTests
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using DashboardApp app = await DashboardApp.StartAsync();
-        using var feed = new FrameFeed(PoolMonitor.Of(app.App.Services), new RunningJobs(app.App.Services, PoolMonitor.Of(app.App.Services)), "run", [], time);
+        using var feed = new FrameFeed(PoolMonitor.Of(app.App.Services), new RunningJobs(app.App.Services, PoolMonitor.Of(app.App.Services)), "run", [], time, NullLogger<FrameFeed>.Instance);
         await using IAsyncEnumerator<SseItem<string>> steady = Read(feed), asleep = Read(feed), slow = Read(feed);
         foreach (IAsyncEnumerator<SseItem<string>> one in (IAsyncEnumerator<SseItem<string>>[])[steady, asleep, slow])
             Assert.Equal(FrameFeed.SnapshotEvent, (await NextAsync(one)).EventType);
@@ -45,7 +46,7 @@ public sealed class FrameFeedTests
     public async Task Who_comes_again_after_a_time_without_watchers_gets_each_second_and_each_piece_of_it()
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync();
-        using var feed = new FrameFeed(app.Monitor, new RunningJobs(app.Services, app.Monitor), "run", [], app.Clock!);
+        using var feed = new FrameFeed(app.Monitor, new RunningJobs(app.Services, app.Monitor), "run", [], app.Clock!, NullLogger<FrameFeed>.Instance);
         await using (IAsyncEnumerator<SseItem<string>> first = Read(feed)) Assert.Equal("run-1", (await NextAsync(first)).EventId);
         app.Clock!.Advance(FrameFeed.Period);
         await Patience.UntilAsync(() => !feed.IsTicking, "That the timer rests");
@@ -73,6 +74,100 @@ public sealed class FrameFeedTests
         Assert.Equal(28, pool.GetProperty("pieces").EnumerateArray().Sum(static p => p.TryGetProperty("count", out JsonElement count) ? count.GetInt32() : 1));
     }
 
+    [Fact]
+    public async Task After_a_frame_that_could_not_be_made_everybody_gets_a_snapshot()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        var part = new FailingPart();
+        using var log = new CapturingLog();
+        PoolMonitor monitor = PoolMonitor.Of(app.App.Services);
+        using var feed = new FrameFeed(monitor, new RunningJobs(app.App.Services, monitor), "run", [part], time, log.For<FrameFeed>());
+        await using IAsyncEnumerator<SseItem<string>> steady = Read(feed);
+        Assert.Equal("run-1", (await NextAsync(steady)).EventId);
+
+        ValueTask<bool> next = steady.MoveNextAsync();
+        part.Fails = 2;
+        for (int left = 1; left >= 0; left--)
+        {
+            time.Advance(FrameFeed.Period);
+            await Patience.UntilAsync(() => part.Fails == left);
+        }
+        time.Advance(FrameFeed.Period);
+        Assert.True(await next.Patiently());
+        Assert.Equal(FrameFeed.SnapshotEvent, steady.Current.EventType);
+        Assert.Contains("\"part\":", steady.Current.Data, StringComparison.Ordinal);
+        Assert.Single(log.With("A frame of the pools' page could not be made")); // once until a frame can be made again
+
+        next = steady.MoveNextAsync();
+        time.Advance(FrameFeed.Period);
+        Assert.True(await next.Patiently());
+        Assert.Equal(FrameFeed.FrameEvent, steady.Current.EventType);
+    }
+
+    [Fact]
+    public async Task Who_comes_while_no_frame_can_be_made_is_no_watcher_and_who_comes_later_is_served()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        var part = new FailingPart { Fails = 2 }; // the frame and the snapshot
+        using var log = new CapturingLog();
+        PoolMonitor monitor = PoolMonitor.Of(app.App.Services);
+        using var feed = new FrameFeed(monitor, new RunningJobs(app.App.Services, monitor), "run", [part], time, log.For<FrameFeed>());
+        await using (IAsyncEnumerator<SseItem<string>> early = Read(feed))
+            await Assert.ThrowsAsync<InvalidOperationException>(async () => await early.MoveNextAsync());
+        Assert.Equal(0, feed.Watchers);
+
+        await using IAsyncEnumerator<SseItem<string>> later = Read(feed);
+        Assert.Equal(FrameFeed.SnapshotEvent, (await NextAsync(later)).EventType);
+        ValueTask<bool> next = later.MoveNextAsync();
+        time.Advance(FrameFeed.Period);
+        Assert.True(await next.Patiently());
+        // A snapshot, if the first frame is made only now.
+        Assert.Contains(later.Current.EventType, (string[])[FrameFeed.FrameEvent, FrameFeed.SnapshotEvent]);
+    }
+
+    [Theory]
+    [InlineData(-10)]
+    [InlineData(10)]
+    public async Task A_clock_that_is_set_takes_no_second_and_no_piece_from_the_page(int minutes)
+    {
+        var clock = new SettableClock();
+        await using MonitoredApp app = await MonitoredApp.StartAsync(clock: clock);
+        using var feed = new FrameFeed(app.Monitor, new RunningJobs(app.Services, app.Monitor), "run", [], clock, NullLogger<FrameFeed>.Instance);
+        await using IAsyncEnumerator<SseItem<string>> steady = Read(feed);
+        await NextAsync(steady);
+        await app.Pool.RunAsync(static () => { });
+        app.Tick();
+        await SeeAsync();
+
+        clock.SetBy = TimeSpan.FromMinutes(minutes);
+        await using (IAsyncEnumerator<SseItem<string>> fresh = Read(feed))
+            Assert.Equal(1, Pool((await NextAsync(fresh)).Data).GetProperty("pieces").GetArrayLength());
+        await app.Pool.RunAsync(static () => { });
+        app.Tick();
+        await SeeAsync();
+
+        static JsonElement Pool(string frame) => Assert.Single(JsonDocument.Parse(frame).RootElement.GetProperty("pools").EnumerateArray());
+
+        // The item that has ended is in a piece, and in the sample of its second.
+        async Task SeeAsync()
+        {
+            double accepted = 0;
+            int pieces = 0;
+            for (int frame = 0; frame < 20 && (accepted == 0 || pieces == 0); frame++)
+            {
+                ValueTask<bool> next = steady.MoveNextAsync();
+                clock.Advance(FrameFeed.Period);
+                Assert.True(await next.Patiently());
+                JsonElement pool = Pool(steady.Current.Data);
+                if (pool.TryGetProperty("samples", out JsonElement samples)) accepted += samples.EnumerateArray().Sum(static sample => sample.GetProperty("accepted").GetDouble());
+                if (pool.TryGetProperty("pieces", out JsonElement told)) pieces += told.GetArrayLength();
+            }
+            Assert.Equal((1, 1), (accepted, pieces));
+        }
+    }
+
     private static IAsyncEnumerator<SseItem<string>> Read(FrameFeed feed) =>
         feed.ReadAsync(null, CancellationToken.None, DashboardApp.Token).GetAsyncEnumerator(DashboardApp.Token);
 
@@ -80,5 +175,44 @@ public sealed class FrameFeedTests
     {
         Assert.True(await of.MoveNextAsync());
         return of.Current;
+    }
+
+    /// <summary>A clock whose time of day is set. Its time stamps go on, as those of a machine do.</summary>
+    private sealed class SettableClock() : FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000))
+    {
+        public TimeSpan SetBy { get; set; }
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + SetBy;
+
+        public override long GetTimestamp() => base.GetUtcNow().Ticks;
+    }
+
+    private sealed class FailingPart : IFeedPart
+    {
+        private int _fails;
+        private long _version;
+
+        /// <summary>How many times it cannot be written from now on.</summary>
+        public int Fails
+        {
+            get => Volatile.Read(ref _fails);
+            set
+            {
+                Volatile.Write(ref _fails, value);
+                Interlocked.Increment(ref _version);
+            }
+        }
+
+        public long Version => Volatile.Read(ref _version);
+
+        public void Write(Utf8JsonWriter json)
+        {
+            if (Fails > 0)
+            {
+                Interlocked.Decrement(ref _fails);
+                throw new InvalidOperationException("as asked");
+            }
+            json.WriteNumber("part", Version);
+        }
     }
 }

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Streams;
@@ -102,7 +103,7 @@ public sealed class WatcherTests
         builder.Services.AddFixedThreadPool("cpu", o => o.Workers = 2);
         WebApplication app = builder.Build();
         PoolMonitor monitor = PoolMonitor.Of(app.Services);
-        var frames = feed = new FrameFeed(monitor, new RunningJobs(app.Services, monitor), "run", [], clock);
+        var frames = feed = new FrameFeed(monitor, new RunningJobs(app.Services, monitor), "run", [], clock, NullLogger<FrameFeed>.Instance);
         var limit = streams = new StreamLimit(new StatusView(app.Services, "run", hasJobs: false, clock), 256, clock);
         // The kernel cuts a client that does not take what was sent, after 40 s by the real clock. The streams find no TCP socket here to set that on.
         app.Use(static (context, next) =>

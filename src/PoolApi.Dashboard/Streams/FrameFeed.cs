@@ -13,7 +13,7 @@ namespace PoolApi.Dashboard.Streams;
 /// gets a snapshot instead. It also gets one if it reconnects after too long, or after a restart of the server.</para>
 /// <para>Without watchers there is no timer.</para>
 /// </remarks>
-internal sealed class FrameFeed : IDisposable
+internal sealed partial class FrameFeed : IDisposable
 {
     public const string SnapshotEvent = "snapshot";
     public const string FrameEvent = "frame";
@@ -28,6 +28,7 @@ internal sealed class FrameFeed : IDisposable
     private readonly PoolMonitor _monitor;
     private readonly IReadOnlyList<IFeedPart> _parts;
     private readonly TimeProvider _time;
+    private readonly ILogger<FrameFeed> _logger;
     private readonly Queue<string> _kept = new();
     private readonly Dictionary<IFeedPart, long> _sent = [];
     private readonly CancellationTokenSource _over = new();
@@ -35,12 +36,14 @@ internal sealed class FrameFeed : IDisposable
     private int _characters;
     private int _watchers;
     private bool _isRunning;
+    private bool _hasFailed; // the latest frame could not be made
     private (long Frame, string Text)? _snapshot;
     private TaskCompletionSource _next = NewSignal();
 
-    public FrameFeed(PoolMonitor monitor, RunningJobs jobs, string instance, IReadOnlyList<IFeedPart> parts, TimeProvider time)
+    public FrameFeed(
+        PoolMonitor monitor, RunningJobs jobs, string instance, IReadOnlyList<IFeedPart> parts, TimeProvider time, ILogger<FrameFeed> logger)
     {
-        (_monitor, Instance, _parts, _time) = (monitor, instance, parts, time);
+        (_monitor, Instance, _parts, _time, _logger) = (monitor, instance, parts, time, logger);
         _frames = new PoolFrames(monitor, jobs, time);
     }
 
@@ -72,9 +75,9 @@ internal sealed class FrameFeed : IDisposable
     public async IAsyncEnumerable<SseItem<string>> ReadAsync(string? after, CancellationToken end, [EnumeratorCancellation] CancellationToken client)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(client, end, _over.Token);
-        Join();
         try
         {
+            Join();
             long seen = Parse(after);
             while (!over.IsCancellationRequested)
             {
@@ -102,7 +105,7 @@ internal sealed class FrameFeed : IDisposable
             SseItem<string> last;
             lock (_lock)
             {
-                if (seen == _last) Add();
+                if (seen == _last) TryAdd();
                 last = seen == _last - 1 ? Item(_kept.Last(), FrameEvent, _last) : Item(Snapshot(), SnapshotEvent, _last);
             }
             yield return last;
@@ -125,12 +128,12 @@ internal sealed class FrameFeed : IDisposable
         {
             _watchers++;
             if (_isRunning) return;
-            _isRunning = true;
             // The first frame must be current, not that of the last watcher's time.
-            Add();
+            TryAdd();
             // Under the lock: when the watcher is seen, the timer is set.
             using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
             _ = RunAsync(new PeriodicTimer(Period, _time));
+            _isRunning = true;
         }
     }
 
@@ -157,13 +160,27 @@ internal sealed class FrameFeed : IDisposable
                         _isRunning = false;
                         return;
                     }
-                    Add();
+                    TryAdd();
                 }
             }
         }
         catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
         {
             // The app has ended.
+        }
+    }
+
+    /// <summary>Adds a frame. If that fails, the frames after it are not enough: with the next one, every watcher gets a snapshot. Under the lock.</summary>
+    private void TryAdd()
+    {
+        try
+        {
+            Add();
+        }
+        catch (Exception e) when (e is not (OperationCanceledException or ObjectDisposedException))
+        {
+            if (!_hasFailed) LogFailed(e);
+            _hasFailed = true;
         }
     }
 
@@ -177,10 +194,17 @@ internal sealed class FrameFeed : IDisposable
             {
                 long version = part.Version;
                 if (_sent.TryGetValue(part, out long sent) && sent == version) continue;
-                _sent[part] = version;
                 part.Write(json);
+                _sent[part] = version;
             }
         });
+        if (_hasFailed)
+        {
+            _hasFailed = false;
+            _kept.Clear();
+            _characters = 0;
+            _last++; // the frame that is missing
+        }
         _kept.Enqueue(frame);
         _last++;
         _characters += frame.Length;
@@ -217,6 +241,9 @@ internal sealed class FrameFeed : IDisposable
         content(json);
         json.WriteEndObject();
     }));
+
+    [LoggerMessage(45, LogLevel.Error, "A frame of the pools' page could not be made")]
+    private partial void LogFailed(Exception error);
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -19,10 +19,16 @@ internal struct Piece
     public double? QueuedMs;
     public ActivityTraceId TraceId;
 
+    /// <summary>The kind of a piece whose items have several.</summary>
+    private const string SeveralKinds = "several kinds";
+
+    /// <summary>From this limit of length on, in ms, items of several kinds and outcomes are merged too: otherwise those that take turns would never be.</summary>
+    private const double MixedFrom = 64;
+
     /// <summary>Converts records to pieces. Short records of one worker in a row are merged.</summary>
     /// <remarks>
     /// A pool runs up to a million tiny items a second, and a strip has a thousand pixels. A merged piece shows the number of items and the busy
-    /// part of its time.
+    /// part of its time. Only if there would be too many pieces, it has items of several kinds and outcomes: it is then a failure if one of them is.
     /// </remarks>
     /// <param name="items">The records by worker, each worker's oldest first.</param>
     /// <param name="time">Converts the time stamps.</param>
@@ -85,7 +91,7 @@ internal struct Piece
                 QueuedMs = item.EnqueuedAt is { } enqueued ? Math.Max(0, time.ToMilliseconds(started - enqueued)) : null,
                 TraceId = item.TraceId,
             };
-            bool joins = open.Count > 0 && open.Worker == piece.Worker && open.Outcome == piece.Outcome && open.Kind == piece.Kind
+            bool joins = open.Count > 0 && open.Worker == piece.Worker && (shortest >= MixedFrom || (open.Outcome == piece.Outcome && open.Kind == piece.Kind))
                 && piece.BusyMs < shortest && open.BusyMs / open.Count < shortest
                 && piece.Start - open.End < shortest && piece.End - open.Start < shortest * 12;
             if (joins)
@@ -93,6 +99,8 @@ internal struct Piece
                 open.End = Math.Max(open.End, piece.End);
                 open.BusyMs += piece.BusyMs;
                 open.Count += piece.Count;
+                if (open.Kind != piece.Kind) open.Kind = SeveralKinds;
+                if (!IsFailure(open.Outcome) && (open.Outcome is null || IsFailure(piece.Outcome))) open.Outcome = piece.Outcome;
                 open.TraceId = default;
                 open.QueuedMs = null;
             }
@@ -105,6 +113,8 @@ internal struct Piece
         if (open.Count > 0) pieces.Add(open);
         return pieces;
     }
+
+    private static bool IsFailure(string? outcome) => outcome is "failed" or "expired" or "notStarted" or "abandoned" or "timedOut";
 
     private static string? Word(WorkOutcome? outcome) => outcome switch
     {

@@ -14,7 +14,6 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
     private const double RememberedMs = 300_000;
 
     private readonly Dictionary<string, PoolState> _pools = new(StringComparer.Ordinal);
-    private double _cut; // the time of the last frame: a snapshot has only records that ended before it
 
     /// <summary>Writes the changes since the last frame.</summary>
     public void WriteDelta(Utf8JsonWriter json)
@@ -35,7 +34,7 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
             WritePieces(json, Piece.Of(state.Items, clock, state.IsNew ? clock.NowUnixMilliseconds - RememberedMs : 0, MostPieces));
             WriteSamples(json, pool, state);
             state.IsNew = false;
-            _cut = clock.NowUnixMilliseconds;
+            state.Cut = clock.Now;
             json.WriteEndObject();
         }
         json.WriteEndArray();
@@ -60,8 +59,8 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
             pool.Recorder.Read(new RecordCursor(), items);
             PoolTime clock = pool.Recorder.Time;
             // Records since the last frame come with the next frame.
-            double cut = _cut;
-            items.RemoveAll(item => clock.ToUnixMilliseconds(item.EndedAt) > cut);
+            long cut = state?.Cut ?? long.MinValue;
+            items.RemoveAll(item => item.EndedAt > cut);
             WritePieces(json, Piece.Of(items, clock, clock.NowUnixMilliseconds - RememberedMs, MostPastPieces));
             json.WriteStartArray("samples");
             foreach (PoolSample sample in monitor.Read(_ => pool.ByTheSecond())) SampleJson.Write(json, sample, pool.Snapshot.QueueCapacity);
@@ -104,14 +103,17 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
     /// <summary>Writes the samples since the last frame. They are several if nobody watched meanwhile, because then there were no frames.</summary>
     private void WriteSamples(Utf8JsonWriter json, PoolHistory pool, PoolState state)
     {
-        if (pool.Latest is not { } latest || latest.At <= state.Sampled) return;
+        if (pool.Latest is not { } latest || ReferenceEquals(latest, state.Sampled)) return;
         // Nobody needs the past in the first frame: a page's first event is a snapshot.
-        PoolSample[] samples = state.IsNew ? [latest] : monitor.Read(_ => Array.FindAll(pool.ByTheSecond(), sample => sample.At > state.Sampled));
-        state.Sampled = samples[^1].At;
+        PoolSample[] samples = state.IsNew ? [latest] : monitor.Read(_ => After(state.Sampled, pool.ByTheSecond()));
+        state.Sampled = samples[^1];
         json.WriteStartArray("samples");
         foreach (PoolSample sample in samples) SampleJson.Write(json, sample, pool.Snapshot.QueueCapacity);
         json.WriteEndArray();
     }
+
+    /// <summary>The samples that follow one, by their order and not by their times, because the clock may be set. All if it is no longer among them.</summary>
+    private static PoolSample[] After(PoolSample? last, PoolSample[] samples) => samples[(Array.FindLastIndex(samples, sample => ReferenceEquals(sample, last)) + 1)..];
 
     private static void WritePieces(Utf8JsonWriter json, List<Piece> pieces)
     {
@@ -129,7 +131,11 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
 
         public List<RecordedItem> Items { get; } = [];
 
-        public long Sampled { get; set; }
+        /// <summary>The last sample that was sent.</summary>
+        public PoolSample? Sampled { get; set; }
+
+        /// <summary>The time stamp of the last frame: a snapshot has only records that ended before it.</summary>
+        public long Cut { get; set; }
 
         public bool IsNew { get; set; } = true;
     }

@@ -1,0 +1,65 @@
+using Microsoft.Extensions.Time.Testing;
+using PoolApi.Dashboard.Recording;
+using PoolApi.Dashboard.Streams;
+using PoolApi.Threading;
+using PoolApi.Threading.Core.Recording;
+
+namespace PoolApi.Dashboard.Tests;
+
+/// <summary>Records become pieces of a strip: few, whatever the pool has run.</summary>
+public sealed class PieceTests
+{
+    private const int Records = 20_000;
+    private const int Most = 800;
+
+    [Theory]
+    [InlineData("a", "a", WorkOutcome.Completed, WorkOutcome.Completed, "a", "completed")]
+    [InlineData("a", "b", WorkOutcome.Completed, WorkOutcome.Completed, "several kinds", "completed")]
+    [InlineData("a", "a", WorkOutcome.Completed, WorkOutcome.Failed, "a", "failed")]
+    [InlineData("a", "b", WorkOutcome.TimedOut, WorkOutcome.Cancelled, "several kinds", "timedOut")]
+    public void Short_items_that_take_turns_are_few_pieces_with_all_that_ran(string kind, string other, WorkOutcome outcome, WorkOutcome otherOutcome, string told, string toldOutcome)
+    {
+        using var pool = new FixedThreadPool(new FixedThreadPoolOptions { Workers = 1, TimeProvider = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000)) });
+        var time = new PoolTime(pool.Core);
+        long step = time.ToTicks(TimeSpan.FromMilliseconds(0.2));
+        var items = new List<RecordedItem>();
+        for (int i = 0; i < Records; i++)
+        {
+            long started = time.Now - ((Records - i) * step);
+            items.Add(new RecordedItem("cpu", 0, new ItemRecord
+            {
+                Kind = i % 2 == 0 ? kind : other,
+                Mark = started,
+                Started = started,
+                Ended = started + step,
+                Count = 1,
+                Form = RecordForm.Item,
+                Outcome = i % 2 == 0 ? outcome : otherOutcome,
+            }));
+        }
+
+        List<Piece> pieces = Piece.Of(items, time, 0, Most);
+        Assert.InRange(pieces.Count, 1, Most);
+        Assert.Equal(Records, pieces.Sum(static piece => piece.Count));
+        Assert.Equal(Records * 0.2, pieces.Sum(static piece => piece.BusyMs), 0.001);
+        Assert.All(pieces.SkipLast(1), piece => Assert.Equal((told, toldOutcome), (piece.Kind, piece.Outcome)));
+    }
+
+    [Fact]
+    public void Few_items_are_told_each_by_its_kind()
+    {
+        using var pool = new FixedThreadPool(new FixedThreadPoolOptions { Workers = 1, TimeProvider = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000)) });
+        var time = new PoolTime(pool.Core);
+        long step = time.ToTicks(TimeSpan.FromMilliseconds(1));
+        List<RecordedItem> items = [.. Enumerable.Range(0, 10).Select(i => new RecordedItem("cpu", 0, new ItemRecord
+        {
+            Kind = $"k{i % 2}",
+            Started = time.Now - ((10 - i) * step),
+            Ended = time.Now - ((9 - i) * step),
+            Count = 1,
+            Form = RecordForm.Item,
+            Outcome = WorkOutcome.Completed,
+        }))];
+        Assert.Equal(["k0", "k1", "k0", "k1", "k0", "k1", "k0", "k1", "k0", "k1"], Piece.Of(items, time, 0, Most).Select(static piece => piece.Kind));
+    }
+}
