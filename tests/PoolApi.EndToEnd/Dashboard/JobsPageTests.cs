@@ -41,7 +41,7 @@ public sealed class JobsPageTests
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         var ids = new List<Guid>();
-        string later = Uri.EscapeDataString(DateTimeOffset.UtcNow.AddHours(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture));
+        string later = InAnHour();
         for (int i = 0; i < 10; i++) ids.Add(await service.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms=1&tag=ten&runAt={later}"));
         Guid other = await service.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms=1&tag=other&runAt={later}");
         foreach (Guid id in (Guid[])[.. ids, other]) await service.Api.CancelJobAsync(id);
@@ -133,6 +133,108 @@ public sealed class JobsPageTests
         await Assertions.Expect(page.Locator("#live")).ToHaveTextAsync("live");
         Assert.All(browser.Complaints, static complaint => Assert.Contains("503", complaint, StringComparison.Ordinal));
     }
+
+    [Fact]
+    public async Task While_it_is_paused_what_it_shows_stays_and_another_filter_is_shown_once()
+    {
+        const int Page = 50;
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        string later = InAnHour();
+        var old = new List<Guid>();
+        for (int i = 0; i < Page; i++) old.Add(await service.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms=1&tag=old&runAt={later}"));
+        await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
+        IPage page = browser.Page;
+        ILocator rows = page.Locator("tr[data-job]");
+        await Assertions.Expect(rows).ToHaveCountAsync(Page);
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
+        Guid latest = default;
+        for (int i = 0; i < Page; i++) latest = await service.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms=1&tag=new&runAt={later}");
+        await Assertions.Expect(page.Locator("#counts")).ToContainTextAsync("all 100");
+        Assert.Equal(Enumerable.Reverse(old).Select(static id => $"{id}"), await rows.EvaluateAllAsync<string[]>("rows => rows.map(row => row.dataset.job)"));
+
+        await page.GetByLabel("Tag").FillAsync("new");
+        await page.Keyboard.PressAsync("Enter");
+        await Assertions.Expect(page.Locator($"tr[data-job='{latest}']")).ToBeVisibleAsync();
+        await Assertions.Expect(rows).ToHaveCountAsync(Page);
+        Guid last = await service.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms=1&tag=new&runAt={later}");
+        await Assertions.Expect(page.Locator("#counts")).ToContainTextAsync("all 101");
+        await Assertions.Expect(page.Locator($"tr[data-job='{last}']")).ToHaveCountAsync(0);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
+        await Assertions.Expect(page.Locator($"tr[data-job='{last}']")).ToBeVisibleAsync();
+        await Assertions.Expect(rows).ToHaveCountAsync(Page);
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task The_focus_and_what_was_said_of_a_change_stay_while_the_job_changes()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        Guid job = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=60000");
+        await using var browser = await DashboardBrowser.OpenAsync(service, $"/job?id={job}");
+        IPage page = browser.Page;
+        await Assertions.Expect(page.Locator("#job .badge").First).ToHaveTextAsync("running");
+        await page.EvaluateAsync("() => { window.versions = 0; new MutationObserver(() => window.versions++).observe(document.querySelector('#job'), { childList: true }); }");
+        ILocator copy = page.GetByRole(AriaRole.Button, new() { Name = "Copy job id" });
+        await copy.FocusAsync();
+        await Eventually.SeesAsync(() => page.EvaluateAsync<int>("window.versions"), static seen => seen >= 3, "three versions of the job");
+        await Assertions.Expect(copy).ToBeFocusedAsync();
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Cancel…" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Cancel the job" }).ClickAsync();
+        await Assertions.Expect(page.Locator("#job .badge").First).ToHaveTextAsync("cancelled");
+        await Assertions.Expect(page.Locator("#notice")).ToHaveTextAsync("Told to stop.");
+        await Assertions.Expect(page.Locator("#notice")).ToBeVisibleAsync();
+
+        // Time goes on after the end too.
+        ILocator came = page.Locator(".facts [data-since]").First;
+        await Assertions.Expect(came).Not.ToHaveTextAsync(await came.TextContentAsync() ?? "");
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task A_job_that_comes_due_waits_for_a_worker_without_news_of_it()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
+        for (int i = 0; i < 2; i++) await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
+        Guid job = await service.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms=1&runAt={InAnHour()}");
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        IPage page = browser.Page;
+        await page.Clock.InstallAsync();
+        await page.GotoAsync($"{service.Management.Url}/job?id={job}");
+        await Assertions.Expect(page.Locator(".timeline")).ToContainTextAsync("Waits until");
+        await page.Clock.FastForwardAsync(3_600_000);
+        await Assertions.Expect(page.Locator(".timeline")).ToContainTextAsync("Waits for a worker");
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task What_the_pages_read_first_is_asked_for_again_until_it_comes()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        Guid job = await service.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms=1&runAt={InAnHour()}");
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        IPage page = browser.Page;
+        int asked = 0;
+        foreach (string first in (string[])["**/job/known?*", "**/jobs/kinds"])
+            await page.RouteAsync(first, route => Interlocked.Increment(ref asked) == 1 ? route.FulfillAsync(new() { Status = 503 }) : route.ContinueAsync());
+
+        await page.GotoAsync($"{service.Management.Url}/job?id={job}");
+        await Assertions.Expect(page.Locator("#none")).ToHaveTextAsync("The server answered 503.");
+        await Assertions.Expect(page.Locator("#job .badge").First).ToHaveTextAsync("queued");
+
+        Volatile.Write(ref asked, 0);
+        await page.GotoAsync($"{service.Management.Url}/jobs");
+        await Assertions.Expect(page.Locator($"tr[data-job='{job}']")).ToBeVisibleAsync();
+        await Assertions.Expect(page.Locator("select[name='kind'] option[value='diagnostics/sleep']")).ToHaveCountAsync(1);
+        await Assertions.Expect(page.GetByRole(AriaRole.Button, new() { Name = $"Cancel job {job}" })).ToBeVisibleAsync();
+        await Assertions.Expect(page.Locator("#fault")).ToBeHiddenAsync();
+        Assert.Equal(2, Volatile.Read(ref asked));
+        Assert.All(browser.Complaints, static complaint => Assert.Contains("503", complaint, StringComparison.Ordinal));
+    }
+
+    private static string InAnHour() =>
+        Uri.EscapeDataString(DateTimeOffset.UtcNow.AddHours(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture));
 
     /// <summary>Tabs on until the focus is on what has this name.</summary>
     private static async Task TabToAsync(IPage page, string name)

@@ -148,6 +148,8 @@ public sealed partial class PoolsPageTests
         await Assertions.Expect(banner).ToContainTextAsync("The server stops: draining");
         await Assertions.Expect(banner).ToContainTextAsync("Reason: SIGTERM");
         await Assertions.Expect(banner).ToContainTextAsync(LeftOver());
+        // It changes twice a second: a screen reader would speak of nothing else.
+        await Assertions.Expect(banner.Locator(".rest")).ToHaveAttributeAsync("aria-live", "off");
         await browser.PictureAsync("pools-stopping");
         (await running[0]).MustBe(200);
         await service.WaitForExitAsync();
@@ -170,6 +172,134 @@ public sealed partial class PoolsPageTests
         await Assertions.Expect(browser.Page.Locator("tr[data-worker]")).ToHaveCountAsync(6);
         await Assertions.Expect(browser.Worker(string.Create(CultureInfo.InvariantCulture, $"cpu-{69}"))).ToBeVisibleAsync();
         Assert.Empty(browser.Complaints);
+    }
+
+    [Theory]
+    [InlineData(502, "no answer", "The server is gone")]
+    [InlineData(302, "not allowed: sign in and reload", null)]
+    public async Task A_proxy_that_answers_for_the_server_is_not_taken_for_it(int status, string said, string? banner)
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var way = new TcpForwarder(service.Management.Port);
+        await using var browser = await DashboardBrowser.OpenAsync(way.Url);
+        IPage page = browser.Page;
+        // A proxy's page, and the page where people sign in.
+        await page.RouteAsync("**/status", route => route.FulfillAsync(
+            new() { Status = status, Headers = new Dictionary<string, string> { ["Location"] = $"{way.Url}/sign-in" }, ContentType = "text/html", Body = "<p>Not here.</p>" }));
+        await page.RouteAsync("**/sign-in", static route => route.FulfillAsync(new() { ContentType = "text/html", Body = "<p>Sign in.</p>" }));
+        way.Cut();
+        ILocator live = page.Locator("#live");
+        await Assertions.Expect(live).ToHaveTextAsync(said);
+        await Assertions.Expect(page.Locator("#banner")).ToHaveTextAsync(new Regex(banner ?? "^$"));
+
+        way.Open();
+        await page.UnrouteAsync("**/status");
+        await Assertions.Expect(live).ToHaveTextAsync("live");
+        await Assertions.Expect(page.Locator("#banner")).ToBeEmptyAsync();
+        await Assertions.Expect(page.Locator("#state")).ToHaveTextAsync("running");
+        Assert.All(browser.Complaints, complaint => Assert.Contains($"{status}", complaint, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_silent_stream_is_told_once_and_not_each_second()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
+        IPage page = browser.Page;
+        await page.Clock.InstallAsync();
+        await page.GotoAsync($"{service.Management.Url}/");
+        await Assertions.Expect(page.Locator("#live")).ToHaveTextAsync("live");
+        await page.EvaluateAsync(
+            "() => { window.said = []; const live = document.querySelector('#live'); new MutationObserver(() => window.said.push(live.textContent)).observe(live, { subtree: true, childList: true, characterData: true }); }");
+        await page.Clock.FastForwardAsync(30_000);
+        Assert.Equal("silent", await Eventually.SeesAsync(
+            () => page.EvaluateAsync<string?>("window.said.find(text => text.startsWith('silent'))"), static seen => seen is not null, "the stream is silent"));
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task A_paused_page_keeps_the_pieces_that_it_shows_however_long_it_is_paused()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
+        await using var stream = await ToldStream.OpenAsync(browser.Page, service, minutes: 6);
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
+        await stream.GoOnAsync();
+        await browser.Page.Clock.FastForwardAsync(6000); // pieces are forgotten each five seconds
+        Assert.Contains("before", await ListAsync(browser.Page), StringComparison.Ordinal);
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task When_the_clock_of_the_server_is_set_back_the_page_shows_what_is_done_from_then_on()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
+        await using var stream = await ToldStream.OpenAsync(browser.Page, service, minutes: -10);
+        await stream.GoOnAsync();
+        Assert.Contains("after", await ListAsync(browser.Page), StringComparison.Ordinal);
+        await Assertions.Expect(browser.Worker("told-0")).ToBeVisibleAsync();
+        Assert.Empty(browser.Complaints);
+    }
+
+    /// <summary>What the worker of the told stream did, as the page lists it.</summary>
+    private static async Task<string> ListAsync(IPage page)
+    {
+        await page.GetByRole(AriaRole.Button, new() { Name = "told-0: list what it did" }).ClickAsync();
+        return await page.GetByRole(AriaRole.Dialog).InnerTextAsync();
+    }
+
+    /// <summary>A stream of a snapshot and a frame as of some minutes later. A piece ends before each.</summary>
+    private sealed class ToldStream : IAsyncDisposable
+    {
+        private readonly TaskCompletionSource _goesOn = new(), _isTaken = new(), _over = new();
+
+        private ToldStream() { }
+
+        public static async Task<ToldStream> OpenAsync(IPage page, PoolApiProcess service, int minutes)
+        {
+            var told = new ToldStream();
+            long now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), then = now + (minutes * 60_000L);
+            await page.RouteAsync("**/stream", route => route.FulfillAsync(Event(
+                "snapshot", "1",
+                $$"""
+                {"at":{{now}},"can":{"change":false},"pools":[{"name":"told","workers":[{"id":0,"name":"told-0","state":"idle","since":null}],"pieces":[{{Piece("before", now)}}],"samples":[]}]}
+                """)));
+            await page.RouteAsync("**/stream?after=1", async route =>
+            {
+                await told._goesOn.Task;
+                await route.FulfillAsync(Event("frame", "2", $$"""{"at":{{then}},"pools":[{"name":"told","workers":[],"pieces":[{{Piece("after", then)}}]}]}"""));
+            });
+            await page.RouteAsync("**/stream?after=2", async route =>
+            {
+                told._isTaken.TrySetResult();
+                await told._over.Task;
+                await route.AbortAsync();
+            });
+            await page.Clock.InstallAsync();
+            await page.GotoAsync($"{service.Management.Url}/");
+            await Assertions.Expect(page.Locator("tr[data-worker='told-0']")).ToBeVisibleAsync();
+            return told;
+
+            static string Piece(string kind, long at) => $$"""{"worker":0,"kind":"{{kind}}","start":{{at - 1000}},"ms":500,"outcome":"completed"}""";
+
+            static RouteFulfillOptions Event(string type, string id, string data) =>
+                new() { ContentType = "text/event-stream", Body = $"event: {type}\nid: {id}\ndata: {data}\n\n" };
+        }
+
+        /// <summary>Sends the frame. The page has taken it when it asks for the next.</summary>
+        public async Task GoOnAsync()
+        {
+            _goesOn.TrySetResult();
+            await _isTaken.Task.Patiently();
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            _goesOn.TrySetResult();
+            _over.TrySetResult();
+            return ValueTask.CompletedTask;
+        }
     }
 
     /// <summary>Waits until so many of the strips move, and so many have a coloured pixel. A copy is read, because Chromium warns of a canvas that is read

@@ -41,6 +41,38 @@ public sealed partial class ReconnectTests
         Assert.Empty(browser.Complaints);
     }
 
+    [Fact]
+    public async Task What_the_user_chose_holds_beyond_a_restart_of_the_server()
+    {
+        int api = FreePorts.Next(), management = FreePorts.Next();
+        string[] settings = ["--Pool:Workers 70", PoolApiProcess.Diagnostics];
+        var service = await PoolApiProcess.StartAtAsync(ServiceForm.Any, "127.0.0.1", api, management, settings);
+        await using var browser = await DashboardBrowser.OpenAsync(service);
+        IPage page = browser.Page;
+        ILocator workers = page.Locator("tr[data-worker]");
+        ILocator hour = page.GetByRole(AriaRole.Button, new() { Name = "1 h" });
+        await page.GetByRole(AriaRole.Button, new() { Name = "Next" }).ClickAsync();
+        await Assertions.Expect(workers).ToHaveCountAsync(6);
+        await hour.ClickAsync();
+        string before = await InstanceAsync(service);
+
+        await service.KillAsync();
+        await service.DisposeAsync();
+        await Assertions.Expect(page.Locator("#live")).ToContainTextAsync("no answer");
+        await using var again = await PoolApiProcess.StartAtAsync(ServiceForm.Any, "127.0.0.1", api, management, settings);
+        Assert.NotEqual(before, await InstanceAsync(again));
+        await Assertions.Expect(page.Locator("#live")).ToHaveTextAsync("live");
+
+        await Assertions.Expect(workers).ToHaveCountAsync(6);
+        await Assertions.Expect(browser.Worker("cpu-69")).ToContainTextAsync("idle");
+        await Assertions.Expect(hour).ToHaveAttributeAsync("aria-pressed", "true");
+        await Assertions.Expect(hour).ToBeFocusedAsync();
+        Assert.Empty(browser.Complaints);
+    }
+
+    private static async Task<string> InstanceAsync(PoolApiProcess service) =>
+        (await service.Management.GetAsync("/status")).MustBe(200).Json().GetProperty("instance").GetString()!;
+
     /// <summary>Two workers have this many sleeps, one after the other.</summary>
     private static async Task SleepAsync(PoolApiProcess service, int items, int milliseconds)
     {

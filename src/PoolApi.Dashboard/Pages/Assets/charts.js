@@ -32,6 +32,7 @@ export class ChartGroup {
     this.#pending = true;
     requestAnimationFrame(() => {
       this.#pending = false;
+      if (this.cursor !== null && this.cursor >= this.times.length) this.cursor = this.times.length > 0 ? this.times.length - 1 : null;
       for (const chart of this.charts) chart.draw();
     });
   }

@@ -185,6 +185,23 @@ export async function read(url, signal) {
   return answer.json();
 }
 
+/** Whether the same request would be refused again. 408, 425 and 429 mean: later. */
+export function isRefusal(status) { return status >= 400 && status < 500 && ![408, 425, 429].includes(status); }
+
+/**
+ * Reads again and again, with pauses, until there is an answer. Rejects if the server refuses the request itself.
+ * @param failed    gets each fault after which it goes on
+ */
+export async function readUntilAnswered(url, failed) {
+  while (true) {
+    try { return await read(url); } catch (fault) {
+      if (isRefusal(fault.status)) throw fault;
+      failed(fault);
+    }
+    await new Promise(done => setTimeout(done, 5000));
+  }
+}
+
 export const still = matchMedia("(prefers-reduced-motion: reduce)");
 export const dark = matchMedia("(prefers-color-scheme: dark)");
 

@@ -1,33 +1,36 @@
-import { $, el, say, duration, relative, moment, time, announce, confirmed, change, download, copyButton, read } from "./common.js";
+import { $, el, say, duration, relative, moment, time, announce, confirmed, change, download, copyButton, readUntilAnswered } from "./common.js";
 import { Live } from "./live.js";
 import { isFinal, canCancel, canRetry, stateBadge, progressBar, took, stale } from "./job-words.js";
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
-let job = null, offset = 0, canChange = true, shown = null;
+let job = null, offset = 0, canChange = true, isDue = true;
+// The card is made anew for each version of the job. What was said of a change stays.
+const told = el("p", { class: "notice", role: "status", id: "notice", hidden: true });
 
 if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) none("The address names no job.");
 else {
-  read(`job/known?id=${id}`).then(known => { canChange = known.canChange; if (job) show(); start(); }).catch(fault => none(fault.message));
+  readUntilAnswered(`job/known?id=${id}`, fault => none(fault.message)).then(known => { canChange = known.canChange; start(); }).catch(fault => none(fault.message));
 }
 
 function none(text) { say($("#none"), text); }
 
 function start() {
   new Live(after => `job/stream?id=${id}${after ? `&after=${after}` : ""}`, {
-    job(told) {
-      offset = Date.now() - told.now;
+    job(event) {
+      offset = Date.now() - event.now;
       const before = job;
-      job = told.job;
+      job = event.job;
       if (before && before.state !== job.state) announce(`The job is ${job.state}`);
       show();
     },
     waiting() {},
   });
 }
-setInterval(() => { if (job && !isFinal(job.state)) ticks(); }, 1000);
+setInterval(() => { if (job) ticks(); }, 1000);
 
 function ticks() {
   const now = Date.now() - offset;
+  if (!isDue && job.runAt <= now + 1000) show();
   for (const node of document.querySelectorAll("[data-since]")) say(node, relative(Number(node.dataset.since), now));
   const ran = $("#took");
   if (ran) say(ran, took(job, now) || "–");
@@ -36,7 +39,8 @@ function ticks() {
 function show() {
   const card = $("#job");
   const now = Date.now() - offset;
-  const focus = card.contains(document.activeElement) ? document.activeElement.id : null;
+  const focused = card.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+  isDue = job.state !== "queued" || job.runAt <= now + 1000;
   document.title = `${job.state} · ${job.kind} · job`;
   const since = at => el("span", { "data-since": `${at}`, title: moment(at), text: relative(at, now) });
   const fact = (term, ...what) => el("div", {}, el("dt", { text: term }), el("dd", {}, ...what));
@@ -49,7 +53,7 @@ function show() {
     el("header", {}, el("h1", { id: "job-title", text: job.kind }), stateBadge(job), ...[progressBar(job)].filter(Boolean), el("span", { class: "grow" }), ...buttons),
     el("div", { class: "body" },
       el("p", { class: "row" }, el("span", { class: "mono", text: job.id }), copyButton(job.id, "job id")),
-      el("p", { class: "notice", role: "status", id: "notice", hidden: true }),
+      told,
       job.error ? el("p", { class: `notice ${job.state === "failed" || job.state === "expired" ? "bad" : ""}` }, el("b", { text: `${job.error.name}: ` }), job.error.detail) : ""),
     el("div", { class: "body" }, el("dl", { class: "facts" },
       fact("Came", since(job.createdAt)),
@@ -65,10 +69,15 @@ function show() {
       fact("Result", job.hasResult === false || !["succeeded", "failed"].includes(job.state) ? "none" : el("a", { href: `job/result?id=${job.id}`, download: true, text: "Download" })),
       canChange ? fact("Payload", el("button", { type: "button", id: "payload", class: "small", text: "Download", "aria-label": "Download what the client has sent", onclick: payload })) : "")),
     el("div", { class: "body" }, el("h2", { text: "Timeline" }), el("ol", { class: "timeline" }, ...timeline(now))));
-  if (focus) document.getElementById(focus)?.focus();
-  else if (shown && shown !== job.state && document.activeElement === document.body) $("#job-title").setAttribute("tabindex", "-1");
-  shown = job.state;
+  if (focused === null) return;
+  const title = $("#job-title");
+  title.tabIndex = -1;
+  // A control that is gone leaves the focus to the title, so that a user of the keyboard goes on from the card.
+  ([...card.querySelectorAll("a, button")].find(control => nameOf(control) === focused) ?? title).focus({ preventScroll: true });
 }
+
+/** By what a control is the same in the next card. */
+function nameOf(control) { return control.id || control.getAttribute("aria-label") || control.textContent; }
 
 /** All kept attempts, the oldest first. The job's own fields describe the latest. */
 function timeline(now) {
@@ -98,10 +107,10 @@ function timeline(now) {
   if (job.startedAt !== null && job.startedAt !== last?.startedAt)
     claimed(job.state === "running" ? "running" : "done", job.attempt, job.startedAt, job.worker, job.attempt === 1 && !last ? job.startedAt - Math.max(job.createdAt, job.runAt) : null);
   if (job.state === "running") {
-    add("running", job.cancelRequested ? "Running, told to stop" : "Running", null, job.progress === null ? `For ${took(job, now)}.` : `For ${took(job, now)}, ${Math.round(job.progress * 100)} % done.`);
+    add("running", job.cancelRequested ? "Running, told to stop" : "Running", null, job.progress === null ? null : `${Math.round(job.progress * 100)} % done.`);
     if (job.stale) add("failed", "Stale", null, stale);
   }
-  if (job.state === "queued") add("future", job.runAt > now + 1000 ? `Waits until ${time(job.runAt)}` : "Waits for a worker", null);
+  if (job.state === "queued") add("future", !isDue ? `Waits until ${time(job.runAt)}` : "Waits for a worker", null);
   if (isFinal(job.state)) add(job.state, capital(job.state), job.finishedAt, why(job.error));
   return items;
 }
@@ -119,14 +128,18 @@ async function payload() {
 }
 
 function notice(text, good) {
-  const place = $("#notice");
-  place.className = `notice ${good ? "good" : "bad"}`;
-  place.hidden = false;
-  say(place, capital(text));
+  told.className = `notice ${good ? "good" : "bad"}`;
+  told.hidden = false;
+  say(told, capital(text));
 }
 
 async function act(action) {
-  if (action === "cancel" && !await confirmed("Cancel the job?", job.state === "running" ? "Its worker is told to stop." : "It has not begun.", "Cancel the job")) return;
+  if (action === "cancel") {
+    const sure = await confirmed("Cancel the job?", job.state === "running" ? "Its worker is told to stop." : "It has not begun.", "Cancel the job");
+    // The button that asked may have been made anew meanwhile.
+    if (document.activeElement === document.body) $("#cancel")?.focus();
+    if (!sure) return;
+  }
   let text, good = true;
   try { text = `${(await change("jobs/change", { action, job: id })).detail}.`; } catch (fault) { text = fault.message; good = false; }
   notice(text, good);

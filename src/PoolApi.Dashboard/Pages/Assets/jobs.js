@@ -1,11 +1,12 @@
-import { $, el, say, set, count, relative, moment, announce, confirmed, change, read } from "./common.js";
+import { $, el, say, set, count, relative, moment, announce, confirmed, change, read, readUntilAnswered } from "./common.js";
 import { Live } from "./live.js";
 import { showLog } from "./actions.js";
 import { states, canCancel, canRetry, stateBadge, progressBar, took, stale } from "./job-words.js";
 
 const form = $("#filters");
 const rows = new Map(); // id → { job, row }
-let order = [], next = null, counts = {}, paused = false, offset = 0, canChange = true, why = null, isFirst = true;
+// Until the server has said what the user may change, there is no button for it.
+let order = [], next = null, following = null, counts = {}, paused = false, offset = 0, isKnown = false, canChange = false, why = null, isFirst = true, unread = null;
 
 const asked = new URLSearchParams(location.search);
 for (const state of states) form.elements.state.append(el("option", { value: state, text: state }));
@@ -14,11 +15,13 @@ if (asked.get("kind")) form.elements.kind.append(el("option", { value: asked.get
 form.elements.kind.value = asked.get("kind") ?? "";
 let cursor = asked.get("cursor");
 
-read("jobs/kinds").then(known => {
+readUntilAnswered("jobs/kinds", fault => trouble(unread = fault.message)).then(known => {
   for (const kind of known.kinds) if (![...form.elements.kind.options].some(o => o.value === kind)) form.elements.kind.append(el("option", { value: kind, text: kind }));
+  isKnown = true;
   canChange = known.canChange;
   why = known.why;
-  showBulk();
+  if (unread !== null && $("#fault").textContent === unread) trouble(null);
+  if (paused || isFirst) showBulk(); else show();
 }).catch(fault => trouble(fault.message));
 
 /** The filter in the page's address. Text in the form does not count before the user submits it. */
@@ -46,11 +49,18 @@ function take(told) {
     rows.set(job.id, { job, row: known?.row ?? null, fresh: !isFirst });
   }
   order = told.order;
-  next = told.next;
-  const kept = new Set(order);
-  for (const [id, { row }] of rows) if (!kept.has(id)) { row?.remove(); rows.delete(id); }
+  following = told.next;
+  // While the page is paused, what it shows stays. A list that was asked for meanwhile is shown once.
+  forget(row => !(paused && row));
+  const isAnother = isFirst;
   isFirst = false;
-  if (!paused) show();
+  if (!paused || isAnother) show();
+}
+
+/** Removes the rows of jobs that are no longer in the list. */
+function forget(may) {
+  const kept = new Set(order);
+  for (const [id, { row }] of rows) if (!kept.has(id) && may(row)) { row?.remove(); rows.delete(id); }
 }
 
 function trouble(text) {
@@ -60,13 +70,15 @@ function trouble(text) {
 }
 
 function show() {
+  forget(() => true);
+  next = following;
   const body = $("#jobs");
   let place = body.firstElementChild;
   for (const id of order) {
     const entry = rows.get(id);
     if (!entry) continue;
     if (!entry.row) entry.row = makeRow(entry.job);
-    if (entry.row.shown !== `${entry.job.version} ${entry.job.stale}`) fill(entry.row, entry.job, entry.fresh);
+    if (entry.row.shown !== version(entry.job)) fill(entry.row, entry.job, entry.fresh);
     if (entry.row === place) place = place.nextElementSibling; else body.insertBefore(entry.row, place);
   }
   tick();
@@ -87,9 +99,12 @@ function makeRow(job) {
   return row;
 }
 
+/** What a row shows of a job depends on this. */
+function version(job) { return `${job.version} ${job.stale} ${canChange}`; }
+
 function fill(row, job, fresh) {
   const cells = row.cells_;
-  row.shown = `${job.version} ${job.stale}`;
+  row.shown = version(job);
   say(cells.kind, job.kind);
   cells.state.replaceChildren(stateBadge(job));
   if (job.stale) cells.state.append(" ", el("span", { class: "badge bad", title: stale, text: "stale" }));
@@ -135,7 +150,7 @@ function showBulk() {
   const bulk = $("#bulk");
   const state = filter().state;
   const key = `${state}|${canChange}`;
-  if (bulk.dataset.key === key) return;
+  if (!isKnown || bulk.dataset.key === key) return;
   bulk.dataset.key = key;
   const button = (action, text, danger) => el("button", { type: "button", class: danger ? "danger" : null, text, onclick: () => many(action) });
   const buttons = [];

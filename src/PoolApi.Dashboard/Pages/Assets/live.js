@@ -1,5 +1,5 @@
 // One stream a page, and what is shown of it: connected or not, the app's stop, and the server's end.
-import { $, el, say, set, duration, time, count, announce } from "./common.js";
+import { $, el, say, set, duration, time, count, announce, isRefusal } from "./common.js";
 
 const words = {
   starting: "starts", running: "running", lameduck: "stops soon", draining: "draining", cancelling: "cancelling", joining: "joining threads", flushing: "flushing telemetry",
@@ -92,7 +92,7 @@ export class Live {
     if (!this.#source) return;
     const silent = performance.now() - this.#seen;
     if (silent > 40_000) { this.#close(); this.#open(); }
-    else if (silent > 3000) this.#state("waiting", `silent for ${duration(silent)}`);
+    else if (silent > 3000) this.#state("waiting", "silent");
   }
 
   /**
@@ -111,9 +111,10 @@ export class Live {
     }
     while (true) {
       try {
-        const answer = await fetch("status", { cache: "no-store", signal: AbortSignal.timeout(3000) });
-        if (answer.status === 401 || answer.status === 403) { this.#state("gone", "not allowed: sign in and reload"); }
-        if (answer.ok) {
+        const answer = await fetch("status", { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(3000) });
+        if (isSignIn(answer)) this.#state("gone", "not allowed: sign in and reload");
+        else if (!answer.ok) this.#lost(); // a proxy answers for it
+        else {
           const status = await answer.json();
           this.#show(status);
           if (status.state === "running" || status.state === "starting") {
@@ -148,9 +149,8 @@ export class Live {
   }
 
   #lost() {
-    if (!this.#status) { this.#state("gone", "no answer"); return; }
     this.#state("gone", "no answer");
-    if (this.#gone) return;
+    if (!this.#status || this.#gone) return;
     this.#gone = true;
     const seen = this.#status;
     const banner = $("#banner");
@@ -181,7 +181,7 @@ export class Live {
     const left = status.inFlight + status.queued;
     if (!banner.firstElementChild?.classList.contains("stop")) {
       banner.replaceChildren(el("div", { class: "banner stop" },
-        el("strong"), el("span", { class: "what" }), el("progress", { max: 1, "aria-label": "Time of the stop" }), el("span", { class: "rest" })));
+        el("strong"), el("span", { class: "what" }), el("progress", { max: 1, "aria-label": "Time of the stop" }), el("span", { class: "rest", "aria-live": "off" })));
     }
     say($("strong", banner), `The server stops: ${words[status.state] ?? status.state}`);
     say($(".what", banner), `Reason: ${status.reason}. ${explained[status.state] ?? ""}`);
@@ -201,12 +201,11 @@ async function refusal(url) {
   const asked = new AbortController();
   const late = setTimeout(() => asked.abort(), 3000);
   try {
-    const answer = await fetch(url, { cache: "no-store", headers: { Accept: "text/event-stream" }, signal: asked.signal });
-    // 408, 425 and 429 mean: later.
-    if (answer.status < 400 || answer.status >= 500 || [408, 425, 429].includes(answer.status)) return null;
+    const answer = await fetch(url, { cache: "no-store", redirect: "manual", headers: { Accept: "text/event-stream" }, signal: asked.signal });
+    if (!isSignIn(answer) && !isRefusal(answer.status)) return null;
     let detail = null;
     try { detail = (await answer.json()).detail; } catch { /* not JSON */ }
-    return detail ?? (answer.status === 401 || answer.status === 403 ? "It is not allowed. Sign in and reload the page." : `The server answered ${answer.status}.`);
+    return detail ?? (isSignIn(answer) ? "It is not allowed. Sign in and reload the page." : `The server answered ${answer.status}.`);
   } catch {
     return null;
   } finally {
@@ -214,5 +213,8 @@ async function refusal(url) {
     asked.abort(); // a stream that it gives now
   }
 }
+
+/** Whether the user must sign in first: a redirect leads to the page for that. */
+function isSignIn(answer) { return answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403; }
 
 function pause(ms) { return new Promise(done => setTimeout(done, ms)); }

@@ -8,26 +8,33 @@ const perPage = 64;
 const pools = new Map(); // by name
 const view = { span: 60_000, back: 0, paused: null, clock: 0, at: 0 };
 let can = { change: false, why: null, drain: false };
+let numbered = 0; // the pools that were ever shown: ids are not used again
 
 /** How long the page's clock goes on without a frame, in ms. The server sends two frames a second. */
 const patience = 2000;
+
+/** By how much a time goes back, in ms, if the server's clock was set. */
+const setBack = 5000;
 
 /** The server's time now. It stops if no frames arrive, so that the page does not show times of which it knows nothing. */
 function serverNow() { return view.clock === 0 ? Date.now() : view.clock + Math.min(patience, performance.now() - view.at); }
 
 function isStale() { return view.clock !== 0 && performance.now() - view.at > patience; }
 
+/** The moment that the page shows, before the user goes back from it. */
+function shownNow() { return view.paused ?? serverNow(); }
+
 /** The right end of the strips. */
-function end() { return (view.paused ?? serverNow()) + view.back * 1000; }
+function end() { return shownNow() + view.back * 1000; }
 
 class Pool {
   name; workers = new Map(); lanes = new Map(); kinds = new Kinds(); rows = new Map(); page = 0; sample = null; samples = []; coarse = null; range = 300; kind = null;
-  #parts = {}; #group = new ChartGroup(); #legend = ""; #figures = [];
+  #parts = {}; #group = new ChartGroup(); #legend = ""; #chosen = null;
 
   constructor(name) {
     this.name = name;
     const parts = this.#parts;
-    const id = `pool-${pools.size}`;
+    const id = `pool-${numbered++}`;
     const figure = (term, key, bar) => {
       const dd = el("dd");
       const dt = el("dt", { text: term });
@@ -44,7 +51,7 @@ class Pool {
     parts.ruler = el("div", { class: "ruler", "aria-hidden": "true" }, el("span"), el("span"), el("span"));
     parts.state = el("span", { class: "badge" });
     parts.kind = el("select", { "aria-label": "Kind of the waiting and running times" });
-    parts.kind.addEventListener("change", () => { this.kind = parts.kind.value; this.#group.draw(); });
+    parts.kind.addEventListener("change", () => { this.kind = this.#chosen = parts.kind.value; this.#group.draw(); });
     parts.charts = el("div", { class: "charts" });
     const ranges = el("span", { class: "segments", role: "group", "aria-label": "Length of the charts" },
       ...[[300, "5 min"], [3600, "1 h"]].map(([seconds, text]) => el("button", {
@@ -121,8 +128,9 @@ class Pool {
     const wanted = [...kinds.keys()].sort();
     if (wanted.join() !== [...select.options].map(o => o.value).join()) {
       select.replaceChildren(...wanted.map(k => el("option", { value: k, text: k })));
-      // Until the user chooses a kind, the kind in the most samples is shown.
-      if (!wanted.includes(this.kind)) this.kind = [...kinds].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
+      // Until the user chooses a kind, and while that is in no sample, the kind in the most samples is shown.
+      if (wanted.includes(this.#chosen)) this.kind = this.#chosen;
+      else if (!wanted.includes(this.kind)) this.kind = [...kinds].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
       if (this.kind !== null) select.value = this.kind;
     }
     select.disabled = wanted.length === 0;
@@ -132,7 +140,8 @@ class Pool {
   take(sample) {
     this.sample = sample;
     const last = this.samples.at(-1);
-    if (last && sample.at <= last.at) return;
+    if (last && sample.at < last.at - setBack) this.samples = [];
+    else if (last && sample.at <= last.at) return;
     this.samples.push(sample);
     if (this.samples.length > 301) this.samples.splice(0, this.samples.length - 301);
     if (this.range === 300) this.#drawCharts();
@@ -154,6 +163,19 @@ class Pool {
     let lane = this.lanes.get(id);
     if (!lane) this.lanes.set(id, lane = new Lane());
     return lane;
+  }
+
+  /** Forgets what the server told, and keeps what the user chose. The rows stay until show() knows the workers. */
+  startAnew() {
+    this.workers.clear(); this.lanes.clear();
+    this.sample = null;
+    this.forgetPast();
+  }
+
+  forgetPast() {
+    for (const lane of this.lanes.values()) lane.pieces = [];
+    this.samples = [];
+    this.coarse = null;
   }
 
   remove(id) {
@@ -188,6 +210,8 @@ class Pool {
     let place = parts.body.firstElementChild;
     for (const worker of shown) {
       let row = this.rows.get(worker.id);
+      // Another run of the server may name it otherwise.
+      if (row && row.row.dataset.worker !== worker.name) { if (row.row === place) place = place.nextElementSibling; row.row.remove(); row = undefined; }
       if (!row) this.rows.set(worker.id, row = new Row(this, worker));
       if (row.row !== place) parts.body.insertBefore(row.row, place); else place = place.nextElementSibling;
       row.show(worker);
@@ -246,7 +270,7 @@ class Pool {
     for (const row of this.rows.values()) row.draw(from, to);
   }
 
-  forget() { for (const lane of this.lanes.values()) lane.forget(serverNow()); }
+  forget() { for (const lane of this.lanes.values()) lane.forget(shownNow()); }
 }
 
 /** The row of a worker. */
@@ -382,11 +406,12 @@ function tip(piece, x, y, worker) {
 /** Shows what a worker did as a table, which has the content of the strip in words. */
 function list(pool, id) {
   const worker = pool.workers.get(id);
-  const pieces = pool.lane(id).within(serverNow() - 300_000, serverNow()).reverse().slice(0, 200);
+  const now = shownNow();
+  const pieces = pool.lane(id).within(now - 300_000, now).reverse().slice(0, 200);
   const body = el("tbody", {}, ...pieces.map(p => el("tr", {},
     el("th", { scope: "row", text: time(p.start) }), el("td", { text: p.count > 1 ? `${p.kind} × ${count(p.count)}` : p.kind }),
     el("td", { class: "number", text: p.queue === null || p.queue === undefined ? "–" : duration(p.queue) }),
-    el("td", { class: "number", text: p.runs ? duration(serverNow() - p.start) : duration(p.run ?? p.end - p.start) }),
+    el("td", { class: "number", text: p.runs ? duration(now - p.start) : duration(p.run ?? p.end - p.start) }),
     el("td", { text: p.runs ? (p.flag ?? "runs") : p.outcome ?? "–" }),
     el("td", { class: "mono" }, ...(p.trace ? [`${p.trace.slice(0, 8)}… `, copyButton(p.trace, "trace id")] : ["–"])))));
   const dialog = el("dialog", { class: "wide", "aria-labelledby": "list-title" }, el("div", { class: "inner" },
@@ -413,6 +438,10 @@ function poolOf(name) {
 /** A frame: what has changed since the one before. A snapshot is a frame that changes everything. */
 function take(frame) {
   const now = performance.now();
+  // The server's clock was set back: what comes now is before what was known.
+  if (view.clock !== 0 && frame.at < serverNow() - setBack) {
+    for (const pool of pools.values()) { pool.forgetPast(); if (pool.range !== 300) pool.showCharts(); }
+  }
   // A frame corrects the clock by a tenth of the difference, so that a delayed frame moves it little. A large difference resets it.
   if (view.clock === 0 || isStale() || Math.abs(frame.at - serverNow()) > 1500) { view.clock = frame.at; view.at = now; }
   else { view.clock = serverNow() + (frame.at - serverNow()) * .1; view.at = now; }
@@ -463,13 +492,17 @@ function drawAll() {
 
 const live = new Live(after => after ? `stream?after=${encodeURIComponent(after)}` : "stream", {
   snapshot(frame) {
-    for (const pool of pools.values()) pool.element.remove();
-    pools.clear();
+    const told = new Set(frame.pools.map(pool => pool.name));
+    for (const [name, pool] of pools) {
+      if (told.has(name)) pool.startAnew();
+      else { pool.element.remove(); pools.delete(name); }
+    }
     can = frame.can;
     showTools();
     showFirstMinute(frame.work ?? []);
     take(frame);
     showAll();
+    for (const pool of pools.values()) pool.showCharts();
   },
   frame(frame) { take(frame); if (view.paused === null) showAll(); },
 });
