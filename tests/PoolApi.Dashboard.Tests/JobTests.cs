@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Reflection;
 using System.Runtime.CompilerServices;
@@ -190,8 +189,9 @@ public sealed class JobTests
     }
 
     /// <summary>A store that cannot be used from the sixth cancellation on.</summary>
-    [SuppressMessage("Design", "CA1812:Avoid uninstantiated internal classes", Justification = "DispatchProxy derives from it.")]
+#pragma warning disable CA1812, CA1852 // DispatchProxy derives from it, and makes it
     internal class FailingStore : DispatchProxy
+#pragma warning restore CA1812, CA1852
     {
         private IJobStore _store = null!;
         private StrongBox<int> _calls = null!;
@@ -207,7 +207,7 @@ public sealed class JobTests
         protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
         {
             if (targetMethod!.Name == nameof(IJobStore.CancelAsync) && Interlocked.Increment(ref _calls.Value) > 5)
-                return ValueTask.FromException<JobTransition?>(new JobStoreException("as asked"));
+                return new ValueTask<JobTransition?>(Task.FromException<JobTransition?>(new JobStoreException("as asked")));
             return targetMethod.Invoke(_store, args);
         }
     }
