@@ -1,7 +1,6 @@
 using System.Net;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Jobs;
-using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Tests.Service;
 
