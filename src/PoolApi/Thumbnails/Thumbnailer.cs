@@ -150,6 +150,13 @@ public static class Thumbnailer
                 $"the image has {megapixels:0.#} megapixels; at most {MaxSourceMegapixels} are accepted"));
         }
 
+        // The estimate is for the picture that the walk over the container has found. Of an AVIF it finds the coded images.
+        if (image.Kind != ImageKind.Avif && (double)header.Width * header.Height > image.Cost.Pixels)
+        {
+            throw new UnprocessableImageException(FormattableString.Invariant(
+                $"the image has {DecodeCost.Megapixels((double)header.Width * header.Height)}, and {DecodeCost.Megapixels(image.Cost.Pixels)} by its first header; such an image is not decoded"));
+        }
+
         var megabytes = (long)header.Width * header.Height * header.Bands * BytesPerSample(header.Format) / 1_048_576.0;
         if (megabytes > MaxDecodedMegabytes)
         {

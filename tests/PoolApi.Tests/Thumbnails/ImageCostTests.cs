@@ -25,7 +25,7 @@ public class ImageCostTests
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static TheoryData<string> Expensive => ["avif-grid", "avif-frames", "jpeg-scans", "png-interlaced", "gif-canvas", "webp-canvas", "webp-groups", "webp-alpha-groups", "tiff-tile", "tiff-tiles"];
+    public static TheoryData<string> Expensive => ["avif-grid", "avif-frames", "jpeg-scans", "png-interlaced", "gif-canvas", "webp-canvas", "webp-groups", "webp-alpha-groups", "tiff-tile", "tiff-tiles", "tiff-webp", "png-late-header", "gif-empty-block"];
 
     public static TheoryData<string> Cheap =>
         ["png-ztxt", "png-itxt", "png-iccp", "webp-frames", "jpeg-app2", "jpeg-com", "tiff-pages", "bigtiff-pages", "tiff-tags", "gif-frames", "webp-chunks"];
@@ -47,6 +47,9 @@ public class ImageCostTests
                 WebpFile.WithAlphaGroups(Samples.Encode(Samples.Solid(1024, 1024, Samples.Red), "webp"), 1024, 1024, 65_536), "65536 groups of prefix codes"),
             "tiff-tile" => (TiffContainer.SharedTiles(1, 1, 32_000), "1024 megapixels"),
             "tiff-tiles" => (TiffContainer.SharedTiles(9_984, 9_984, 16), "389376 tiles"),
+            "tiff-webp" => (WebpTiff(94), "94 strips of 1.05 megapixels"),
+            "png-late-header" => (PngFile.Before(PngFile.Blank(10_000, 10_000, interlaced: true), PngFile.CompressedText(100)), "interlaced"),
+            "gif-empty-block" => (GifFile.BehindEmptyBlock(10_000, 9_999), "99.99 megapixels"),
             _ => throw new ArgumentOutOfRangeException(nameof(name), name, null),
         };
 
@@ -162,6 +165,17 @@ public class ImageCostTests
         _ => WideTiff(width, height, isTiled: name == "tiff-tiles"),
     };
 
+    // Strips that all are the same WebP of many groups of prefix codes.
+    private static byte[] WebpTiff(int strips)
+    {
+        const int Short = 3, Long = 4, Side = 1024;
+        byte[] webp = WebpFile.Lossless(Side, Side, 65_536);
+        return TiffContainer.Blocks(
+            webp, tiled: false, [.. Enumerable.Repeat((0, webp.Length), strips)],
+            [new(256, Long, 1, Side), new(257, Long, 1, Side * strips), new(258, Short, 1, 8), new(259, Short, 1, 50_001), new(262, Short, 1, 2)],
+            new TiffContainer.Entry(277, Short, 1, 3), new TiffContainer.Entry(278, Short, 1, Side));
+    }
+
     private static byte[] WideGif(int width, int height)
     {
         using Image red = Samples.Solid(width, height, Samples.Red);
@@ -223,6 +237,46 @@ public class ImageCostTests
     {
         Assert.Null(Inspect(JpegFile.Progressive(10_000, 10_000, 10), ImageKind.Jpeg).Refusal);
         Assert.NotEmpty(Thumbnailer.Make(JpegFile.Progressive(1_000, 1_000, 10), Small, Token));
+    }
+
+    [Theory]
+    [InlineData(0xC2)]
+    [InlineData(0xDA)]
+    public void The_excerpt_of_a_jpeg_has_no_marker_that_the_image_does_not_have(byte marker)
+    {
+        // A fill byte, a segment that is dropped, and the byte of the marker. The walk sees no such marker.
+        byte[] jpeg = JpegFile.WithMarkers(JpegFile.Progressive(8192, 8192, 500), 0xFFFE, 70);
+        int at = jpeg.AsSpan().IndexOf<byte>([0xFF, marker]);
+        byte[] hidden = [.. jpeg[..at], 0xFF, 0xFF, 0xE1, 0, 2, .. jpeg[(at + 1)..]];
+        int left = hidden.AsSpan().Count<byte>([0xFF, marker]);
+
+        ReadOnlyMemory<byte> needed = Inspect(hidden, ImageKind.Jpeg).ReadNeeded();
+
+        Assert.InRange(needed.Length, 1, hidden.Length - 1);
+        Assert.Equal(left, needed.Span.Count<byte>([0xFF, marker]));
+    }
+
+    [Fact]
+    public void A_jpeg_of_five_components_is_refused_because_the_decoder_accepts_ten()
+    {
+        byte[] jpeg = JpegFile.Progressive(64, 64, 3);
+        int at = jpeg.AsSpan().IndexOf<byte>([0xFF, 0xC2]);
+        byte[] more = [.. Enumerable.Range(2, 4).SelectMany(static n => (byte[])[(byte)n, 0x11, 0])];
+        byte[] five = [.. jpeg[..(at + 3)], 23, .. jpeg[(at + 4)..(at + 9)], 5, .. jpeg[(at + 10)..(at + 13)], .. more, .. jpeg[(at + 13)..]];
+        Assert.Equal("the image has 5 components; such an image is not decoded", Inspect(five, ImageKind.Jpeg).Refusal);
+    }
+
+    [Fact]
+    public void A_picture_that_is_larger_for_the_decoder_than_for_the_walk_is_refused()
+    {
+        // The header is exchanged after the walk, as if the decoder read another one.
+        byte[] png = PngFile.Blank(1000, 1000);
+        InspectedImage image = Inspect(png, ImageKind.Png);
+        PngFile.Blank(1000, 1100).AsSpan(0, 33).CopyTo(png);
+
+        var refused = Assert.Throws<UnprocessableImageException>(() => Thumbnailer.Make(image, Small, Token));
+
+        Assert.Equal("the image has 1.1 megapixels, and 1 megapixels by its first header; such an image is not decoded", refused.Reason);
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using NetVips;
 using PoolApi.Tests.Thumbnails.Containers;
 using PoolApi.Thumbnails;
 using PoolApi.Thumbnails.Inspection;
@@ -101,6 +102,62 @@ public class TiffCostTests
             ]);
         Assert.EndsWith("such an image is not decoded", Inspect(image).Refusal, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Strips_and_tiles_of_WebP_are_taken(bool tiled)
+    {
+        using Image noise = Samples.Noise(600, 400);
+        byte[] image = noise.TiffsaveBuffer(compression: Enums.ForeignTiffCompression.Webp, lossless: true, tile: tiled, tileWidth: 64, tileHeight: 64);
+        Assert.Null(Inspect(image).Refusal);
+        Assert.NotEmpty(Thumbnailer.Make(image, new ThumbnailSpec(100), TestContext.Current.CancellationToken));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(94)]
+    public void Each_WebP_of_a_TIFF_costs_what_a_file_of_it_costs(int strips)
+    {
+        byte[] webp = WebpFile.Lossless(64, 64, 256);
+        InspectedImage alone = InspectedImage.Inspect(webp, ImageKind.Webp, DecodeLimits.Default);
+        InspectedImage image = Inspect(WebpStrips(webp, 64, [.. Enumerable.Repeat((0, webp.Length), strips)]));
+        Assert.InRange(image.Cost.Seconds, strips * alone.Cost.Seconds, strips * (alone.Cost.Seconds + 0.001));
+        Assert.InRange(image.Cost.Bytes, alone.Cost.Bytes, alone.Cost.Bytes + 1_000_000);
+    }
+
+    [Theory]
+    [InlineData("incomplete")]
+    [InlineData("without a container")]
+    [InlineData("with alpha twice")]
+    public void A_WebP_of_a_TIFF_that_its_decoder_reads_otherwise_is_refused(string name)
+    {
+        byte[] lossless = WebpFile.Lossless(64, 64, 256);
+        byte[] alpha = WebpFile.WithAlphaGroups(Samples.Encode(Samples.Solid(64, 64, Samples.Red), "webp"), 64, 64, 256);
+        int at = alpha.AsSpan().IndexOf("ALPH"u8);
+        byte[] webp = name switch
+        {
+            "incomplete" => lossless[..^2],
+            "without a container" => lossless[20..],
+            _ => [.. alpha[..at], .. "ALPH"u8, 2, 0, 0, 0, 0, 0, .. alpha[at..]],
+        };
+        Assert.EndsWith("such an image is not decoded", Inspect(WebpStrips(webp, 64, [(0, webp.Length), (0, webp.Length)])).Refusal, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Strips_of_WebP_that_overlap_are_inspected_up_to_twice_the_length_of_the_file()
+    {
+        byte[] webp = [.. WebpFile.Lossless(64, 64, 256), .. "EXIF"u8, 0, 0, 2, 0, .. new byte[0x20000]];
+        Assert.Null(Overlap(2).Refusal);
+        Assert.EndsWith("such an image is not decoded", Overlap(6).Refusal, StringComparison.Ordinal);
+
+        InspectedImage Overlap(int strips) => Inspect(WebpStrips(webp, 64, [.. Enumerable.Range(0, strips).Select(n => (0, webp.Length - n % 2))]));
+    }
+
+    private static byte[] WebpStrips(byte[] webp, int side, (int, int)[] strips) => TiffContainer.Blocks(
+        webp, tiled: false, strips,
+        [new(256, Long, 1, side), new(257, Long, 1, side * strips.Length), new(258, Short, 1, 8), new(259, Short, 1, 50_001), new(262, Short, 1, 2)],
+        new Entry(277, Short, 1, 3), new Entry(278, Short, 1, side));
 
     private static InspectedImage Inspect(byte[] image) => InspectedImage.Inspect(image, ImageKind.Tiff, DecodeLimits.Default);
 }

@@ -27,6 +27,9 @@ internal ref struct Excerpt(Span<byte> target)
     /// <summary>The code points of the picture's colours, if the container has them.</summary>
     public CodePoints? Colours { get; set; }
 
+    /// <summary>Whether a piece was dropped.</summary>
+    public readonly bool HasDropped => _droppedPieces > 0;
+
     /// <summary>Whether the decoder should get the excerpt instead of the whole.</summary>
     public readonly bool IsWorthCopying => _mustApply || _droppedBytes > WorthBytes || _droppedPieces > WorthPieces;
 

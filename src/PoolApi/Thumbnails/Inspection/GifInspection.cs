@@ -20,6 +20,7 @@ internal static class GifInspection
     private const byte Extension = 0x21;
     private const byte ImageDescriptor = 0x2C;
     private const byte GraphicControl = 0xF9;
+    private const byte Comment = 0xFE;
 
     public static DecodeCost Walk(ReadOnlySpan<byte> image, ref Excerpt excerpt)
     {
@@ -36,7 +37,8 @@ internal static class GifInspection
         {
             if (image[at] == Extension && image.Length - at > 2)
             {
-                int end = SkipSubBlocks(image, at + 2);
+                // Except in a comment, the decoder steps over the first block although it may be empty.
+                int end = SkipSubBlocks(image, image[at + 1] == Comment ? at + 2 : at + 3 + image[at + 2]);
                 if (end < 0) break;
                 if (image[at + 1] == GraphicControl) excerpt.Keep(image[at..end]);
                 else excerpt.Drop(end - at);

@@ -31,8 +31,9 @@ internal static class JpegInspection
         excerpt.Keep(image[..2]);
         while (TryNextMarker(image, at, out int start, out int marker))
         {
-            // Bytes between two segments are kept. They are a scan's data, or garbage that the decoder skips too.
-            excerpt.Keep(image[at..start]);
+            // The bytes between two segments are a scan's data, or garbage that the decoder skips too. Fill bytes are left out: the segment behind them may be
+            // dropped, and the decoder would read the last fill byte and the byte after that segment as a marker.
+            excerpt.Keep(image[at..start].TrimEnd((byte)0xFF));
             if (marker is 0xD9)
             {
                 excerpt.Keep(image.Slice(start, 2));
@@ -58,6 +59,8 @@ internal static class JpegInspection
 
             if (IsFrame(marker) && frame.Components == 0)
             {
+                // The decoder accepts up to ten.
+                if (segment.Length >= 10 && segment[9] > Frame.MaxComponents) return new DecodeCost(double.PositiveInfinity, 0, $"{segment[9]} components");
                 frame = Frame.Read(marker, segment);
             }
             else if (marker == 0xDA && frame.Components > 0)
@@ -166,7 +169,7 @@ internal static class JpegInspection
 
     private struct Frame
     {
-        private const int MaxComponents = 4;
+        public const int MaxComponents = 4;
 
         private double _columns;
         private double _rows;

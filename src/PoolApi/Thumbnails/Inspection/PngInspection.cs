@@ -40,7 +40,8 @@ internal static class PngInspection
             ReadOnlySpan<byte> type = chunk.Slice(4, 4);
             ReadOnlySpan<byte> data = chunk.Slice(8, (int)length);
             at += chunk.Length;
-            if (at == 8 + chunk.Length && type.SequenceEqual("IHDR"u8) && length >= 13) header = data;
+            // Of the chunks before the header some are dropped, so that the decoder may get the header as the first one.
+            if (header.IsEmpty && type.SequenceEqual("IHDR"u8) && length >= 13) header = data;
             isTransparent |= type.SequenceEqual("tRNS"u8);
 
             if (type.SequenceEqual("cICP"u8) && length >= 2) excerpt.Colours ??= new CodePoints(data[0], data[1]);

@@ -17,7 +17,11 @@ internal static class TiffInspection
     private const double SecondsPerReferredByte = 0.5e-9;
     private const double SecondsPerJpegVisit = 0.3e-9;
 
+    // The decoder copies each WebP once it is decoded.
+    private const double BytesPerWebpPixel = 4;
+
     private const int JpegCompression = 7;
+    private const int WebpCompression = 50001;
     private const int SeparatedInks = 5;
 
     public static DecodeCost Walk(ReadOnlySpan<byte> image, ref Excerpt excerpt)
@@ -141,52 +145,71 @@ internal static class TiffInspection
             double down = segmentHeight > 0 ? Math.Ceiling(_height / segmentHeight) : 0;
             double decoded = across * segmentWidth * (tiled ? down * segmentHeight : _height);
 
-            double referred = ReferredBytes(fileLength, out double scans);
+            Streams referred = Referred(fileLength);
             double seconds = decoded * SecondsPerPixel
                 + decoded * bytesPerPixel * (_compression is 0 or 1 ? SecondsPerPlainByte : SecondsPerPackedByte)
                 + (_photometric == SeparatedInks ? decoded * SecondsPerInkPixel : 0)
                 + across * down * SecondsPerSegment
-                + referred * SecondsPerReferredByte
-                + scans * segmentWidth * segmentHeight * bytesPerPixel * SecondsPerJpegVisit;
+                + referred.Length * SecondsPerReferredByte
+                + referred.Scans * segmentWidth * segmentHeight * bytesPerPixel * SecondsPerJpegVisit
+                + referred.Seconds;
             // One row of tiles is in memory, or one strip unless it is read line by line. The lines are in memory in both cases.
             double bytes = (tiled ? 2 * across * segmentWidth * segmentHeight * bytesPerPixel : 0)
-                + LineMemory.Of(_width, _height, samples, isDeep: _bits > 8);
+                + LineMemory.Of(_width, _height, samples, isDeep: _bits > 8)
+                + referred.Bytes;
             return new DecodeCost(
                 seconds,
                 bytes,
                 FormattableString.Invariant(
-                    $"{across * down:0} {(tiled ? "tiles" : "strips")} of {DecodeCost.Megapixels(segmentWidth * segmentHeight)}, which refer to {referred / 1e6:0.#} MB"),
+                    $"{across * down:0} {(tiled ? "tiles" : "strips")} of {DecodeCost.Megapixels(segmentWidth * segmentHeight)}, which refer to {referred.Length / 1e6:0.#} MB"),
                 _width * _height);
         }
 
-        // Each reference costs its bytes, also if many refer to the same ones. JPEG streams are inspected as long as they have no more bytes together than
-        // twice the file; the number of scans is infinite if they have more. A stream that is referred to several times in a row is inspected once.
-        private readonly double ReferredBytes(int fileLength, out double scans)
+        // Each reference costs its bytes, also if many refer to the same ones. JPEG and WebP streams are inspected as long as they have no more bytes together
+        // than twice the file; the cost is infinite if they have more. A stream that is referred to several times in a row is inspected once.
+        private readonly Streams Referred(int fileLength)
         {
-            scans = 0;
-            double sum = 0;
+            var sum = new Streams();
             double inspected = 0;
-            (double offset, double length, int count) last = (-1, -1, 0);
+            (double offset, double length) last = (-1, -1);
+            var stream = new Streams();
             for (int n = 0; n < _lengths.Count; n++)
             {
                 double length = Math.Min(_lengths.ValueAt(n), fileLength);
-                sum += length;
-                if (_compression != JpegCompression || double.IsInfinity(scans)) continue;
-
-                double offset = _offsets.ValueAt(n);
-                if (offset != last.offset || length != last.length)
+                if (_compression is JpegCompression or WebpCompression)
                 {
-                    inspected += length;
-                    if (inspected > 2.0 * fileLength)
+                    double offset = _offsets.ValueAt(n);
+                    if ((offset, length) != last)
                     {
-                        scans = double.PositiveInfinity;
-                        continue;
+                        last = (offset, length);
+                        inspected += length;
+                        stream = inspected > 2.0 * fileLength ? Streams.Refused : Inspect(_lengths.FileAt(offset, length));
                     }
-                    last = (offset, length, Math.Max(JpegInspection.CountScans(_lengths.FileAt(offset, length)), 1));
                 }
-                scans += last.count;
+                sum = sum.With(stream with { Length = length });
+                // The image is refused, so that no further stream matters.
+                if (double.IsInfinity(sum.Seconds)) inspected = double.PositiveInfinity;
             }
             return sum;
         }
+
+        private readonly Streams Inspect(ReadOnlySpan<byte> stream)
+        {
+            if (_compression == JpegCompression) return new Streams(0, Math.Max(JpegInspection.CountScans(stream), 1), 0, 0);
+            DecodeCost cost = WebpInspection.OfStream(stream);
+            return new Streams(0, 0, cost.Seconds, cost.Bytes + cost.Pixels * BytesPerWebpPixel);
+        }
+    }
+
+    /// <summary>What the strips or tiles refer to, and its cost beyond that of their size.</summary>
+    /// <param name="Length">The bytes, counted once for each reference.</param>
+    /// <param name="Scans">The scans of JPEGs.</param>
+    /// <param name="Seconds">The CPU time of WebPs. Infinite if the image is refused whatever the limits are.</param>
+    /// <param name="Bytes">The most memory of a WebP.</param>
+    private readonly record struct Streams(double Length, double Scans, double Seconds, double Bytes)
+    {
+        public static Streams Refused { get; } = new(0, 0, double.PositiveInfinity, 0);
+
+        public Streams With(Streams next) => new(Length + next.Length, Scans + next.Scans, Seconds + next.Seconds, Math.Max(Bytes, next.Bytes));
     }
 }

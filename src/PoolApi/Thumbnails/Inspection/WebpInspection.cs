@@ -94,6 +94,17 @@ internal static class WebpInspection
             Math.Max(canvas, picture.Pixels));
     }
 
+    /// <summary>
+    /// The cost of a picture within another container, such as a strip or tile of a TIFF. Infinite if the picture is not a whole WebP, or has chunks that it
+    /// does not need: there the decoder also decodes incomplete chunks and streams without a container, and of two chunks of alpha it decodes the second one.
+    /// </summary>
+    public static DecodeCost OfStream(ReadOnlySpan<byte> stream)
+    {
+        var excerpt = new Excerpt();
+        DecodeCost cost = ImageSniffer.TryRecognise(stream, out ImageKind? kind) && kind == ImageKind.Webp ? Walk(stream, ref excerpt) : DecodeCost.Unknown;
+        return cost.Pixels > 0 && !excerpt.HasDropped ? cost : new DecodeCost(double.PositiveInfinity, 0, "");
+    }
+
     private static bool TryReadChunk(ReadOnlySpan<byte> image, int at, out ReadOnlySpan<byte> chunk)
     {
         chunk = default;

@@ -29,6 +29,9 @@ internal static class PngFile
         return with.Raw(png.AsSpan(HeaderEnd)).ToArray();
     }
 
+    /// <summary>Puts a chunk before the header of a PNG.</summary>
+    public static byte[] Before(byte[] png, byte[] chunk) => [.. png[..8], .. chunk, .. png[8..]];
+
     /// <summary>Compressed text, this long once inflated.</summary>
     public static byte[] CompressedText(long length, string keyword = "Comment") =>
         Chunk("zTXt", new ByteWriter().Text(keyword).U8(0).U8(0).Raw(Zeros(length)).ToArray());
