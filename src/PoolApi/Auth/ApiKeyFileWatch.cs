@@ -17,6 +17,8 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
     private FileSystemWatcher? _watcher;
     private ITimer? _settled;
     private long? _firstChange; // since the file was read last, by the clock's timestamps
+    private long _readings; // that have begun
+    private long _newest; // the newest reading that has ended
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -30,6 +32,7 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
         _watcher.Created += (_, _) => Change();
         _watcher.Deleted += (_, _) => Change();
         _watcher.Renamed += (_, _) => Change();
+        _watcher.Error += (_, _) => Change(); // events were lost
         _watcher.EnableRaisingEvents = true;
         Change(); // what changed since the settings were read
         return Task.CompletedTask;
@@ -61,17 +64,25 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
 
     private void ReadAgain(ApiKeyFile file)
     {
-        lock (_lock) _firstChange = null; // a change from here on is read again
+        long reading;
+        lock (_lock)
+        {
+            _firstChange = null; // a change from here on is read again
+            reading = ++_readings;
+        }
         var faults = new List<string>();
         ApiKeys keys = settings.ReadKeys(faults);
-        if (faults.Count > 0)
+        bool haveChanged;
+        lock (_lock)
         {
-            CannotBeUsed(file.Path, string.Join(" ", faults));
-            return;
+            // The timer may fire again while a reading waits for the disk. Its older keys must not replace the newer ones: some may be revoked.
+            if (reading < _newest) return;
+            _newest = reading;
+            haveChanged = faults.Count == 0 && !keys.Equals(ring.Now);
+            if (haveChanged) ring.Now = keys;
         }
-        if (keys.Equals(ring.Now)) return;
-        ring.Now = keys;
-        HaveChanged(keys.Count);
+        if (faults.Count > 0) CannotBeUsed(file.Path, string.Join(" ", faults));
+        else if (haveChanged) HaveChanged(keys.Count);
     }
 
     [LoggerMessage(1, LogLevel.Error, "The keys file {File} cannot be used, and the keys that were read before stay: {Faults}")]

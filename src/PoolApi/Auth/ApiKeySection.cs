@@ -32,15 +32,15 @@ internal static class ApiKeySection
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (IConfigurationSection section in sections)
         {
-            if (section.Value is { Length: > 0 })
+            if (section.Value is not null)
                 faults.Add($"{section.Path} is a value; it may be a section, with a key under the name of each client.");
             foreach (IConfigurationSection entry in section.GetChildren())
             {
                 string path = entry.Path;
                 if (!IsName(entry.Key))
-                    faults.Add($"{section.Path} has a name that is none for a client (it is not told here: it may be a key); it may be {NameRule}.");
+                    faults.Add($"{section.Path} has an invalid client name (not repeated here, because it may be a key); it may be {NameRule}.");
                 else if (!names.Add(entry.Key))
-                    faults.Add($"{path} is a client that has a key already; it may stand once.");
+                    faults.Add($"{path} is a client that already has a key; each client may be listed once.");
                 else if (ReadEntry(entry, path, faults) is not { } client)
                     continue;
                 else if (!paths.TryAdd(Convert.ToHexString(client.Hash), path))
@@ -73,7 +73,7 @@ internal static class ApiKeySection
     {
         if (ApiKeyHash.TryRead(text, out byte[]? hash)) return hash;
         if (ApiKeyHash.IsKey(text)) return ApiKeyHash.Of(text);
-        faults.Add($"{path} is not such a key as is taken (it is not told here); it may be {KeyRule}.");
+        faults.Add($"{path} is not a valid key (the value is not repeated here); it may be {KeyRule}.");
         return null;
     }
 

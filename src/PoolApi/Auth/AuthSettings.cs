@@ -15,7 +15,7 @@ internal sealed class AuthSettings
 
     private static readonly TextSetting FileSetting = Setting.Words(
         "KeysFile", "", static path => path.Trim().Length > 0, "the path of a JSON file: an object with the same entries as `Auth:ApiKeys`",
-        "more clients; a change of the file has effect at once, without a restart");
+        "more clients; a change of the file takes effect within about a second, without a restart");
 
     private static readonly Setting<long> MaxConcurrency = Setting.WholeNumber(
         "MaxConcurrency", 0, 1, ApiKeySection.MaxConcurrency, "requests for work that a client without a limit of its own may have in the pool")
@@ -28,7 +28,8 @@ internal sealed class AuthSettings
 
     private AuthSettings(IConfigurationSection clients, ApiKeyFile? file, int? maxConcurrency, List<string> faults)
     {
-        _clients = clients;
+        // A copy: appsettings.json may be half written when the keys file changes, and takes effect at the next start only.
+        _clients = new ConfigurationBuilder().AddInMemoryCollection(clients.AsEnumerable()).Build().GetSection(clients.Path);
         _maxConcurrency = maxConcurrency;
         File = file;
         Keys = clients.Exists() || file is not null ? new ApiKeyRing(ReadKeys(faults)) : null;
@@ -56,7 +57,7 @@ internal sealed class AuthSettings
             clients, file.Length == 0 ? null : new ApiKeyFile(Path.Combine(contentRoot, file)), maxConcurrency == 0 ? null : maxConcurrency, faults);
     }
 
-    /// <summary>The keys as they stand in the settings and in the file now.</summary>
+    /// <summary>The keys in the settings, as they were at the start, and in the file now.</summary>
     public ApiKeys ReadKeys(List<string> faults)
     {
         IConfigurationSection? more = File?.Read(faults);

@@ -45,7 +45,7 @@ public sealed class ApiKeyFileTests : IDisposable
     [Theory]
     [InlineData(null, "Auth:KeysFile is '")]
     [InlineData("no json", "it is no JSON object")]
-    [InlineData("""{ "alice": "short" }""", "KeysFile:alice is not such a key as is taken")]
+    [InlineData("""{ "alice": "short" }""", "KeysFile:alice is not a valid key (the value is not repeated here)")]
     public void A_file_that_cannot_be_used_stops_the_start(string? content, string fault)
     {
         using var other = new ServiceApp();
@@ -60,8 +60,7 @@ public sealed class ApiKeyFileTests : IDisposable
     {
         string path = _folder.File("keys.json");
         await File.WriteAllTextAsync(path, $$"""{ "alice": "{{First}}" }""", ServiceApp.Token);
-        var settings = AuthSettings.Read(
-            new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Auth:KeysFile"] = path }).Build(), "/", []);
+        AuthSettings settings = Read(("Auth:KeysFile", path));
         ApiKeys first = settings.Keys!.Now;
         var clock = new WatchedClock();
         using var watch = new ApiKeyFileWatch(settings, settings.Keys, clock, NullLogger<ApiKeyFileWatch>.Instance);
@@ -78,6 +77,83 @@ public sealed class ApiKeyFileTests : IDisposable
 
         Assert.NotEqual(first, settings.Keys.Now);
         await watch.StopAsync(ServiceApp.Token);
+    }
+
+    [Fact]
+    public async Task A_reading_that_stalls_does_not_replace_the_keys_of_a_later_one()
+    {
+        string path = _folder.File("keys.json");
+        await File.WriteAllTextAsync(path, $$"""{ "alice": "{{First}}" }""", ServiceApp.Token);
+        AuthSettings settings = Read(("Auth:KeysFile", path));
+        ApiKeys first = settings.Keys!.Now;
+        var timer = new ManualTimer();
+        using var watch = new ApiKeyFileWatch(settings, settings.Keys, timer, NullLogger<ApiKeyFileWatch>.Instance);
+        await watch.StartAsync(ServiceApp.Token);
+
+        // Opening a pipe for reading waits for its writer, and reading ends when the writer closes it.
+        using (Process make = Process.Start("mkfifo", [path + ".pipe"])) await make.WaitForExitAsync(ServiceApp.Token);
+        File.Move(path + ".pipe", path, overwrite: true);
+        Task stalled = Task.Run(timer.Fire, ServiceApp.Token);
+        await using (FileStream pipe = await Task.Run(() => new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0)).Patiently())
+        {
+            await File.WriteAllTextAsync(path + ".new", $$"""{ "alice": "{{Second}}" }""", ServiceApp.Token);
+            File.Move(path + ".new", path, overwrite: true);
+            await Task.Run(timer.Fire, ServiceApp.Token).Patiently();
+            Assert.NotEqual(first, settings.Keys.Now);
+            await pipe.WriteAsync(System.Text.Encoding.UTF8.GetBytes($$"""{ "alice": "{{First}}" }"""), ServiceApp.Token);
+        }
+        await stalled.Patiently();
+
+        Assert.NotEqual(first, settings.Keys.Now);
+        await watch.StopAsync(ServiceApp.Token);
+    }
+
+    [Fact]
+    public void The_clients_in_the_settings_stay_as_they_were_at_the_start()
+    {
+        string path = _folder.File("keys.json");
+        File.WriteAllText(path, "{}");
+        IConfigurationRoot configuration = Configuration(("Auth:ApiKeys:alice", First), ("Auth:ApiKeys:bob:Key", "another-good-secret"), ("Auth:KeysFile", path));
+        var settings = AuthSettings.Read(configuration, "/", []);
+        Assert.Equal(2, settings.Keys!.Now.Count);
+
+        configuration["Auth:ApiKeys:alice"] = Second;
+        configuration["Auth:ApiKeys:bob:Key"] = null;
+
+        var faults = new List<string>();
+        Assert.Equal(settings.Keys.Now, settings.ReadKeys(faults));
+        Assert.Empty(faults);
+    }
+
+    private static AuthSettings Read(params ReadOnlySpan<(string, string?)> settings) => AuthSettings.Read(Configuration(settings), "/", []);
+
+    private static IConfigurationRoot Configuration(params ReadOnlySpan<(string Key, string? Value)> settings)
+    {
+        var values = new Dictionary<string, string?>();
+        foreach (var (key, value) in settings) values[key] = value;
+        return new ConfigurationBuilder().AddInMemoryCollection(values).Build();
+    }
+
+    /// <summary>A clock whose timer fires when the test says so, also while it runs.</summary>
+    private sealed class ManualTimer : TimeProvider, ITimer
+    {
+        private Action? _callback;
+
+        public void Fire() => _callback!();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            _callback = () => callback(state);
+            return this;
+        }
+
+        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+        public void Dispose()
+        {
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 
     /// <summary>Counts how often it is asked for the time, and a timer of it set: each event does one of the two.</summary>

@@ -55,7 +55,7 @@ public class ApiKeySectionTests
     [InlineData("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdeg")]
     [InlineData("SHA256:not-a-hash-at-all")]
     public void A_broken_hash_is_no_key(string text) =>
-        Assert.StartsWith("Keys:a is not such a key as is taken (it is not told here)", Assert.Single(Read(("a", text)).Faults), StringComparison.Ordinal);
+        Assert.StartsWith("Keys:a is not a valid key (the value is not repeated here)", Assert.Single(Read(("a", text)).Faults), StringComparison.Ordinal);
 
     [Fact]
     public void A_key_and_its_hash_are_the_same_key() =>

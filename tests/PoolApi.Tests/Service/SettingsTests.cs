@@ -135,8 +135,8 @@ public class SettingsTests
     [InlineData("Jobs:Retention", "Jobs:Retention is 'x'; it may be a time from 00:00:01 to 3650.00:00:00, written [d.]hh:mm:ss[.fff].")]
     [InlineData("Auth:ApiKey", "Auth:ApiKey is not a setting; the settings under Auth are: ApiKeys, KeysFile, MaxConcurrency.")] // its value may be a secret
     [InlineData("Auth:ApiKeys", "Auth:ApiKeys is a value; it may be a section, with a key under the name of each client.")]
-    [InlineData("Auth:ApiKeys:a b", "Auth:ApiKeys has a name that is none for a client (it is not told here: it may be a key); it may be 1 to 64 ASCII letters, digits, '-', '_' or '.'.")]
-    [InlineData("Auth:ApiKeys:0", "Auth:ApiKeys:0 is not such a key as is taken (it is not told here); it may be a key of 16 to 256 visible ASCII characters, without blanks, or its hash as `PoolApi keys new` prints it.")]
+    [InlineData("Auth:ApiKeys:a b", "Auth:ApiKeys has an invalid client name (not repeated here, because it may be a key); it may be 1 to 64 ASCII letters, digits, '-', '_' or '.'.")]
+    [InlineData("Auth:ApiKeys:0", "Auth:ApiKeys:0 is not a valid key (the value is not repeated here); it may be a key of 16 to 256 visible ASCII characters, without blanks, or its hash as `PoolApi keys new` prints it.")]
     [InlineData("Auth:ApiKeys:a:b", "Auth:ApiKeys:a:b is not a setting; the settings under Auth:ApiKeys:a are: Hash, Key, MaxConcurrency, MaxPriority, Role.")]
     [InlineData("Auth:MaxConcurrency", "Auth:MaxConcurrency is 'x'; it may be a whole number from 1 to 1000000.")]
     [InlineData("Jobs:Store", "Jobs:Store is 'x'; it may be sqlite, postgres or none.")]

@@ -99,8 +99,12 @@ public class FrameworkSettingsTests
     }
 
     [Fact]
+    public void An_empty_list_of_clients_is_a_fault() =>
+        Assert.StartsWith("Auth:ApiKeys is a value; it may be a section", Assert.Single(Faults(("Auth:ApiKeys", ""))), StringComparison.Ordinal);
+
+    [Fact]
     public void An_empty_key_of_a_client_is_a_fault() =>
-        Assert.StartsWith("Auth:ApiKeys:alice is not such a key", Assert.Single(Faults(("Auth:ApiKeys:alice", ""))), StringComparison.Ordinal);
+        Assert.StartsWith("Auth:ApiKeys:alice is not a valid key", Assert.Single(Faults(("Auth:ApiKeys:alice", ""))), StringComparison.Ordinal);
 
     [Fact]
     public void An_empty_variable_counts_as_not_set() =>
