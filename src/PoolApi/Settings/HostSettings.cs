@@ -21,7 +21,7 @@ internal static class HostSettings
         Used("ForwardedHeaders_Enabled", "false", ValueRule.Boolean, "take the client's address and the scheme from X-Forwarded-For and X-Forwarded-Proto, whoever sends them; only behind a proxy that sets both"),
         Used(KnownProxiesKey, "none", ValueRule.Networks, "the proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Prefix are used; those of anybody else are not. X-Forwarded-Host never is"),
         Used(PathBaseKey, "none", ValueRule.Prefix, "the prefix of the paths that a proxy passes on without stripping it; requests without it are answered too"),
-        Used("HostBuilder:ReloadConfigOnChange", "true", ValueRule.Boolean, "watch appsettings.json; a change has effect on the log levels, everything else is read at the start"),
+        Used("HostBuilder:ReloadConfigOnChange", "true", ValueRule.Boolean, "watch appsettings.json; only a change of a log level takes effect. A wrong level is ignored until the next start, which refuses it"),
         Refused("HTTPS_PORTS", Https),
         Refused("HTTPS_PORT", Https),
         Refused("PreferHostingUrls", Addresses),

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging.Console;
+using Microsoft.Extensions.Options;
 
 namespace PoolApi.Telemetry;
 
@@ -26,6 +27,10 @@ internal static class LogFormat
         logging.AddConsole();
         logging.Services.RemoveAll<ILoggerProvider>();
         logging.Services.AddSingleton<ILoggerProvider, ConsoleLog>();
+        // The form stays as it is checked at the start. After a change of the settings, a format that is wrong would make every call of the log throw.
+        logging.Services.RemoveAll<IOptionsChangeTokenSource<SimpleConsoleFormatterOptions>>();
+        logging.Services.RemoveAll<IOptionsChangeTokenSource<JsonConsoleFormatterOptions>>();
+        logging.Services.RemoveAll<IOptionsChangeTokenSource<ConsoleFormatterOptions>>();
         // Except for the name: the framework sets it after it has bound it.
         logging.Services.Configure<ConsoleLoggerOptions>(console =>
         {

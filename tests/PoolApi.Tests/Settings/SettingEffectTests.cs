@@ -69,6 +69,26 @@ public class LogSettingTests : SettingEffectTests
     [MemberData(nameof(Keys))]
     public Task A_used_setting_has_its_effect(string key) => See(LogEffects.All, key);
 
+    [Theory]
+    [InlineData("simple")]
+    [InlineData("json")]
+    [InlineData("systemd")]
+    public async Task The_form_of_a_line_stays_as_it_was_at_the_start_whatever_appsettings_json_says_later(string formatter)
+    {
+        await using ServiceApp app = ServiceApp.With(("Logging:Console:FormatterName", formatter), ("Logging:Console:FormatterOptions:TimestampFormat", "'at' "));
+        Assert.NotNull(app.Server);
+        string before = LogEffects.Write(app);
+        var configuration = (IConfigurationRoot)app.Services.GetRequiredService<IConfiguration>();
+
+        // The format has no end, so that a line with it cannot be written.
+        configuration["Logging:Console:FormatterOptions:TimestampFormat"] = "'";
+        configuration["Logging:Console:FormatterOptions:IncludeScopes"] = "true";
+        configuration.Reload();
+
+        Assert.Contains("at", before, StringComparison.Ordinal);
+        Assert.Equal(before, LogEffects.Write(app));
+    }
+
     [Fact]
     public async Task Without_settings_the_log_is_one_line_with_the_time_in_UTC()
     {
