@@ -56,6 +56,9 @@ internal sealed class ServerUrls
             if (!management.ToHashSet(StringComparer.OrdinalIgnoreCase).SetEquals(api))
                 faults.Add($"{ManagementKey} is '{Text(management)}' and {ApiKey} is '{Text(api)}'; they may be the same address, or have different ports.");
         }
+        const string Protocols = KestrelSettings.Protocols;
+        if (FrameworkSettings.Value(configuration, Protocols) is "Http2" && urls.Management.Intersect(urls.Api, StringComparer.OrdinalIgnoreCase).Any())
+            faults.Add($"{Protocols} is Http2, and {ManagementKey} is an address of {ApiKey}; probes and scrapes speak HTTP/1.1. Give the management a port of its own.");
         return urls;
 
         static string[] On(IEnumerable<string> urls, int port) => [.. urls.Where(url => PortOf(url) == port)];

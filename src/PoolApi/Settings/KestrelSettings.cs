@@ -8,6 +8,9 @@ internal static class KestrelSettings
     /// <summary>The certificate of all addresses with TLS.</summary>
     public const string Certificate = "Kestrel:Certificates:Default:Path";
 
+    /// <summary>What the listeners of the API speak.</summary>
+    public const string Protocols = "Kestrel:EndpointDefaults:Protocols";
+
     private const string OneCertificate = "Kestrel:Certificates:Default is the certificate of every address https://…";
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
@@ -36,7 +39,7 @@ internal static class KestrelSettings
         Used("Kestrel:Limits:Http2:InitialStreamWindowSize", "786432", ValueRule.WholeNumber(65_535, int.MaxValue), "bytes of one body that may be on the way"),
         Used("Kestrel:Limits:Http2:KeepAlivePingDelay", "never", ValueRule.Time(Second, Day), "after so long without a frame the server sends a ping"),
         Used("Kestrel:Limits:Http2:KeepAlivePingTimeout", "00:00:20", ValueRule.Time(Second, Hour), "how long it waits for the answer to the ping"),
-        Used("Kestrel:EndpointDefaults:Protocols", "Http1AndHttp2", ValueRule.OneOf("Http1", "Http2", "Http1AndHttp2"), "what the API speaks. Without TLS, `Http1AndHttp2` means HTTP/1.1 only; for HTTP/2 with prior knowledge set `Http2`. A management port of its own speaks HTTP/1.1"),
+        Used(Protocols, "Http1AndHttp2", ValueRule.OneOf("Http1", "Http2", "Http1AndHttp2"), "what the API speaks. Without TLS, `Http1AndHttp2` means HTTP/1.1 only; for HTTP/2 with prior knowledge set `Http2`, and give the management a port of its own. Such a port speaks HTTP/1.1"),
         Used(Certificate, "none", ValueRule.File, "the certificate of the addresses https://… in `Urls`: PEM with the certificates above it, or PFX"),
         Used("Kestrel:Certificates:Default:KeyPath", "none", ValueRule.File, "the private key of a PEM certificate"),
         Used("Kestrel:Certificates:Default:Password", "none", ValueRule.Any, "the password of that key, or of the PFX file") with { IsSecret = true },
