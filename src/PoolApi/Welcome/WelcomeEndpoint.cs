@@ -1,3 +1,4 @@
+using Microsoft.Net.Http.Headers;
 using PoolApi.Auth;
 using PoolApi.Management;
 
@@ -20,7 +21,9 @@ internal static class WelcomeEndpoint
             string management = $"http://{host}:{address.Port}";
             // Single quotes keep a shell from looking for variables; who copies the line puts a key in.
             string curl = keys ? $"curl -H '{ApiKeys.Header}: YOUR-KEY'" : "curl";
-            bool html = context.Request.GetTypedHeaders().Accept.Any(static a => a.MediaType == "text/html");
+            context.Response.Headers.Append(HeaderNames.Vary, HeaderNames.Accept);
+            bool html = context.Request.GetTypedHeaders().Accept.Any(
+                static a => a.Quality is not 0 && a.MediaType.Equals("text/html", StringComparison.OrdinalIgnoreCase));
             if (html) context.Response.Headers.ContentSecurityPolicy = Policy;
             return html
                 ? TypedResults.Content(Page(curl, api, management, diagnostics, jobs, DocumentFrom(context.Request)), "text/html; charset=utf-8")

@@ -99,6 +99,9 @@ public class PortTests
         Assert.Contains("""curl --json '{"password":"correct horse"}' http""", text, StringComparison.Ordinal);
         Assert.Contains("http://pool.example:", text[text.IndexOf("Look around", StringComparison.Ordinal)..], StringComparison.Ordinal);
         string html = await Get("127.0.0.1", api, "GET /", $"x:{api}\r\nAccept: text/html");
+        string notHtml = await Get("127.0.0.1", api, "GET /", $"x:{api}\r\nAccept: text/html;q=0, */*");
+        Assert.Contains("Content-Type: text/plain; charset=utf-8", notHtml, StringComparison.Ordinal);
+        foreach (string response in (string[])[text, html, notHtml]) Assert.Contains("\r\nVary: Accept\r\n", response, StringComparison.Ordinal);
         Assert.Contains("Content-Type: text/html; charset=utf-8", html, StringComparison.Ordinal);
         Assert.Contains($"curl -i &#39;http://x:{api}", html.Replace("'", "&#39;", StringComparison.Ordinal), StringComparison.Ordinal);
     }
