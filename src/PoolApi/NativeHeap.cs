@@ -36,9 +36,9 @@ internal static partial class NativeHeap
         if (!OperatingSystem.IsLinux()) return;
         try
         {
-            Set(MaxArenasParameter, MaxArenas, "MALLOC_ARENA_MAX");
-            Set(MapThresholdParameter, MapThreshold, "MALLOC_MMAP_THRESHOLD_");
-            Set(TrimThresholdParameter, TrimThreshold, "MALLOC_TRIM_THRESHOLD_");
+            Set(MaxArenasParameter, MaxArenas, "MALLOC_ARENA_MAX", "arena_max");
+            Set(MapThresholdParameter, MapThreshold, "MALLOC_MMAP_THRESHOLD_", "mmap_threshold");
+            Set(TrimThresholdParameter, TrimThreshold, "MALLOC_TRIM_THRESHOLD_", "trim_threshold");
             s_isGlibc = true;
         }
         catch (Exception e) when (e is EntryPointNotFoundException or DllNotFoundException)
@@ -58,9 +58,15 @@ internal static partial class NativeHeap
         if (Interlocked.Exchange(ref s_decoded, 0) >= TrimAfter) _ = Trim(0);
     }
 
-    private static void Set(int parameter, int value, string variable)
+    /// <summary>Whether the environment sets a parameter: by its own variable, or in the list of <c>GLIBC_TUNABLES</c>.</summary>
+    internal static bool IsSet(string? variable, string? tunables, string tunable) => variable is not null
+        || tunables?.Split(':').Any(one => one.StartsWith($"glibc.malloc.{tunable}=", StringComparison.Ordinal)) == true;
+
+    private static void Set(int parameter, int value, string variable, string tunable)
     {
-        if (Environment.GetEnvironmentVariable(variable) is null) _ = SetMallocOption(parameter, value);
+        // mallopt would override both.
+        if (!IsSet(Environment.GetEnvironmentVariable(variable), Environment.GetEnvironmentVariable("GLIBC_TUNABLES"), tunable))
+            _ = SetMallocOption(parameter, value);
     }
 
     [LibraryImport("libc", EntryPoint = "mallopt")]
