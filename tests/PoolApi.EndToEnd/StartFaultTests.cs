@@ -14,7 +14,7 @@ public sealed class StartFaultTests
             ServiceForm.Any, $"--Urls http://127.0.0.1:{FreePorts.Next()}", "--Management:Urls http://192.0.2.7:8081");
 
         Assert.Equal(78, run.ExitCode);
-        Assert.Contains("Management:Urls: http://192.0.2.7:8081 is not an address of this machine", run.Text, StringComparison.Ordinal);
+        Assert.Contains("Management:Urls: 192.0.2.7:8081 is not an address of this machine", run.Text, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -31,7 +31,7 @@ public sealed class StartFaultTests
             ServiceForm.Any, $"--Urls http://{host}:{port}", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}");
 
         Assert.Equal(78, run.ExitCode);
-        Assert.Matches($@"PoolApi cannot start: Urls: http://\S+:{port} is already in use", run.Text);
+        Assert.Matches($@"PoolApi cannot start: Urls: \S+:{port} is already in use", run.Text);
     }
 
     [Fact]
@@ -49,7 +49,7 @@ public sealed class StartFaultTests
         var run = await ProgramRun.ToEndAsync(start, TimeSpan.FromSeconds(60));
 
         Assert.Equal(78, run.ExitCode);
-        Assert.Contains("Urls: http://127.0.0.1:81 is not permitted", run.Text, StringComparison.Ordinal);
+        Assert.Contains("Urls: 127.0.0.1:81 is not permitted", run.Text, StringComparison.Ordinal);
     }
 
     [Theory, ClassData(typeof(BothForms))]

@@ -14,13 +14,13 @@ internal static class ListenFault
     public static Exception Of(IPEndPoint address, string key, SocketException e) => e.SocketErrorCode switch
     {
         SocketError.AddressAlreadyInUse => new IOException(
-            $"{key}: http://{address} is already in use. Choose another port, or stop the program that has it.", e),
+            $"{key}: {address} is already in use. Choose another port, or stop the program that has it.", e),
         SocketError.AccessDenied => new IOException(
-            $"{key}: http://{address} is not permitted ({e.Message}). Choose a port from 1024 up, or give the program the capability NET_BIND_SERVICE.", e),
+            $"{key}: {address} is not permitted ({e.Message}). Choose a port from 1024 up, or give the program the capability NET_BIND_SERVICE.", e),
         SocketError.AddressNotAvailable => new InvalidOperationException(
-            $"{key}: http://{address} is not an address of this machine ({e.Message}).", e),
+            $"{key}: {address} is not an address of this machine ({e.Message}).", e),
         SocketError.AddressFamilyNotSupported => new InvalidOperationException(
-            $"{key}: http://{address} is of a family that this machine does not have ({e.Message}).", e),
-        _ => new IOException($"{key}: the program cannot listen on http://{address} ({e.Message}).", e),
+            $"{key}: {address} is of a family that this machine does not have ({e.Message}).", e),
+        _ => new IOException($"{key}: the program cannot listen on {address} ({e.Message}).", e),
     };
 }

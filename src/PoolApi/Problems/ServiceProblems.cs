@@ -50,7 +50,7 @@ internal static class ServiceProblems
         StatusCodes.Status401Unauthorized =>
             "Send the key that you were given, as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'. There was none, or one that no client has.",
         StatusCodes.Status403Forbidden => "The request is not allowed from here, or with this key.",
-        StatusCodes.Status404NotFound => "There is no such route here. GET / lists the routes.",
+        StatusCodes.Status404NotFound => "There is no such route here. GET /openapi/v1.json of the API describes its routes.",
         StatusCodes.Status405MethodNotAllowed => "The route exists, with another method: see the header Allow.",
         StatusCodes.Status406NotAcceptable => "The header Accept excludes every format that the route can answer.",
         StatusCodes.Status408RequestTimeout => "The body was sent more slowly than the server waits for. Send it faster.",

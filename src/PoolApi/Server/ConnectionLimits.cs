@@ -12,9 +12,9 @@ internal sealed class ConnectionLimits
     public ConnectionLimits(IConfiguration configuration, int management, ILoggerFactory loggers)
     {
         ILogger log = loggers.CreateLogger<ConnectionLimits>();
-        Management = new("the management", management, log);
+        Management = new("The management port", management, log);
         if (FrameworkSettings.Value(configuration, Key) is { } text)
-            Api = new("the API", int.Parse(text, CultureInfo.InvariantCulture), log);
+            Api = new("The API", int.Parse(text, CultureInfo.InvariantCulture), log);
     }
 
     /// <summary>All listeners of the API together; <see langword="null"/> without a limit.</summary>
@@ -50,6 +50,6 @@ internal sealed partial class ConnectionLimit(string port, int max, ILogger log)
         }
     }
 
-    [LoggerMessage(1, LogLevel.Warning, "There are {Max} connections to {Port}, as many as it takes; more are closed at once.")]
+    [LoggerMessage(1, LogLevel.Warning, "{Port} has {Max} connections, which is its limit. The server closes further connections at once.")]
     private static partial void LogFull(ILogger log, string port, int max);
 }

@@ -17,7 +17,7 @@ internal static class HostSettings
         Used("Environment", "Production", ValueRule.Any, "`Development` turns the diagnostics routes on; appsettings.{Environment}.json is read"),
         Used("ContentRoot", "the folder of the program", ContentRoot.Rule, "where appsettings.json is, and where a relative path starts"),
         Used("HTTP_PORTS", "none", ValueRule.Ports, "without `Urls`: the API listens on these ports, on every address"),
-        Used("AllowedHosts", "*", ValueRule.Hosts, "the Host headers that the API answers to, others get 400; the management routes answer to any of theirs"),
+        Used("AllowedHosts", "*", ValueRule.Hosts, "the hosts that the API accepts; a request with another Host gets 400. The management routes have Management:AllowedHosts instead"),
         Used("ForwardedHeaders_Enabled", "false", ValueRule.Boolean, "take the client's address and the scheme from X-Forwarded-For and X-Forwarded-Proto, whoever sends them; only behind a proxy that sets both"),
         Used(KnownProxiesKey, "none", ValueRule.Networks, "the proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Prefix are used; those of anybody else are not. X-Forwarded-Host never is"),
         Used(PathBaseKey, "none", ValueRule.Prefix, "the prefix of the paths that a proxy passes on without stripping it; requests without it are answered too"),

@@ -19,7 +19,7 @@ namespace PoolApi.Telemetry;
 [ProviderAlias("Console")]
 internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
 {
-    /// <summary>How long the last lines may take to be read at the end.</summary>
+    /// <summary>How long the disposal waits until the last lines are read. At the end of the program, <see cref="BoundedDisposal"/> waits for half a second only.</summary>
     public static readonly TimeSpan LastLines = TimeSpan.FromSeconds(1);
 
     // The lines of a stop about each worker come once and must not be dropped.

@@ -24,7 +24,7 @@ public sealed class ConnectionLimitTests
 
         for (int i = 0; i < 2; i++) Assert.Equal(Closed, await AskAsync(Management, service.Management, Probe));
         Assert.StartsWith(Answered, await AskAsync(Api, service.Api, Work), StringComparison.Ordinal);
-        Assert.Single(service.App.Log, static line => line.StartsWith("There are 1024 connections to the management", StringComparison.Ordinal));
+        Assert.Single(service.App.Log, static line => line.StartsWith("The management port has 1024 connections", StringComparison.Ordinal));
 
         idle.CloseOne();
         await Patience.UntilAsync(

@@ -244,7 +244,7 @@ public class SettingsTests
             "PoolApi cannot start, for 2 reasons:\n  A is wrong\n  B is wrong",
             StartFaults.Explain(new OptionsValidationException("o", typeof(object), ["A is wrong", "B is wrong"]), ["A is wrong"]));
         Assert.Equal(
-            "PoolApi cannot start: Urls: http://127.0.0.1:1 is already in use. Choose another port, or stop the program that has it.",
+            "PoolApi cannot start: Urls: 127.0.0.1:1 is already in use. Choose another port, or stop the program that has it.",
             StartFaults.Explain(ListenFault.Of(new(IPAddress.Loopback, 1), "Urls", new SocketException((int)SocketError.AddressAlreadyInUse))));
         Assert.Equal(
             "PoolApi cannot start, for 2 reasons:\n  six\n  four",

@@ -99,7 +99,7 @@ internal static class ServerEffects
             Assert.Equal("", await ClosedAsync(service));
             Assert.Equal("", await ClosedAsync(service));
             Assert.StartsWith("HTTP/1.1 200", await service.GetAsync("/livez"), StringComparison.Ordinal);
-            Assert.Single(service.App.Log, static line => line.StartsWith("There are 2 connections to the API", StringComparison.Ordinal));
+            Assert.Single(service.App.Log, static line => line.StartsWith("The API has 2 connections", StringComparison.Ordinal));
         },
         ["Kestrel:Limits:KeepAliveTimeout"] = async () =>
         {
