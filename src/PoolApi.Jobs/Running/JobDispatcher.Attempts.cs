@@ -41,7 +41,9 @@ internal sealed partial class JobDispatcher
             // Out of memory before the work began: the job is handed back, since memory is free again when other attempts have ended.
             ended = attempt.HasStarted ? AttemptEnd.Failed : e is OutOfMemoryException ? AttemptEnd.Stopped : AttemptEnd.NotBegun;
         }
-        long leftBehind = ended.CodeEnds.IsCompleted ? 0 : attempt.Held;
+        // Read once: the code may return at any moment, and what it leaves behind must be released by the same decision.
+        bool codeRuns = !ended.CodeEnds.IsCompleted;
+        long leftBehind = codeRuns ? attempt.Held : 0;
         _bytesInHand.Take(leftBehind);
         // From here on only the result is needed.
         attempt.Claim = attempt.Claim.WithoutBody();
@@ -61,8 +63,8 @@ internal sealed partial class JobDispatcher
         }
         else
         {
-            if (ended.CodeEnds.IsCompleted) LeaveWorker(goesFirst);
-            else _ = LeaveWorkerAsync(ended.CodeEnds, leftBehind, goesFirst); // not awaited: it cannot fail, and the job's end must not wait for it
+            if (codeRuns) _ = LeaveWorkerAsync(ended.CodeEnds, leftBehind, goesFirst); // not awaited: it cannot fail, and the job's end must not wait for it
+            else LeaveWorker(goesFirst);
         }
         _due.Set(); // a worker may be free before the end is written
         try

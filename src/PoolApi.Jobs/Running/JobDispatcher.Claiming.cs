@@ -171,10 +171,10 @@ internal sealed partial class JobDispatcher
     private async Task<JobClaims> ClaimWithinBytesAsync(int room)
     {
         JobClaims claimed = await _store.ClaimAsync(Owner, room, _bytesInHand.Free, LeaseTime, _kinds, CancellationToken.None);
-        // A body larger than the whole budget, accepted under other settings, runs when no other job holds bytes.
-        return claimed is { IsOutOfBytes: true, Claims: [] } && _bytesInHand.Used == 0
-            ? await _store.ClaimAsync(Owner, 1, long.MaxValue, LeaseTime, _kinds, CancellationToken.None)
-            : claimed;
+        // Each pool has a part of Jobs:MemoryBytes. A body larger than that part runs when no other job of the pool holds bytes.
+        if (!(claimed is { IsOutOfBytes: true, Claims: [] } && _bytesInHand.Used == 0)) return claimed;
+        JobClaims alone = await _store.ClaimAsync(Owner, 1, long.MaxValue, LeaseTime, _kinds, CancellationToken.None);
+        return alone.Claims.Count > 0 ? alone with { IsOutOfBytes = true } : alone; // other jobs may be due, and wait for its bytes
     }
 
     /// <summary>Wakes this flow when a worker becomes idle.</summary>

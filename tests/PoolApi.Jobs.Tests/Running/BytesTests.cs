@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
 using static PoolApi.TestKit.Patience;
@@ -98,6 +99,79 @@ public class BytesTests
         await rig.UntilAsync(waiting.Id, JobState.Succeeded);
         await UntilAsync(() => rig.Dispatcher.BytesInHand == 0);
         Assert.Equal(JobState.Failed, rig.Look(late.Id).State);
+    }
+
+    [Fact]
+    public async Task Code_that_returns_while_its_attempt_ends_leaves_no_bytes_and_no_worker_behind()
+    {
+        var returning = new BlockingCollection<(TaskCompletionSource Ends, int Spins)>();
+        var returns = new Thread(() =>
+        {
+            foreach (var (ends, spins) in returning.GetConsumingEnumerable())
+            {
+                Thread.SpinWait(spins);
+                ends.SetResult();
+            }
+        });
+        returns.Start();
+        try
+        {
+            await using Rig rig = await Rig.StartAsync(
+                (_, _) =>
+                {
+                    var ends = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                    returning.Add((ends, Random.Shared.Next(1000)));
+                    return new AttemptEnd(AttemptOutcome.Failed, null, new JobError("run-timeout", ""), MayRetry: false) { CodeEnds = ends.Task };
+                },
+                workers: 4, options: Options);
+            Job[] jobs = new Job[10_000];
+            for (int i = 0; i < jobs.Length; i++) jobs[i] = await rig.AcceptAsync(WithBody(1));
+
+            foreach (Job job in jobs) await rig.UntilAsync(job.Id, JobState.Failed);
+
+            await UntilAsync(() => rig.Dispatcher.BytesInHand == 0, "That no attempt holds bytes");
+        }
+        finally
+        {
+            returning.CompleteAdding();
+            returns.Join();
+            returning.Dispose();
+        }
+    }
+
+    [Fact]
+    public async Task While_a_body_that_is_larger_than_the_budget_runs_the_other_jobs_whose_clients_wait_stay_prompt()
+    {
+        using Gate first = new(), second = new();
+        await using Rig rig = await Rig.StartAsync(options: Options);
+        await rig.QuietAsync();
+        var answer = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var isAnswered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        rig.Store.After = operation =>
+        {
+            if (operation != "claim") return Task.CompletedTask;
+            isAnswered.TrySetResult();
+            return answer.Task;
+        };
+        Task[] requests = [.. Enumerable.Range(0, 2).Select(_ => rig.Pool.RunAsync(() => first.Pass()).AsTask())];
+        await first.ArrivalAsync(2);
+        rig.Dispatcher.RequestPromptClaim(); // of a job that is not there: its claim finds nothing, and is answered when both jobs are
+        await isAnswered.Task.Patiently();
+        Job large = (await rig.Dispatcher.AcceptAsync(WithBody(5000), isWaitedFor: true, Token)).Job;
+        Job small = (await rig.Dispatcher.AcceptAsync(WithBody(10), isWaitedFor: true, Token)).Job;
+        rig.Store.After = null;
+        answer.SetResult();
+        await UntilAsync(() => rig.Script.InHand == 1, "That the large one is in the pool's queue");
+        requests = [.. requests, .. Enumerable.Range(0, 2).Select(_ => rig.Pool.RunAsync(() => second.Pass()).AsTask())];
+
+        first.Open();
+
+        await rig.UntilAsync(large.Id, JobState.Succeeded);
+        await second.ArrivalAsync(2);
+        await rig.UntilAsync(small.Id, JobState.Running); // though no worker is free
+        second.Open();
+        await Task.WhenAll(requests).Patiently();
+        await rig.UntilAsync(small.Id, JobState.Succeeded);
     }
 
     [Fact]
