@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Jobs.AspNetCore.Responses;
@@ -16,13 +18,17 @@ namespace PoolApi.Jobs.AspNetCore.Hosting;
 /// </remarks>
 internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobHosting> logger) : IHostedLifecycleService, IUnfinishedWork
 {
-    /// <summary>How long writing the results of the last attempts may take. A job whose result is not written runs again after its lease, elsewhere or after the next start.</summary>
+    /// <summary>
+    /// How long failed writes of the results of the last attempts are repeated at least. What is left of the drain is used too. A job whose result
+    /// is not written runs again after its lease, elsewhere or after the next start.
+    /// </summary>
     public static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(3);
 
     /// <summary>How long counting the results that were not written may take.</summary>
     private static readonly TimeSpan LastCount = TimeSpan.FromMilliseconds(200);
 
     private CancellationTokenRegistration _draining;
+    private long? _drainsSince; // a timestamp; null: the app does not drain
     private JobDispatchers? _dispatchers;
     private IJobStore? _store;
 
@@ -47,7 +53,11 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
         if (kinds.AreRequested) _ = services.GetRequiredService<JobsPath>().Value; // an app without routes for its jobs does not start
         services.GetRequiredService<JobInstruments>().DeclareKinds(kinds.All);
         _dispatchers!.Start();
-        _draining = services.GetRequiredService<IPoolLifetime>().Draining.Register(_dispatchers.Close);
+        _draining = services.GetRequiredService<IPoolLifetime>().Draining.Register(() =>
+        {
+            _drainsSince = Stopwatch.GetTimestamp();
+            _dispatchers.Close();
+        });
         return Task.CompletedTask;
     }
 
@@ -56,8 +66,8 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         using var late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        late.CancelAfter(LastWrites);
-        if (_dispatchers is not null) await _dispatchers.StopAsync(late.Token);
+        late.CancelAfter(TimeForWrites());
+        if (_dispatchers is not null) await _dispatchers.StopAsync(late.Token, cancellationToken);
         await _draining.DisposeAsync();
         if (_store is not null) await _store.DisposeAsync();
         if (_dispatchers is null) return;
@@ -66,6 +76,14 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
     }
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>The stop has the whole time of the drain, although the attempts themselves have ended before.</summary>
+    private TimeSpan TimeForWrites()
+    {
+        if (_drainsSince is not { } since) return LastWrites;
+        TimeSpan left = services.GetRequiredService<IOptions<ShutdownOptions>>().Value.Drain - Stopwatch.GetElapsedTime(since);
+        return left > LastWrites ? left : LastWrites;
+    }
 
     [LoggerMessage(42, LogLevel.Information, "Jobs are kept in {place}")]
     private partial void LogOpened(string place);

@@ -18,6 +18,7 @@ internal sealed class JobAttempt : IDisposable
     private int _why; // a StopReason; only the first is kept
     private int _hasStarted;
     private bool _isLate;
+    private bool _isEnding;
 
     /// <summary>Creates the attempt.</summary>
     /// <param name="claim">The claim.</param>
@@ -53,6 +54,13 @@ internal sealed class JobAttempt : IDisposable
     internal bool IsLate => Volatile.Read(ref _isLate);
 
     internal bool HasStarted => Volatile.Read(ref _hasStarted) != 0;
+    /// <summary>Whether the attempt has ended, and only its end is left to write.</summary>
+    internal bool IsEnding
+    {
+        get => Volatile.Read(ref _isEnding);
+        set => Volatile.Write(ref _isEnding, value);
+    }
+
 
     /// <summary>Completes when the end of the attempt is written, or will not be written by this instance. Set by the dispatcher.</summary>
     internal Task Completion { get; set; } = Task.CompletedTask;

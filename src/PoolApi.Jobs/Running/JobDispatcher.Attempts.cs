@@ -23,6 +23,10 @@ internal sealed partial class JobDispatcher
     /// <summary>Completes when the attempts of this moment have ended.</summary>
     private Task AttemptsEndAsync() => Task.WhenAll(_attempts.Keys.Select(static attempt => attempt.Completion));
 
+    /// <summary>Completes when the ends of the attempts are written that do not work any more, or never began.</summary>
+    private Task LastWritesEndAsync() =>
+        Task.WhenAll(_attempts.Keys.Where(static attempt => attempt.IsEnding || !attempt.HasStarted).Select(static attempt => attempt.Completion));
+
     private async Task RunAsync(JobAttempt attempt, bool goesFirst)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -41,6 +45,7 @@ internal sealed partial class JobDispatcher
             // Out of memory before the work began: the job is handed back, since memory is free again when other attempts have ended.
             ended = attempt.HasStarted ? AttemptEnd.Failed : e is OutOfMemoryException ? AttemptEnd.Stopped : AttemptEnd.NotBegun;
         }
+        attempt.IsEnding = true;
         // Read once: the code may return at any moment, and what it leaves behind must be released by the same decision.
         bool codeRuns = !ended.CodeEnds.IsCompleted;
         long leftBehind = codeRuns ? attempt.Held : 0;
@@ -69,7 +74,7 @@ internal sealed partial class JobDispatcher
         _due.Set(); // a worker may be free before the end is written
         try
         {
-            await attempt.Settled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await attempt.SettleAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             JobEnd? end = EndOf(attempt, ended, why, isLate);
             // A job whose lease was lost cannot be handed back.
             if (end is not null || why != StopReason.LeaseLost) await EndAsync(attempt, end);

@@ -107,6 +107,9 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
 
     /// <summary>Starts the two flows. The store must be open.</summary>
     public void Start()
+    /// <summary>Whether a failed write is not repeated any more. For tests.</summary>
+    internal bool IsStopped => _stopped.IsCancellationRequested;
+
     {
         _claiming = ClaimAsync();
         _maintenance = MaintainAsync();
@@ -136,8 +139,14 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     }
 
     /// <summary>Closes the dispatcher and waits until the end of every attempt is written.</summary>
-    /// <param name="cancellation">Ends the wait. The leases of the remaining jobs run out, and they are run again.</param>
-    public async Task StopAsync(CancellationToken cancellation)
+    /// <param name="cancellation">
+    /// Ends the wait for work that still runs, and the repetition of writes that fail. The leases of the remaining jobs run out, and they are run
+    /// again.
+    /// </param>
+    /// <param name="cut">
+    /// Ends the wait for writes under way too. The store limits the time of each, so this is for a process that must end now.
+    /// </param>
+    public async Task StopAsync(CancellationToken cancellation, CancellationToken cut = default)
     {
         Close();
         await _claiming.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -147,6 +156,11 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         await _stopped.CancelAsync();
         await _maintenance.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
+        // The write under way may not be the job's last: the end comes after the progress, and a job that is claimed now is handed back. The
+        // caller closes the store next, which would refuse the second one.
+        await _claiming.WaitAsync(cut).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await AcceptancesEndAsync().WaitAsync(cut).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await LastWritesEndAsync().WaitAsync(cut).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -84,7 +84,8 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
     }
 
     /// <inheritdoc cref="JobDispatcher.StopAsync"/>
-    public Task StopAsync(CancellationToken cancellation) => Task.WhenAll(Made.Select(d => d.StopAsync(cancellation)));
+    public Task StopAsync(CancellationToken cancellation, CancellationToken cut = default) =>
+        Task.WhenAll(Made.Select(d => d.StopAsync(cancellation, cut)));
 
     /// <inheritdoc cref="JobDispatcher.CountUnwrittenAsync"/>
     public async Task<int> CountUnwrittenAsync(CancellationToken cancellation) =>

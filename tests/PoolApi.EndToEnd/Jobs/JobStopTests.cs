@@ -142,7 +142,9 @@ public sealed class JobStopTests
     public async Task A_stop_that_cannot_write_the_end_of_a_job_says_so_and_exits_3()
     {
         using var data = new TemporaryFolder();
-        await using var service = await StartAsync(ServiceForm.Any, data, "--Pool:Workers 1");
+        // The end is written again and again while there is time to drain.
+        var drain = TimeSpan.FromMilliseconds(PoolApiProcess.SleepTime(1500) + 2000);
+        await using var service = await StartAsync(ServiceForm.Any, data, "--Pool:Workers 1", $"--Shutdown:Drain {drain:c}");
         await service.WaitForLineAsync($"Jobs are kept in the file {Path.Combine(data.Path, "jobs.db")}");
         var id = await service.Api.AcceptJobAsync(PoolApiProcess.Sleep(1500));
         await service.SeeWorkersAsync(view => view.Busy == 1, "it to run");
@@ -151,6 +153,30 @@ public sealed class JobStopTests
         Assert.Equal(3, (await service.StopAsync()).Exit);
 
         Assert.Contains(service.Log.Lines, line => line.Contains($"The end of job {id} could not be written before the stop", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task While_there_is_time_to_drain_a_stop_waits_for_a_store_that_is_away_and_writes_the_end_of_a_job()
+    {
+        using var data = new TemporaryFolder();
+        string file = Path.Combine(data.Path, "jobs.db"), aside = Path.Combine(data.Path, "aside");
+        Guid id;
+        await using (var first = await StartAsync(ServiceForm.Any, data, "--Pool:Workers 1", "--Shutdown:LameDuck 00:00:00", "--Shutdown:Drain 00:05:00"))
+        {
+            id = await first.Api.AcceptJobAsync(PoolApiProcess.Sleep(1500));
+            await first.SeeWorkersAsync(view => view.Busy == 1, "it to run");
+            File.Move(file, aside);
+            first.Send(UnixSignal.Terminate);
+            await first.WaitForLineAsync("The job store cannot be used");
+            await Task.Delay(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken); // longer than the least time for the last writes
+            File.Move(aside, file);
+            Assert.Equal(0, (await first.ReadSummaryAsync()).Exit);
+        }
+
+        await using var second = await StartAsync(ServiceForm.Any, data, "--Pool:Workers 1");
+        var done = await second.Api.JobAsync(id);
+        Assert.Equal(("succeeded", 1), (done.State, done.Attempt));
+        Assert.False(done.IsOf(second));
     }
 
     private static Task<PoolApiProcess> StartAsync(ServiceForm form, TemporaryFolder data, params string[] settings) =>

@@ -146,7 +146,7 @@ public sealed class PoolsTests : IAsyncDisposable
         {
             _dispatchers.Close();
             using var late = new CancellationTokenSource(Long);
-            await _dispatchers.StopAsync(late.Token);
+            await _dispatchers.StopAsync(late.Token, late.Token);
             await _dispatchers.DisposeAsync();
         }
         foreach (FixedThreadPool pool in new[] { _cpu, _io })

@@ -119,6 +119,59 @@ public sealed class StopTests
     }
 
     [Fact]
+    public async Task A_stop_that_is_given_up_waits_for_the_write_under_way_and_for_the_end_that_follows_it()
+    {
+        await using Rig rig = await Rig.StartAsync(static (run, _) =>
+        {
+            run.Report(0.5);
+            return ScriptedExecutor.Success;
+        });
+        using var held = new HeldAnswer(rig.Store, "progress");
+        Job job = await rig.AcceptAsync();
+        await held.ArrivalAsync();
+        await UntilAsync(() => rig.Script.InHand == 0);
+
+        Task stop = await GiveUpAsync(rig);
+
+        held.Release();
+        await stop.Patiently();
+        Assert.Equal(0, await rig.Dispatcher.CountUnwrittenAsync(Token).Patiently());
+        Assert.Equal(JobState.Succeeded, rig.Look(job.Id).State);
+    }
+
+    [Fact]
+    public async Task A_stop_that_is_given_up_hands_back_what_a_claim_under_way_returns()
+    {
+        await using Rig rig = await Rig.StartAsync();
+        await rig.QuietAsync();
+        using var held = new HeldAnswer(rig.Store, "claim");
+        Job job = await rig.AcceptAsync();
+        await held.ArrivalAsync();
+        Assert.Equal(JobState.Running, rig.Look(job.Id).State);
+
+        Task stop = await GiveUpAsync(rig);
+
+        held.Release();
+        await stop.Patiently();
+        Assert.Equal((JobState.Queued, 0), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
+    }
+
+    [Fact]
+    public async Task A_stop_that_is_given_up_does_not_wait_for_work_that_still_runs()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync((_, _) => gate.Pass(CancellationToken.None));
+        await rig.AcceptAsync();
+        await gate.ArrivalAsync();
+        using var late = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
+
+        await rig.Dispatcher.StopAsync(late.Token).Patiently();
+
+        Assert.Equal(1, rig.Dispatcher.AttemptCount);
+        gate.Open();
+    }
+
+    [Fact]
     public async Task What_was_not_begun_or_is_written_is_not_counted_as_unwritten()
     {
         await using Rig rig = await Rig.StartAsync(
@@ -163,6 +216,33 @@ public sealed class StopTests
         await rig.Dispatcher.StopAsync(Token).Patiently();
 
         Assert.Equal((JobState.Queued, 1), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
+    }
+
+    /// <summary>Gives a stop up while a write is under way, and waits until the dispatcher repeats no write.</summary>
+    private static async Task<Task> GiveUpAsync(Rig rig)
+    {
+        using var late = new CancellationTokenSource();
+        Task stop = rig.Dispatcher.StopAsync(late.Token);
+        await late.CancelAsync();
+        await UntilAsync(() => stop.IsCompleted || rig.Dispatcher.IsStopped, "That the stop is given up");
+        Assert.False(stop.IsCompleted);
+        return stop;
+    }
+
+    /// <summary>The first answer to an operation is held.</summary>
+    private sealed class HeldAnswer : IDisposable
+    {
+        private readonly TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public HeldAnswer(InMemoryJobStore store, string held) => store.After = operation =>
+            operation == held && _arrived.TrySetResult() ? _released.Task : Task.CompletedTask;
+
+        public Task ArrivalAsync() => _arrived.Task.Patiently();
+
+        public void Release() => _released.TrySetResult();
+
+        public void Dispose() => Release();
     }
 
     [Fact]

@@ -115,7 +115,7 @@ internal sealed class Rig : IAsyncDisposable
         Store.Fault = null;
         Dispatcher.Close();
         Pool.CancelAll();
-        using (var late = new CancellationTokenSource(Long)) await Dispatcher.StopAsync(late.Token);
+        using (var late = new CancellationTokenSource(Long)) await Dispatcher.StopAsync(late.Token, late.Token);
         await Dispatcher.DisposeAsync();
         await Pool.ShutdownAsync(TimeSpan.Zero, Long);
         await Pool.DisposeAsync();
