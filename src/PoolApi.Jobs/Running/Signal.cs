@@ -36,6 +36,7 @@ internal sealed class Signal
     {
         // Rounded up, because timers drop fractions of a millisecond: a wait for the rest of one would return at once, again and again.
         TimeSpan wait = time is not { } given ? Timeout.InfiniteTimeSpan
+            : given <= TimeSpan.Zero ? TimeSpan.Zero // its time has come since it was computed
             : given < Longest ? TimeSpan.FromMilliseconds((given.Ticks + TimeSpan.TicksPerMillisecond - 1) / TimeSpan.TicksPerMillisecond) : Longest;
         TaskCompletionSource waiter;
         lock (_lock)

@@ -28,6 +28,13 @@ public class SignalTests
         }
     }
 
+    [Theory]
+    [InlineData(-1.0)]
+    [InlineData(-2.5)] // rounded up it would be -1 ms, which means no limit
+    [InlineData(-50.0)]
+    public async Task A_wait_whose_time_has_come_is_over(double milliseconds) =>
+        await new Signal().WaitAsync(TimeSpan.FromMilliseconds(milliseconds), TimeProvider.System, TestContext.Current.CancellationToken).Patiently();
+
     [Fact]
     public async Task A_wait_lasts_until_its_timer_ends_it_though_the_clock_went_on_while_it_began()
     {
