@@ -15,6 +15,9 @@ internal sealed class JobShare(double share, int workers, TimeProvider time)
     private static readonly TimeSpan MostDebt = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
 
+    /// <summary>A lower rate is zero: rounding leaves as much of it.</summary>
+    private const double LeastRate = 1e-9;
+
     private readonly Lock _lock = new();
     private TimeSpan _credit;
     private long? _since;
@@ -42,7 +45,7 @@ internal sealed class JobShare(double share, int workers, TimeProvider time)
             _since ??= time.GetTimestamp();
             if (_credit > TimeSpan.Zero) return TimeSpan.Zero;
             double rate = (share * workers) - _holding;
-            if (rate <= 0) return null;
+            if (rate < LeastRate) return null;
             // One timer tick more, so that the credit is positive at the end of the wait.
             return (-_credit / rate) + Tick;
         }

@@ -104,6 +104,17 @@ public sealed class ShareTests
     }
 
     [Fact]
+    public void A_share_that_the_jobs_use_up_is_not_due_though_rounding_leaves_a_trace_of_it()
+    {
+        var share = new JobShare(0.28, workers: 25, _time); // 7 workers, and 1e-15 by rounding
+        IsDue(share);
+        for (int i = 0; i < 8; i++) share.Started();
+        Pass(1);
+        share.Ended();
+        Assert.Null(share.DueIn());
+    }
+
+    [Fact]
     public void No_share_is_never_due()
     {
         var share = new JobShare(0, workers: 8, _time);
