@@ -40,7 +40,9 @@ internal static class ServerErrors
     /// <param name="e">The error.</param>
     /// <param name="isOpen">The session had been opened. If not, there is no session that could be broken.</param>
     public static ServerError Classify(PostgresException e, bool isOpen) =>
-        Classify(e.SqlState, isOpen && e.InvariantSeverity is "FATAL" or "PANIC", e.Routine);
+        // A pooler at its limit refuses the opening so. The sessions that are open are well; a dead one shows it when it is used.
+        !isOpen && e.SqlState == "08P01" ? ServerError.Unavailable
+        : Classify(e.SqlState, isOpen && e.InvariantSeverity is "FATAL" or "PANIC", e.Routine);
 
     /// <inheritdoc cref="Classify(PostgresException, bool)"/>
     /// <param name="state">Its SQLSTATE.</param>

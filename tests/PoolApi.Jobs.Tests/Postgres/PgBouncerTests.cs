@@ -54,6 +54,33 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
         await ears.HearAsync(told.Id, told.Version);
     }
 
+    [Fact]
+    public async Task A_pooler_that_takes_no_more_clients_leaves_the_sessions_that_are_open_as_they_are()
+    {
+        await using Bouncer bouncer = await Bouncer.StartAsync(cluster, "session", size: 8, inTurn: 0, clients: 5);
+        await using var database = new Database($"{bouncer.ConnectionString};Maximum Pool Size=10", PostgresTests.Patient);
+        using var gate = new SemaphoreSlim(0);
+        int held = 0;
+        Task<bool>[] holders = [.. Enumerable.Range(0, 5).Select(_ => database.RunAsync(
+            async _ =>
+            {
+                Interlocked.Increment(ref held);
+                await gate.WaitAsync(Token);
+                return true;
+            },
+            mayRepeat: false, Token))];
+        await UntilAsync(() => Volatile.Read(ref held) == 5, "That all sessions are in use");
+
+        for (int i = 0; i < 2; i++)
+            await Assert.ThrowsAsync<JobStoreUnavailableException>(() => database.RunAsync(static _ => Task.FromResult(true), mayRepeat: true, Token)).Patiently();
+
+        Assert.Equal(0, database.Interruptions);
+        gate.Release(holders.Length);
+        await Task.WhenAll(holders).Patiently();
+        // The sessions are still in the pool.
+        Assert.True(await database.RunAsync(static _ => Task.FromResult(true), mayRepeat: true, Token).Patiently());
+    }
+
     /// <summary>A PgBouncer of its own before the tests' PostgreSQL.</summary>
     private sealed class Bouncer(PostgresCluster cluster, Process process, string folder, int port) : IAsyncDisposable
     {
@@ -61,7 +88,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
 
         public string ConnectionString => $"{cluster.ConnectionString};Port={port}";
 
-        public static async Task<Bouncer> StartAsync(PostgresCluster cluster, string mode, int size, int inTurn)
+        public static async Task<Bouncer> StartAsync(PostgresCluster cluster, string mode, int size, int inTurn, int clients = 100)
         {
             PostgresCluster.Require();
             Tool.RequireFile(Program, "apt-get install --no-install-recommends pgbouncer");
@@ -80,6 +107,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
                 auth_type = any
                 pool_mode = {mode}
                 default_pool_size = {size}
+                max_client_conn = {clients}
                 server_round_robin = {inTurn}
                 """);
             var start = new ProcessStartInfo { RedirectStandardError = true, WorkingDirectory = "/" };

@@ -1,3 +1,4 @@
+using Npgsql;
 using PoolApi.Jobs.PostgreSql;
 
 namespace PoolApi.Jobs.Tests.Postgres;
@@ -25,6 +26,13 @@ public sealed class ServerErrorsTests
     [InlineData("57P05", "StaleSession")]
     public void An_error_that_ends_the_session_is_never_taken_for_one_that_leaves_it(string state, string meaning) =>
         Assert.Equal(meaning, ServerErrors.Classify(state, endsSession: true).ToString());
+
+    [Theory]
+    [InlineData("08P01", false, "Unavailable")] // PgBouncer at its max_client_conn
+    [InlineData("08P01", true, "Lost")]
+    [InlineData("08006", false, "Lost")]
+    public void A_session_that_a_full_pooler_refuses_says_nothing_of_those_that_are_open(string state, bool isOpen, string meaning) =>
+        Assert.Equal(meaning, ServerErrors.Classify(new PostgresException("no more connections allowed (max_client_conn)", "FATAL", "FATAL", state), isOpen).ToString());
 
     [Fact]
     public void A_server_that_protects_its_transaction_ids_refuses_no_value() =>
