@@ -45,7 +45,7 @@ internal sealed class JobWatch(IJobStore store)
         Watched watched = Join(id);
         try
         {
-            Task next = watched.Current().Next;
+            var (next, _, _, earlier) = watched.Current(); // this watcher's own read is later than that fault
             Job? job = await store.GetAsync(id, cancellation);
             if (job is not null) watched.Seen(job);
             while (job is not null)
@@ -58,7 +58,7 @@ internal sealed class JobWatch(IJobStore store)
                 if (job.State.IsFinal()) yield break;
                 await next.WaitAsync(cancellation);
                 (next, Job? latest, bool isGone, ExceptionDispatchInfo? fault) = watched.Current();
-                fault?.Throw(); // a later read has failed, and the change that it missed is not reported again
+                if (!ReferenceEquals(fault, earlier)) fault?.Throw(); // a later read has failed, and the change that it missed is not reported again
                 if (isGone) yield break;
                 job = latest ?? job;
             }

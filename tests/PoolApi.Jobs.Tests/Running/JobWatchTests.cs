@@ -219,6 +219,29 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_read_that_failed_before_a_watcher_came_is_no_failure_of_that_watcher()
+    {
+        Job job = await AcceptAsync();
+        await using IAsyncEnumerator<Job> stays = Watch(job.Id);
+        await NextAsync(stays);
+        _store.Fault = "away";
+        _watch.MayHaveMissed();
+        await UntilAsync(() => !_watch.IsReading(job.Id));
+        (_store.Fault, _store.IsMute) = (null, true);
+        await using IAsyncEnumerator<Job> later = Watch(job.Id);
+        Assert.Equal(JobState.Queued, await NextAsync(later));
+        Task<JobState> next = NextAsync(later);
+        await ClaimAsync();
+
+        // It reads the newer version, which wakes the others.
+        await using IAsyncEnumerator<Job> last = Watch(job.Id);
+        Assert.Equal(JobState.Running, await NextAsync(last));
+
+        Assert.Equal(JobState.Running, await next);
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(() => stays.MoveNextAsync().AsTask().Patiently());
+    }
+
+    [Fact]
     public async Task Who_waits_has_the_job_when_it_has_ended()
     {
         Job job = await AcceptAsync();
