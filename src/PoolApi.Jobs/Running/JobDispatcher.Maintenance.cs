@@ -12,7 +12,7 @@ internal sealed partial class JobDispatcher
     private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
 
     private readonly Signal _maintain = new();
-    private volatile bool _maintainsSlowly; // no job is known to be queued or running
+    private volatile bool _maintainsSlowly; // no job is known to be queued or running, of any dispatcher that this one maintains for
     private int _maintainNow; // 1: a round is due at once
     private long? _succeededAt; // a timestamp: when the last round ended that the store answered; null: none has
     private long? _redeliversFrom; // a timestamp: no job is redelivered before; null: there was no outage
@@ -21,6 +21,7 @@ internal sealed partial class JobDispatcher
     private void MaintainOften()
     {
         if (_maintainsSlowly) _maintain.Set();
+        if (_maintainer is { _maintainsSlowly: true } maintainer) maintainer._maintain.Set();
     }
 
     private async Task MaintainAsync()
@@ -121,7 +122,7 @@ internal sealed partial class JobDispatcher
         _maintainsSlowly = true;
         Interlocked.MemoryBarrier(); // pairs with MaintainOften's callers: either this thread sees their job, or they see the flag and wake this flow
         // Another instance may start, claim jobs and die without a notification. Only a round finds that.
-        bool isBusy = !_attempts.IsEmpty || _dueJobs.IsKnown || _store.IsShared;
+        bool isBusy = _store.IsShared || (_maintainsFor?.Invoke() ?? [this]).Any(static d => !d._attempts.IsEmpty || d._dueJobs.IsKnown);
         _maintainsSlowly = !isBusy;
         TimeSpan quiet = _options.Lease / 3 < Quiet ? _options.Lease / 3 : Quiet;
         TimeSpan pace = isBusy ? _options.Lease / 6 : quiet;

@@ -35,6 +35,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     private readonly KindFilter _kinds; // the kinds of jobs that run on this pool
     // The dispatchers for which this one maintains the store: all of this instance. null: another one does.
     private readonly Func<IEnumerable<JobDispatcher>>? _maintainsFor;
+    private readonly JobDispatcher? _maintainer; // the one that does; null: this one does it
     private readonly ConcurrentDictionary<JobAttempt, bool> _attempts = new(); // the value: whether the job was claimed to run first
     private readonly PendingCancellations _pendingCancellations = new();
     private readonly Signal _due = new();
@@ -74,9 +75,10 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     /// <summary>Creates one of several dispatchers that share a store. Their owner is the store's listener and forwards the changes.</summary>
     internal JobDispatcher(
         IJobStore store, IJobExecutor executor, FixedThreadPool pool, JobWatch watch, JobOptions options, JobInstruments instruments,
-        TimeProvider time, ILogger<JobDispatcher> logger, string owner, KindFilter kinds, Func<IEnumerable<JobDispatcher>>? maintainsFor)
+        TimeProvider time, ILogger<JobDispatcher> logger, string owner, KindFilter kinds, Func<IEnumerable<JobDispatcher>>? maintainsFor,
+        JobDispatcher? maintainer = null)
     {
-        (Owner, _kinds, _maintainsFor) = (owner, kinds, maintainsFor);
+        (Owner, _kinds, _maintainsFor, _maintainer) = (owner, kinds, maintainsFor, maintainer);
         (_store, _executor, _pool, _watch, _options, _instruments, _time, _logger) =
             (store, executor, pool, watch, options, instruments, time, logger);
         _share = new JobShare(options.Share, pool.Workers, time);
@@ -105,11 +107,11 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     /// <summary>The fault of the last operation on the store; <see langword="null"/> if it succeeded.</summary>
     public string? StoreFault { get; private set; }
 
-    /// <summary>Starts the two flows. The store must be open.</summary>
-    public void Start()
     /// <summary>Whether a failed write is not repeated any more. For tests.</summary>
     internal bool IsStopped => _stopped.IsCancellationRequested;
 
+    /// <summary>Starts the two flows. The store must be open.</summary>
+    public void Start()
     {
         _claiming = ClaimAsync();
         _maintenance = MaintainAsync();
@@ -154,13 +156,13 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         // Maintenance stops last, so that leases are renewed until the last attempt has ended.
         await AttemptsEndAsync().WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopped.CancelAsync();
-        await _maintenance.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-    }
         // The write under way may not be the job's last: the end comes after the progress, and a job that is claimed now is handed back. The
         // caller closes the store next, which would refuse the second one.
         await _claiming.WaitAsync(cut).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await AcceptancesEndAsync().WaitAsync(cut).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await LastWritesEndAsync().WaitAsync(cut).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _maintenance.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

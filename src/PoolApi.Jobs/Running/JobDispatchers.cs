@@ -38,10 +38,14 @@ internal sealed class JobDispatchers : IJobStoreListener, IAsyncDisposable
         {
             IReadOnlyList<PoolKinds> each = pools();
             JobOptions part = options with { MemoryBytes = Math.Max(1, options.MemoryBytes / each.Count) };
+            JobDispatcher? first = null;
             return [.. each.Select((pool, i) =>
             {
                 KindFilter kinds = i > 0 ? KindFilter.Only(pool.Kinds) : KindFilter.AllBut(each.Skip(1).SelectMany(static other => other.Kinds));
-                return (new JobDispatcher(store, executor, pool.Pool, watch, part, instruments, time, logger, Owner, kinds, i == 0 ? () => Made : null), kinds);
+                var dispatcher = new JobDispatcher(
+                    store, executor, pool.Pool, watch, part, instruments, time, logger, Owner, kinds, i == 0 ? () => Made : null, first);
+                first ??= dispatcher;
+                return (dispatcher, kinds);
             })];
         });
         store.Listener = this;

@@ -139,6 +139,22 @@ public sealed class PoolsTests : IAsyncDisposable
         int Rounds() => _store.Calls("renew") + _store.Calls("maintain");
     }
 
+    [Fact]
+    public async Task While_jobs_of_any_pool_run_or_wait_the_store_is_maintained_six_times_within_a_lease()
+    {
+        var clock = new FakeTimeProvider(Jobs.Now);
+        await StartAsync(lease: TimeSpan.FromSeconds(30), time: clock, isShared: false);
+        await PassAsync(clock, TimeSpan.FromSeconds(30));
+        await AcceptAsync("io", here: true);
+        await _gate.ArrivalAsync();
+
+        int before = _store.Calls("maintain");
+        await PassAsync(clock, TimeSpan.FromSeconds(7));
+        Assert.InRange(_store.Calls("maintain") - before, 1, 2);
+        await PassAsync(clock, TimeSpan.FromSeconds(53));
+        Assert.InRange(_store.Calls("maintain") - before, 11, 13);
+    }
+
     public async ValueTask DisposeAsync()
     {
         _gate.Open();
@@ -159,9 +175,21 @@ public sealed class PoolsTests : IAsyncDisposable
         _meter.Dispose();
     }
 
-    private async Task StartAsync(double share = 0, long memory = 1_000_000, TimeSpan? lease = null, TimeProvider? time = null)
+    /// <summary>Lets a time pass in steps of a second, and lets the dispatchers do after each what there is to do then.</summary>
+    private async Task PassAsync(FakeTimeProvider clock, TimeSpan time)
     {
-        _store = new InMemoryJobStore(_jobs, time);
+        for (TimeSpan passed = TimeSpan.Zero; passed < time; passed += TimeSpan.FromSeconds(1))
+        {
+            await Patience.UntilAsync(() => _dispatchers!.AreAsleep(TimeSpan.Zero), "That both dispatchers sleep");
+            clock.Advance(TimeSpan.FromSeconds(1));
+        }
+        await Patience.UntilAsync(() => _dispatchers!.AreAsleep(TimeSpan.Zero), "That both dispatchers sleep");
+    }
+
+    private async Task StartAsync(
+        double share = 0, long memory = 1_000_000, TimeSpan? lease = null, TimeProvider? time = null, bool isShared = true)
+    {
+        _store = new InMemoryJobStore(_jobs, time) { IsShared = isShared };
         _dispatchers = new JobDispatchers(
             _store, _executor, () => [new PoolKinds(_cpu, ["cpu"]), new PoolKinds(_io, ["io"])], new JobWatch(_store),
             Rig.Options with { Share = share, MemoryBytes = memory, Lease = lease ?? Rig.Options.Lease },
