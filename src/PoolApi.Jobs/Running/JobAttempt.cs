@@ -53,7 +53,6 @@ internal sealed class JobAttempt : IDisposable
     /// <summary>Whether the deadline has passed, also if the attempt was stopped for another reason first.</summary>
     internal bool IsLate => Volatile.Read(ref _isLate);
 
-    internal bool HasStarted => Volatile.Read(ref _hasStarted) != 0;
     /// <summary>Whether the attempt has ended, and only its end is left to write.</summary>
     internal bool IsEnding
     {
@@ -61,12 +60,14 @@ internal sealed class JobAttempt : IDisposable
         set => Volatile.Write(ref _isEnding, value);
     }
 
+    internal bool HasStarted => Volatile.Read(ref _hasStarted) != 0;
 
     /// <summary>Completes when the end of the attempt is written, or will not be written by this instance. Set by the dispatcher.</summary>
     internal Task Completion { get; set; } = Task.CompletedTask;
 
-    /// <summary>Completes when no progress is being written and all callbacks of the token have returned.</summary>
-    internal Task Settled => Task.WhenAll(_progress.Written, Volatile.Read(ref _cancelled));
+    /// <summary>Ends the writing of progress, since the end of the attempt is written next.</summary>
+    /// <returns>Completes when no progress is being written and all callbacks of the token have returned.</returns>
+    internal Task SettleAsync() => Task.WhenAll(_progress.SettleAsync(), Volatile.Read(ref _cancelled));
 
     /// <summary>Reports that a worker has taken the attempt. Called on the worker. Only the first call has an effect.</summary>
     public void Started()
@@ -75,7 +76,7 @@ internal sealed class JobAttempt : IDisposable
         if (Interlocked.Exchange(ref _hasStarted, 1) == 0) _started(this);
     }
 
-    /// <summary>Reports the progress of the work. Cheap: only whole percents are written, at most ten times a second.</summary>
+    /// <summary>Reports the progress of the work. Cheap: only whole percents are written, at most ten times a second, and the latest in any case.</summary>
     /// <param name="progress">The progress, 0 to 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The progress is not within 0 to 1.</exception>
     public void Report(double progress)

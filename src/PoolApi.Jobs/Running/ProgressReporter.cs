@@ -2,16 +2,25 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.Running;
 
-/// <summary>Writes an attempt's progress to the store: whole percents, one write at a time, at most ten a second. Thread-safe.</summary>
+/// <summary>
+/// Writes an attempt's progress to the store: whole percents, one write at a time, at most ten a second. The latest report is written, also if no
+/// other follows it. Thread-safe.
+/// </summary>
 internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProvider time)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock _lock = new();
     private Task _writing = Task.CompletedTask;
+    private bool _isWriting;
+    private int _latest = -1; // the last report
     private int _written = -1;
     private long _writtenAt;
+    private ITimer? _pause; // ends the pause after a write, if there is another report to write
+    private bool _isPausing;
+    private bool _isSettled;
 
+    /// <summary>Completes when the write under way has ended.</summary>
     public Task Written
     {
         get
@@ -22,15 +31,55 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
 
     public void Report(double progress)
     {
-        int percent = (int)(progress * 100);
         lock (_lock)
         {
-            if (percent == _written || !_writing.IsCompleted) return;
-            if (_written >= 0 && time.GetElapsedTime(_writtenAt) < Pause) return;
-            _written = percent;
-            _writtenAt = time.GetTimestamp();
-            _writing = WriteAsync(percent / 100.0); // awaited at the end of the attempt
+            _latest = (int)(progress * 100);
+            WriteOrPauseLocked();
         }
+    }
+
+    /// <summary>Ends the writing: a report that waits for its pause, and later ones, are not written, since the end of the attempt supersedes them.</summary>
+    /// <returns>Completes when the write under way has ended.</returns>
+    public Task SettleAsync()
+    {
+        lock (_lock)
+        {
+            _isSettled = true;
+            _pause?.Dispose();
+            return _writing;
+        }
+    }
+
+    private void WriteOrPauseLocked()
+    {
+        if (_isSettled || _isWriting || _isPausing || _latest == _written) return;
+        TimeSpan left = _written < 0 ? TimeSpan.Zero : Pause - time.GetElapsedTime(_writtenAt);
+        if (left <= TimeSpan.Zero)
+        {
+            WriteLocked();
+            return;
+        }
+        _isPausing = true;
+        _pause ??= time.CreateTimer(static reporter => ((ProgressReporter)reporter!).EndPause(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _pause.Change(left, Timeout.InfiniteTimeSpan);
+    }
+
+    private void EndPause()
+    {
+        lock (_lock)
+        {
+            _isPausing = false;
+            // The timer may be early by a fraction of a millisecond.
+            if (!_isSettled && _latest != _written) WriteLocked();
+        }
+    }
+
+    private void WriteLocked()
+    {
+        _isWriting = true;
+        _written = _latest;
+        _writtenAt = time.GetTimestamp();
+        _writing = WriteAsync(_written / 100.0); // awaited at the end of the attempt
     }
 
     private async Task WriteAsync(double progress)
@@ -45,6 +94,11 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
         catch (Exception)
         {
             // A lost report does no harm: the next one, or the end of the attempt, supersedes it.
+        }
+        lock (_lock)
+        {
+            _isWriting = false;
+            WriteOrPauseLocked();
         }
     }
 }

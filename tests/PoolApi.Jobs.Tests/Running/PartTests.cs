@@ -114,13 +114,15 @@ public sealed class PartTests
 
         reporter.Report(0.101);
         Assert.Equal(0.1, await SeenAsync());
-        reporter.Report(0.5); // too soon
+        reporter.Report(0.4); // too soon: it waits
+        reporter.Report(0.5); // and is replaced
         Assert.Equal(0.1, await SeenAsync());
-        _time.Advance(TimeSpan.FromMilliseconds(100));
-        reporter.Report(0.109); // nothing to be seen of it
         Assert.Equal(1, store.Calls("progress"));
-        reporter.Report(0.5);
+        _time.Advance(TimeSpan.FromMilliseconds(100));
         Assert.Equal(0.5, await SeenAsync());
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+        reporter.Report(0.509); // nothing to be seen of it
+        Assert.Equal(2, store.Calls("progress"));
         _time.Advance(TimeSpan.FromSeconds(1));
         var gate = new TaskCompletionSource();
         store.Before = _ => gate.Task;
@@ -128,10 +130,33 @@ public sealed class PartTests
         _time.Advance(TimeSpan.FromSeconds(1));
         reporter.Report(0.7); // one at a time
         Assert.False(reporter.Written.IsCompleted);
+        Assert.Equal(3, store.Calls("progress"));
         store.Before = null;
         gate.SetResult();
-        Assert.Equal(0.6, await SeenAsync());
-        Assert.Equal(3, store.Calls("progress"));
+        await UntilAsync(() => store.Calls("progress") == 4); // the latest, though no other follows it
+        Assert.Equal(0.7, await SeenAsync());
+    }
+
+    [Fact]
+    public async Task The_end_of_an_attempt_waits_for_no_pause_of_its_progress_and_no_progress_is_written_after_it()
+    {
+        var clock = new FakeTimeProvider(Jobs.Now);
+        JobAttempt? attempt = null;
+        await using Rig rig = await Rig.StartAsync(
+            (run, _) =>
+            {
+                attempt = run;
+                run.Report(0.1);
+                run.Report(0.5); // waits for a clock that stands still
+                return ScriptedExecutor.Success;
+            },
+            time: clock);
+
+        await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
+
+        attempt!.Report(0.9); // by code that goes on
+        clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(1, rig.Store.Calls("progress"));
     }
 
     [Theory]
