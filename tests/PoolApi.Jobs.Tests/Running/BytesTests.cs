@@ -120,7 +120,7 @@ public class BytesTests
                 (_, _) =>
                 {
                     var ends = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                    returning.Add((ends, Random.Shared.Next(1000)));
+                    returning.Add((ends, Random.Shared.Next(1000)), CancellationToken.None);
                     return new AttemptEnd(AttemptOutcome.Failed, null, new JobError("run-timeout", ""), MayRetry: false) { CodeEnds = ends.Task };
                 },
                 workers: 4, options: Options);
@@ -153,7 +153,7 @@ public class BytesTests
             isAnswered.TrySetResult();
             return answer.Task;
         };
-        Task[] requests = [.. Enumerable.Range(0, 2).Select(_ => rig.Pool.RunAsync(() => first.Pass()).AsTask())];
+        Task[] requests = [.. Enumerable.Range(0, 2).Select(_ => rig.Pool.RunAsync(token => first.Pass(token), CancellationToken.None).AsTask())];
         await first.ArrivalAsync(2);
         rig.Dispatcher.RequestPromptClaim(); // of a job that is not there: its claim finds nothing, and is answered when both jobs are
         await isAnswered.Task.Patiently();
@@ -162,7 +162,7 @@ public class BytesTests
         rig.Store.After = null;
         answer.SetResult();
         await UntilAsync(() => rig.Script.InHand == 1, "That the large one is in the pool's queue");
-        requests = [.. requests, .. Enumerable.Range(0, 2).Select(_ => rig.Pool.RunAsync(() => second.Pass()).AsTask())];
+        requests = [.. requests, .. Enumerable.Range(0, 2).Select(_ => rig.Pool.RunAsync(token => second.Pass(token), CancellationToken.None).AsTask())];
 
         first.Open();
 

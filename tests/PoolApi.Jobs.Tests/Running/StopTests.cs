@@ -218,15 +218,21 @@ public sealed class StopTests
         Assert.Equal((JobState.Queued, 1), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
     }
 
-    /// <summary>Gives a stop up while a write is under way, and waits until the dispatcher repeats no write.</summary>
+    /// <summary>Gives a stop up while a write is under way, and waits until the dispatcher repeats no write. After the stop the store is closed.</summary>
     private static async Task<Task> GiveUpAsync(Rig rig)
     {
         using var late = new CancellationTokenSource();
-        Task stop = rig.Dispatcher.StopAsync(late.Token);
+        Task stop = StopAsync(late.Token);
         await late.CancelAsync();
         await UntilAsync(() => stop.IsCompleted || rig.Dispatcher.IsStopped, "That the stop is given up");
         Assert.False(stop.IsCompleted);
         return stop;
+
+        async Task StopAsync(CancellationToken cancellation)
+        {
+            await rig.Dispatcher.StopAsync(cancellation);
+            await rig.Store.DisposeAsync();
+        }
     }
 
     /// <summary>The first answer to an operation is held.</summary>
