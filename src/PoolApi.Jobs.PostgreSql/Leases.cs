@@ -33,12 +33,14 @@ internal sealed class Leases : IAsyncDisposable
         _progress = new Batcher<(JobClaim, double), bool>(ReportAsync, lanes: 1, maxItems: 256, maxWeight: 1);
         const string Input = "unnest($1, $2, $3)";
         const string Held = "j.id = i.id and case j.state when 1 then j.claim = i.claim and j.worker = i.owner else false end";
+        // A job that is taken back may still have the number of an older call, which may be one that was given up (LostClaims).
         _renew =
             $"""
             update {schema}.jobs j set
               lease_until = now() + $6 * interval '1 microsecond', lease_length = $6 * interval '1 microsecond',
               version = case j.state when 0 then {JobVersion.Next} else j.version end,
-              state = 1, attempt = i.attempt, started_at = i.started_at, worker = i.owner, claim = i.claim
+              state = 1, attempt = i.attempt, started_at = i.started_at, worker = i.owner, claim = i.claim,
+              claim_call = case j.state when 0 then null else j.claim_call end
             from unnest($1, $2, $3, $4, $5) as i (id, claim, owner, attempt, started_at) cross join {AsynchronousCommit.Row}
             where j.id = i.id and {IsClaims}
             returning j.id, j.claim, j.cancel_requested

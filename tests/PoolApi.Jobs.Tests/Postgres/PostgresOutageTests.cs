@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Npgsql;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.PostgreSql;
 using static PoolApi.TestKit.Patience;
@@ -152,6 +153,44 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         JobClaim claim = await UntilClaimedAsync(store);
         Assert.Equal(1, claim.Job.Attempt);
         Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
+    }
+
+    [Fact]
+    public async Task A_job_that_is_taken_back_after_a_crash_is_not_taken_for_that_of_a_claim_that_was_given_up()
+    {
+        PostgresCluster.Require();
+        await using var proxy = new CutOff(_cluster.Port);
+        await using var store = new PostgreSqlJobStore($"{_cluster.ConnectionString};Port={proxy.Port}", "poolapi", PostgresTests.Stretched);
+        await store.OpenAsync(Token);
+        Assert.Empty((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
+        using (proxy.CutWhatIsOpen())
+        {
+            await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.ClaimAsync("me", 1, Jobs.LongLease, Token));
+            await store.AcceptAsync(Jobs.New(), Token);
+        }
+        await using var connection = new NpgsqlConnection(_cluster.ConnectionString + ";Pooling=false");
+        await connection.OpenAsync(Token);
+        await UntilAsync(async () => await QueryAsync("select count(*) from poolapi.jobs where state = 1") is 1L, "That the late claim takes the job");
+        long lost = (long)(await QueryAsync("select claim_call from poolapi.jobs"))!;
+        JobClaim claim = await UntilClaimedAsync(store);
+        // As after a crash that has undone this claim.
+        await QueryAsync($"update poolapi.jobs set state = 0, attempt = 0, lease_until = null, claim = claim - 1, claim_call = {lost}");
+
+        Assert.Equal([LeaseState.Held], await store.RenewAsync([claim], Jobs.LongLease, Token));
+        Job next = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+        JobClaim other = await UntilClaimedAsync(store); // the first claim after a second undoes those of the call
+        await Task.Delay(LostClaims.Pause, Token);
+        Assert.Empty((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
+
+        Assert.Equal(next.Id, other.Job.Id);
+        Assert.Equal(JobState.Running, (await store.GetAsync(claim.Job.Id, Token))!.State);
+        Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
+
+        async Task<object?> QueryAsync(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, connection);
+            return await command.ExecuteScalarAsync(Token);
+        }
     }
 
     [Fact]
