@@ -51,7 +51,8 @@ internal sealed class Database : IAsyncDisposable
         given.MaxAutoPrepare = 0; // what is worth it is prepared by name
         given.ApplicationName ??= "poolapi";
         // Many instances share one server. Npgsql's default of 100 connections for each instance is the server's default for all.
-        if (given.MaxPoolSize == 100) given.MaxPoolSize = 16;
+        if (!given.ShouldSerialize("Maximum Pool Size")) given.MaxPoolSize = 16; // not set
+        MaxPoolSize = given.MaxPoolSize;
         _pool = new HostSources(given, order, limit, PoolName, Build);
         // The listener's connection sends nothing, so only TCP keep-alives detect that the server is gone.
         given.Pooling = false;
@@ -62,6 +63,9 @@ internal sealed class Database : IAsyncDisposable
 
     /// <summary>Where the connection string leads, in words for the operator. Without secrets.</summary>
     public string Location { get; }
+
+    /// <summary>The most connections of the pool.</summary>
+    public int MaxPoolSize { get; }
 
     /// <summary>How often a connection broke or led to a read-only server. A late response does not count: the server may only be busy.</summary>
     public long Interruptions => Volatile.Read(ref _interruptions);
