@@ -16,7 +16,7 @@ namespace PoolApi.Jobs.AspNetCore.Handlers;
 /// <summary>Stores jobs from code, as the requests that their handlers' endpoints run.</summary>
 internal sealed class JobEnqueuer(
     IEnumerable<JobHandler> handlers, JobKinds kinds, JobDispatchers dispatchers, IJobStore store, JobWatch watch,
-    IOptions<JobsOptions> options, IOptions<JsonOptions> json) : IJobs
+    IOptions<JobsOptions> options, IOptions<JsonOptions> json, TimeProvider? time = null) : IJobs
 {
     public async ValueTask<Job> EnqueueAsync<T>(T payload, EnqueueOptions? options, CancellationToken cancellationToken)
         where T : notnull
@@ -69,7 +69,7 @@ internal sealed class JobEnqueuer(
             Client = asked.Client,
             Priority = asked.Priority,
             Tags = [.. asked.Tags],
-            RunAt = asked.RunAt,
+            RunAt = asked.RunAt is { } at && at > (time ?? TimeProvider.System).GetUtcNow() ? at : null, // a past time means now, for the timeout too
             Timeout = asked.Timeout,
             MaxAttempts = AllowJobsMetadata.AttemptsOf(kinds.Find(kind, HttpMethods.Post)!, options.Value),
             Payload = new StoredRequest(HttpMethods.Post, "/", "", "application/json", body, StoredMetadata.OfCode().ToText()).ToPayload(),

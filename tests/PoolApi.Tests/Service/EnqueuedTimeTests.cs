@@ -1,0 +1,24 @@
+using PoolApi.Jobs;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>When a job from code runs.</summary>
+public sealed class EnqueuedTimeTests
+{
+    [Fact]
+    public async Task A_past_time_means_now_also_for_the_timeout()
+    {
+        await using StorableApp app = await StorableApp.StartAsync(
+            static _ => { },
+            services: static services => new JobsBuilder(services).AddJob<Word>("word", (Word word, JobContext job) => word.Text));
+        IJobs jobs = app.App.Services.GetRequiredService<IJobs>();
+        DateTimeOffset before = DateTimeOffset.UtcNow;
+
+        Job made = await jobs.EnqueueAsync(new Word("x"), new() { RunAt = before.AddDays(-1), Timeout = TimeSpan.FromHours(1) }, ServiceApp.Token);
+
+        Assert.InRange(made.RunAt, before.AddMinutes(-1), before.AddMinutes(10));
+        Assert.Equal(JobState.Succeeded, (await jobs.WaitAsync(made.Id, ServiceApp.Token))!.State);
+    }
+
+    private sealed record Word(string Text);
+}
