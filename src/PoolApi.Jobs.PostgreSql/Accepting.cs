@@ -96,7 +96,7 @@ internal sealed class Accepting : IAsyncDisposable
                 await _database.RunAsync(
                     connection => AcceptAsync(connection, open, claims), mayRepeat: true, CancellationToken.None, _database.PatienceFor(Weight(open)));
             }
-            if (rows.Any(static r => r.Acceptance is null)) throw new JobStoreUnavailableException("Jobs come and go under the same key.");
+            if (rows.Any(static r => r.Acceptance is null)) throw new JobStoreUnavailableException("The job with this idempotency key was deleted each time it was looked up. Send the request again.");
         }
         catch
         {

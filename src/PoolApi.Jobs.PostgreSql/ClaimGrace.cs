@@ -14,7 +14,7 @@ internal sealed class ClaimGrace(Database database, string schema)
     private static readonly TimeSpan Length = TimeSpan.FromSeconds(3);
 
     private readonly WriteCheck _check = new(database, schema);
-    private long _seen; // so many interruptions
+    private long _seen; // the number of interruptions at the last look
     private long _backAt; // a timestamp; 0: it has never been away
 
     /// <summary>The time until claims are allowed; zero: they are.</summary>

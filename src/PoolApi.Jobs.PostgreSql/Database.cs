@@ -298,7 +298,7 @@ internal sealed class Database : IAsyncDisposable
     private JobStoreException Translate(Exception e, ServerError error) => error switch
     {
         ServerError.Refused => new JobStoreRefusedException($"PostgreSQL does not store this: {((PostgresException)e).MessageText}", e),
-        ServerError.Defect => new JobStoreException($"PostgreSQL does not understand this program: {Reason(e)}", e),
+        ServerError.Defect => new JobStoreException($"PostgreSQL rejects a statement of this program, which is a defect: {Reason(e)}", e),
         _ => Unavailable(Reason(e), e),
     };
 

@@ -6,7 +6,7 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <summary>Selects the columns of a job, and reads a job from a row that has them.</summary>
 internal static class JobColumns
 {
-    /// <summary>How many there are: what a statement adds comes behind them.</summary>
+    /// <summary>The number of columns. A statement's own columns follow them.</summary>
     public const int Count = 21;
 
     private const string LeaseLeft = "lease_left";

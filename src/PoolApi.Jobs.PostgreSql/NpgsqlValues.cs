@@ -16,7 +16,7 @@ internal static class NpgsqlValues
         return parameters;
     }
 
-    /// <summary>Two parameters: <c>(kind = any($n)) &lt;&gt; $m</c> holds of the kinds that the filter takes.</summary>
+    /// <summary>Adds two parameters, <c>$n</c> and <c>$m</c>. <c>(kind = any($n)) &lt;&gt; $m</c> is true for the kinds that the filter accepts.</summary>
     public static NpgsqlParameterCollection With(this NpgsqlParameterCollection parameters, KindFilter kinds) => parameters
         .With(NpgsqlDbType.Array | NpgsqlDbType.Text, kinds.Kinds.ToArray()).With(NpgsqlDbType.Boolean, kinds.IsExclusion);
 

@@ -13,7 +13,7 @@ internal sealed class WriteCheck(Database database, string schema)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
 
-    private long _seen = -1; // so many interruptions
+    private long _seen = -1; // the number of interruptions at the last look
     private long _checkedAt; // a timestamp
 
     /// <summary>Checks the database, unless a check succeeded within <see cref="Interval"/> and no connection has failed since.</summary>

@@ -52,8 +52,8 @@ internal static class StoreFaults
     {
         SQLITE_FULL => NoRoom,
         SQLITE_BUSY or SQLITE_LOCKED or SQLITE_PROTOCOL => "another program keeps it locked; end that program",
-        SQLITE_READONLY => "it is read-only; let this user write it, the files beside it whose names begin alike, and their directory",
-        SQLITE_CANTOPEN => "it, or a file beside it, cannot be made or opened; see that it is a file, in a directory that this user may write",
+        SQLITE_READONLY => "it is read-only; give this user write permission for it, for the files beside it whose names begin with its name, and for their directory",
+        SQLITE_CANTOPEN => "it or a file beside it cannot be created or opened; check that it is a file and that this user may write to its directory",
         SQLITE_PERM or SQLITE_AUTH => "this user may not read or write it",
         SQLITE_IOERR => $"the disk fails or is full ({e.Message}; code {e.SqliteExtendedErrorCode}); look into the system's log",
         SQLITE_CORRUPT or SQLITE_NOTADB => $"it is damaged ({e.Message}); restore it from a backup",

@@ -126,7 +126,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
         if (fault is not null) LogNotMoved(file.Path, fault);
     }
 
-    [LoggerMessage(43, LogLevel.Error, "{fault} Until then new jobs are refused; requests that need no job are answered")]
+    [LoggerMessage(43, LogLevel.Error, "{fault} Until the disk has space, new jobs are refused. Requests that need no job are served")]
     private partial void LogNoRoom(string fault);
 
     [LoggerMessage(44, LogLevel.Warning, "'{path}-wal' stays beside '{path}': {fault}. Keep and copy both files together; the next start reads both")]

@@ -79,5 +79,5 @@ public sealed record JobError(string Name, string Detail)
 
     /// <summary>The job's instance died each time the job ran.</summary>
     internal static JobError Poison { get; } = new(
-        "poison", "The process that ran it died each time, so it is not begun again by itself. Look into why before you retry it.");
+        "poison", "The process died each time it ran this job, so the job is not retried automatically. Find the cause before you retry it.");
 }

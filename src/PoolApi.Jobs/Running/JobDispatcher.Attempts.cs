@@ -169,7 +169,7 @@ internal sealed partial class JobDispatcher
             }
             if (_stopped.IsCancellationRequested)
             {
-                if (end is null) return; // the work did not run
+                if (end is null) return; // the attempt does not count, and the job runs again after its lease
                 Interlocked.Increment(ref _unwritten);
                 LogLeftUnwritten(attempt.Claim.Job.Id);
                 return;
