@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Npgsql;
 
 namespace PoolApi.Jobs.PostgreSql;
 
@@ -6,7 +7,9 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <remarks>
 /// A claim's commit does not wait for the disk, so a crash of the database may undo it. Then the job is queued although an instance runs it. That
 /// instance takes it back with its next renewal, which it sends once it has a connection again. No instance may claim the job before that. All instances
-/// notice a crash, because their connections end.
+/// notice a crash, because their connections end. An instance that starts after it asks the server when it started, or when it reset its statistics,
+/// as it does before it recovers from a crash. The recovery itself may take minutes, so an instance that finds queued jobs from before a recent
+/// recovery counts the delay from its own first claim.
 /// </remarks>
 internal sealed class ClaimGrace(Database database, string schema)
 {
@@ -14,7 +17,15 @@ internal sealed class ClaimGrace(Database database, string schema)
     private static readonly TimeSpan Length = TimeSpan.FromSeconds(3);
 
     private readonly WriteCheck _check = new(database, schema);
-    private long _seen; // the number of interruptions at the last look
+    // A recovery that began longer ago has ended long ago, so that the instances have renewed their leases.
+    private readonly string _mayBeUndone =
+        $"""
+        select exists (
+          select from (select greatest(pg_postmaster_start_time(), stats_reset) as at from pg_stat_wal) r
+          where r.at > now() - interval '10 minutes' and exists (select from {schema}.jobs j where j.state = 0 and j.created_at < r.at))
+        """;
+
+    private long _seen = -1; // the number of interruptions at the last look
     private long _backAt; // a timestamp; 0: it has never been away
 
     /// <summary>The time until claims are allowed; zero: they are.</summary>
@@ -22,15 +33,24 @@ internal sealed class ClaimGrace(Database database, string schema)
     public async ValueTask<TimeSpan> LeftAsync(CancellationToken cancellation)
     {
         long interruptions = database.Interruptions;
-        if (interruptions != Volatile.Read(ref _seen))
+        long seen = Volatile.Read(ref _seen);
+        if (interruptions != seen)
         {
-            await database.RunAsync(_check.WriteAsync, mayRepeat: true, cancellation);
-            Volatile.Write(ref _backAt, Stopwatch.GetTimestamp());
+            bool isFirst = seen < 0 && interruptions == 0;
+            bool mayBeUndone = await database.RunAsync<bool>(isFirst ? MayBeUndoneAsync : _check.WriteAsync, mayRepeat: true, cancellation);
+            if (mayBeUndone) Volatile.Write(ref _backAt, Stopwatch.GetTimestamp());
             Volatile.Write(ref _seen, interruptions);
         }
         long backAt = Volatile.Read(ref _backAt);
         if (backAt == 0) return TimeSpan.Zero;
         TimeSpan left = Length - Stopwatch.GetElapsedTime(backAt);
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    }
+
+    /// <summary>Whether a recent crash may have undone the claim of a job that is queued now.</summary>
+    private async Task<bool> MayBeUndoneAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand(_mayBeUndone, connection);
+        return await command.ExecuteScalarAsync() is true;
     }
 }

@@ -213,14 +213,16 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
     }
 
-    [Fact]
-    public async Task Nobody_claims_what_another_runs_though_a_crash_has_undone_its_claim()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // the other instance starts after the crash
+    public async Task Nobody_claims_what_another_runs_though_a_crash_has_undone_its_claim(bool startsLater)
     {
         PostgresCluster.Require();
         await using var runs = new PostgreSqlJobStore(_cluster.ConnectionString, "poolapi", PostgresTests.Patient);
         await runs.OpenAsync(Token);
         await using var other = new PostgreSqlJobStore(_cluster.ConnectionString, "poolapi", PostgresTests.Patient);
-        await other.OpenAsync(Token);
+        if (!startsLater) await other.OpenAsync(Token);
         Job job = (await runs.AcceptAsync(Jobs.New(), Token)).Job;
         JobClaim claim = Assert.Single((await runs.ClaimAsync("runs", 1, Jobs.LongLease, Token)).Claims);
         // Claimed as in a life of the database that it has forgotten.
@@ -228,6 +230,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         claim = claim with { Number = claim.Number + 1_000_000 };
         await _cluster.KillAsync();
         await _cluster.StartAsync();
+        if (startsLater) await other.OpenAsync(Token);
 
         List<string> claimers = [];
         async Task ClaimAsync(PostgreSqlJobStore store, string owner)

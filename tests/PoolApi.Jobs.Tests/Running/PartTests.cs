@@ -130,7 +130,7 @@ public sealed class PartTests
         _time.Advance(TimeSpan.FromSeconds(1));
         reporter.Report(0.7); // one at a time
         Assert.False(reporter.Written.IsCompleted);
-        Assert.Equal(3, store.Calls("progress"));
+        await UntilAsync(() => store.Calls("progress") == 3);
         store.Before = null;
         gate.SetResult();
         await UntilAsync(() => store.Calls("progress") == 4); // the latest, though no other follows it
