@@ -17,7 +17,8 @@ internal sealed class ClaimGrace(Database database, string schema)
     private static readonly TimeSpan Length = TimeSpan.FromSeconds(3);
 
     private readonly WriteCheck _check = new(database, schema);
-    // A recovery that began longer ago has ended long ago, so that the instances have renewed their leases.
+    // It is assumed that a recovery takes less than ten minutes. The promotion of a standby is not seen: it neither restarts the server nor resets
+    // statistics.
     private readonly string _mayBeUndone =
         $"""
         select exists (

@@ -92,17 +92,23 @@ public class AnswerTests
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
     }
 
-    [Fact]
-    public async Task A_result_that_is_executed_on_the_pool_takes_bytes_as_it_grows_and_ends_where_there_are_none()
+    [Theory]
+    [InlineData("/sequence")]
+    [InlineData("/query")]
+    public async Task A_result_that_is_executed_on_the_pool_takes_bytes_as_it_grows_and_ends_where_there_are_none(string path)
     {
         using var gate = new Gate();
         int rows = 0;
         await using TestApp app = await TestApp.StartAsync(
-            app => app.MapGet("/", () => Rows()).RunOnPool(),
+            app =>
+            {
+                app.MapGet("/sequence", () => Rows()).RunOnPool();
+                app.MapGet("/query", () => new Query(Rows())).RunOnPool();
+            },
             configure: static builder => builder.Services.AddSingleton(new ResponseBudget(1_000_000)),
             kestrel: true);
         ResponseBudget answers = app.PoolContext().Responses;
-        Task<byte[]> alone = app.Client.GetByteArrayAsync("/", TestApp.Token);
+        Task<byte[]> alone = app.Client.GetByteArrayAsync(path, TestApp.Token);
         await gate.NextArrivalAsync();
         Assert.InRange(answers.Used, 4_000_000, 6_000_000);
         gate.Open();
@@ -110,7 +116,7 @@ public class AnswerTests
         await Patience.UntilAsync(() => answers.Used == 0, "it is over");
 
         using ResponseReservation other = answers.TryTake(new DefaultHttpContext(), 1)!;
-        using HttpResponseMessage refused = await app.Client.GetAsync("/", TestApp.Token);
+        using HttpResponseMessage refused = await app.Client.GetAsync(path, TestApp.Token);
         Assert.Equal((HttpStatusCode.ServiceUnavailable, null), (refused.StatusCode, refused.Headers.RetryAfter));
         Assert.Contains("urn:poolapi:problem:overloaded", await refused.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
         Assert.InRange(rows, 1, 40); // about a megabyte
@@ -121,6 +127,23 @@ public class AnswerTests
             var row = new string('x', 64 * 1024);
             for (rows = 0; rows < 80; rows++) yield return row;
             gate.Pass();
+        }
+    }
+
+    /// <summary>As a query of Entity Framework: both a sequence and an asynchronous one.</summary>
+    private sealed class Query(IEnumerable<string> rows) : IEnumerable<string>, IAsyncEnumerable<string>
+    {
+        public IEnumerator<string> GetEnumerator() => rows.GetEnumerator();
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+
+        public async IAsyncEnumerator<string> GetAsyncEnumerator(CancellationToken cancellationToken)
+        {
+            foreach (string row in rows)
+            {
+                await Task.Yield();
+                yield return row;
+            }
         }
     }
 

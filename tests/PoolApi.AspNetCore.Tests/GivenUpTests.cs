@@ -226,7 +226,8 @@ public sealed class GivenUpTests
                     {
                         return await next(invocation);
                     }
-                    return result is Rejection { Told.Problem: "expired" } ? await next(invocation) : result;
+                    while (result is Rejection { Told.Problem: "expired" }) result = await next(invocation);
+                    return result;
                 });
                 retried.MapGet("/synchronous", (CancellationToken token) => Run(token)).RunOnPool();
                 retried.MapGet("/asynchronous", async (CancellationToken token) =>
@@ -246,7 +247,7 @@ public sealed class GivenUpTests
         }
         using RawConnection client = await app.ConnectAsync();
         await client.SendAsync($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-        if (path == "/expires") await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Expired] == 1, "it has expired");
+        if (path == "/expires") await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Expired] >= 1, "it has expired");
         gate.Open();
         await blocks;
         await isSecond.Task.Patiently();

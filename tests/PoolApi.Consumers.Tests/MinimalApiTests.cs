@@ -299,8 +299,9 @@ public sealed class MinimalApiTests
                 await Task.Yield();
                 return new Query(trail, static () => Task.Delay(1));
             }).RunOnPool();
+            app.MapGet("/executed", static (Trail trail) => new Query(trail, static () => Task.Delay(1))).RunOnPool(configure: static o => o.ExecuteResult = true);
         });
-        foreach (string path in (string[])["/", "/later"])
+        foreach (string path in (string[])["/", "/later", "/executed"])
         {
             Assert.Equal("[0,1,2]", (await app.GetAsync(path)).Ok());
             Assert.Equal(["item: cpu", "item: cpu", "item: cpu"], app.Trail.Take());

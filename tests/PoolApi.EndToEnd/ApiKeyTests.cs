@@ -127,7 +127,7 @@ public sealed class ApiKeyTests
     [InlineData("Auth:ApiKeys", "a-good-enough-secret", "Auth:ApiKeys is")]
     [InlineData("Auth:ApiKey:alice", "a-good-enough-secret", "Auth:ApiKey is")]
     // Who has put the key in the place of the name is not to find it in the log.
-    [InlineData("Auth:ApiKeys:a/good/enough/secret", "alice", "Auth:ApiKeys has a name")]
+    [InlineData("Auth:ApiKeys:a/good/enough/secret", "alice", "Auth:ApiKeys has an invalid client name")]
     public async Task A_wrong_setting_is_named_and_its_key_is_not(string name, string value, string fault)
     {
         string secret = value == "alice" ? name.Split(':')[^1] : value;

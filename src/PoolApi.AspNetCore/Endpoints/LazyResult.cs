@@ -57,15 +57,15 @@ internal static class LazyResult
             case not IResult when isAction:
                 return ValueTask.FromResult<object?>(IsFormed(result, JsonOfMvc(context)) ? result : ToList((IEnumerable)result));
             // JSON prefers the asynchronous enumerator, which may go on off the pool: a query would run on the .NET ThreadPool.
-            case not IResult when CanWriteLists && StreamedResult.IsAsyncSequence(result) && !IsFormed(result, JsonOfHttp(context)):
-                return BufferedResult.ExecuteAsync(context, ToList((IEnumerable)result, context.RequestAborted), pool);
+            case not IResult when CanWriteAny && StreamedResult.IsAsyncSequence(result) && !IsFormed(result, JsonOfHttp(context)):
+                return BufferedResult.ExecuteAsync(context, Synchronous((IEnumerable)result, context.RequestAborted), pool);
             default:
                 return BufferedResult.ExecuteAsync(context, result, pool);
         }
     }
 
-    /// <summary>Whether JSON can write a list of any type. It cannot where only generated code describes types.</summary>
-    private static bool CanWriteLists => RuntimeFeature.IsDynamicCodeSupported && JsonSerializer.IsReflectionEnabledByDefault;
+    /// <summary>Whether JSON can write a sequence of any type. It cannot where only generated code describes types.</summary>
+    private static bool CanWriteAny => RuntimeFeature.IsDynamicCodeSupported && JsonSerializer.IsReflectionEnabledByDefault;
 
     /// <summary>Whether a value has a form of its own in JSON, which a list of its elements would not have.</summary>
     private static bool IsFormed(object value, JsonSerializerOptions? json)
@@ -91,17 +91,38 @@ internal static class LazyResult
         GenericInterface.Find(type, typeof(ICollection<>)) is not null || GenericInterface.Find(type, typeof(IReadOnlyCollection<>)) is not null;
 
     /// <summary>Creates a list of the sequence's own element type, because formatters use it.</summary>
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called for MVC, which needs reflection itself, or where JSON has it.")]
-    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Called for MVC, which needs dynamic code itself, or where there is some.")]
-    private static IList ToList(IEnumerable sequence, CancellationToken cancellationToken = default)
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "MVC only, which needs reflection itself.")]
+    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "MVC only, which needs dynamic code itself.")]
+    private static IList ToList(IEnumerable sequence)
     {
         Type element = GenericInterface.Find(sequence.GetType(), typeof(IEnumerable<>))?.GetGenericArguments()[0] ?? typeof(object);
         var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(element))!;
-        foreach (object? each in sequence)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            list.Add(each);
-        }
+        foreach (object? each in sequence) list.Add(each);
         return list;
+    }
+
+    /// <summary>Hides the asynchronous enumerator. A list would have every element in memory before a byte of the response is counted.</summary>
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called only where JSON has reflection.")]
+    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Called only where there is dynamic code.")]
+    private static object Synchronous(IEnumerable sequence, CancellationToken cancellationToken)
+    {
+        Type? element = GenericInterface.Find(sequence.GetType(), typeof(IEnumerable<>))?.GetGenericArguments()[0];
+        return element is null
+            ? new SynchronousSequence<object?>(sequence.Cast<object?>(), cancellationToken)
+            : Activator.CreateInstance(typeof(SynchronousSequence<>).MakeGenericType(element), sequence, cancellationToken)!;
+    }
+
+    private sealed class SynchronousSequence<T>(IEnumerable<T> sequence, CancellationToken cancellationToken) : IEnumerable<T>
+    {
+        public IEnumerator<T> GetEnumerator()
+        {
+            foreach (T each in sequence)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                yield return each;
+            }
+        }
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
     }
 }

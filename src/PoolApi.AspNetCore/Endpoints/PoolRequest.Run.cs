@@ -225,8 +225,8 @@ internal sealed partial class PoolRequest
     /// <remarks>
     /// A lazy result may await while it is read into memory, as a query of an asynchronous provider does. The worker waits, because what the handler
     /// returned is its work: it counts as running until its end, so that the number of workers bounds it and its limit on run time applies.
-    /// The item has no synchronization context, so its continuations need no worker. Work of its own pool that it awaits may need a stand-in, as in a
-    /// handler that blocks on it.
+    /// The item has no synchronization context, so its continuations need no worker. A stand-in runs work of its own pool that it submits on the
+    /// worker. Work that it submits after its first await comes from another thread and needs a free worker.
     /// </remarks>
     public void Execute()
     {
@@ -281,7 +281,7 @@ internal sealed partial class PoolRequest
 
     /// <summary>
     /// Gives the handler the token of this run: an endpoint filter may run it again, and nobody cancels the token of the first run then. A token
-    /// that a filter has put in its place stays.
+    /// that a filter has put in its place stays, and so does one inside an argument, such as a member of an [AsParameters] type.
     /// </summary>
     private void RenewToken()
     {
@@ -301,8 +301,8 @@ internal sealed partial class PoolRequest
     /// <summary>Does the work of a lazy result on the pool too.</summary>
     private ValueTask<object?> ExecuteLazyAsync(object? result)
     {
-        if (_endpoint.Options.ExecuteResult && !_endpoint.IsAction) return BufferedResult.ExecuteAsync(Context, result, Refusing);
-        return LazyResult.IsLazy(result) ? LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction, Refusing) : ValueTask.FromResult(result);
+        if (LazyResult.IsLazy(result)) return LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction, Refusing);
+        return _endpoint.Options.ExecuteResult && !_endpoint.IsAction ? BufferedResult.ExecuteAsync(Context, result, Refusing) : ValueTask.FromResult(result);
     }
 
     /// <summary>The pool that refuses a response without room. The result of work that was accepted before has no client yet.</summary>

@@ -8,7 +8,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <summary>The response to a request whose work was refused or not finished: problem details that say what to do.</summary>
 internal sealed class Rejection : IResult
 {
-    /// <summary>The work is done: a proxy or a client that follows Retry-After would let it take effect twice.</summary>
+    /// <summary>The work has run: a proxy or a client that follows Retry-After would let it take effect twice.</summary>
     private static readonly ProblemType OverloadedAfterWork = CommonProblems.Overloaded with { Retry = ProblemRetry.Unknown };
 
     private readonly PoolContext _pool;
@@ -54,7 +54,7 @@ internal sealed class Rejection : IResult
     /// <summary>The work has run, but the budget for responses has no room for its result. No Retry-After, as for <see cref="StateUnknown"/>.</summary>
     public static Rejection ResponsesFull(PoolContext pool) => new(
         pool, OverloadedAfterWork,
-        "The work is done, but there is no room for its response: other clients have not read theirs yet. "
+        "The work has run, but there is no room for its response: other clients have not read theirs yet. "
         + "It may have taken effect: find out before you try again.");
 
     /// <summary>This client's own share is used up.</summary>

@@ -76,7 +76,7 @@ internal sealed class JobAttempt : IDisposable
         if (Interlocked.Exchange(ref _hasStarted, 1) == 0) _started(this);
     }
 
-    /// <summary>Reports the progress of the work. Cheap: only whole percents are written, at most ten times a second, and the latest in any case.</summary>
+    /// <summary>Reports the progress of the work. Cheap: only whole percents are written, at most ten times a second, and the latest too, unless the attempt ends first.</summary>
     /// <param name="progress">The progress, 0 to 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The progress is not within 0 to 1.</exception>
     public void Report(double progress)

@@ -24,8 +24,12 @@ internal sealed partial class JobDispatcher
     private Task AttemptsEndAsync() => Task.WhenAll(_attempts.Keys.Select(static attempt => attempt.Completion));
 
     /// <summary>Completes when the ends of the attempts are written that do not work any more, or never began.</summary>
-    private Task LastWritesEndAsync() =>
-        Task.WhenAll(_attempts.Keys.Where(static attempt => attempt.IsEnding || !attempt.HasStarted).Select(static attempt => attempt.Completion));
+    private async Task LastWritesEndAsync()
+    {
+        // Again, since further attempts may end meanwhile. One whose end is written is not listed any more.
+        while (_attempts.Keys.Where(static attempt => attempt.IsEnding || !attempt.HasStarted).Select(static attempt => attempt.Completion).ToArray() is { Length: > 0 } last)
+            await Task.WhenAll(last);
+    }
 
     private async Task RunAsync(JobAttempt attempt, bool goesFirst)
     {
@@ -169,7 +173,7 @@ internal sealed partial class JobDispatcher
             }
             if (_stopped.IsCancellationRequested)
             {
-                if (end is null) return; // the attempt does not count, and the job runs again after its lease
+                if (end is null) return; // no result is lost; the job runs again after its lease, and the attempt counts as lost
                 Interlocked.Increment(ref _unwritten);
                 LogLeftUnwritten(attempt.Claim.Job.Id);
                 return;

@@ -52,7 +52,7 @@ internal sealed class PoolClock
 
     public long Now => HasCoarse ? Stopwatch.GetTimestamp() : Time.GetTimestamp();
 
-    /// <summary>Never later than <see cref="Now"/>. Behind it by two ticks of the kernel, about 20 ms, unless a tick comes late.</summary>
+    /// <summary>Never later than <see cref="Now"/>, and at most two ticks of the kernel (about 20 ms) behind it, unless a tick comes late.</summary>
     public long Coarse => HasCoarse ? (Environment.TickCount64 * _ticksPerMillisecond) + _offset : Time.GetTimestamp();
 
     public long Microseconds(int count) => Time.TimestampFrequency * count / 1_000_000;

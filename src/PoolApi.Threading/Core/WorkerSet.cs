@@ -363,7 +363,7 @@ internal sealed class WorkerSet
         if (loss.Worker is null) return;
         if (loss.WasLast)
         {
-            // No worker is left, so the accepted items end now. What they await outside the pool learns it from their tokens.
+            // No worker is left, so the accepted items end now. Their tokens are cancelled first, for code that they await outside the pool.
             _core.Stop.Close();
             _core.Stop.CancelAll();
             _core.Stop.Abandon();

@@ -57,7 +57,7 @@ internal sealed class ServerUrls
                 faults.Add($"{ManagementKey} is '{Text(management)}' and {ApiKey} is '{Text(api)}'; they may be the same address, or have different ports.");
         }
         const string Protocols = KestrelSettings.Protocols;
-        if (FrameworkSettings.Value(configuration, Protocols) is "Http2" && urls.Management.Intersect(urls.Api, StringComparer.OrdinalIgnoreCase).Any())
+        if ("Http2".Equals(FrameworkSettings.Value(configuration, Protocols), StringComparison.OrdinalIgnoreCase) && urls.Management.Intersect(urls.Api, StringComparer.OrdinalIgnoreCase).Any())
             faults.Add($"{Protocols} is Http2, and {ManagementKey} is an address of {ApiKey}; probes and scrapes speak HTTP/1.1. Give the management a port of its own.");
         return urls;
 

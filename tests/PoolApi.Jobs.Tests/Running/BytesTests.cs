@@ -161,7 +161,7 @@ public class BytesTests
         Job small = (await rig.Dispatcher.AcceptAsync(WithBody(10), isWaitedFor: true, Token)).Job;
         rig.Store.After = null;
         answer.SetResult();
-        await UntilAsync(() => rig.Script.InHand == 1, "That the large one is in the pool's queue");
+        await UntilAsync(() => rig.Pool.GetSnapshot().QueueLength == 1, "That the large one is in the pool's queue");
         requests = [.. requests, .. Enumerable.Range(0, 2).Select(_ => rig.Pool.RunAsync(token => second.Pass(token), CancellationToken.None).AsTask())];
 
         first.Open();

@@ -117,10 +117,11 @@ public class ListenAddressTests
     [InlineData("http://*:5000", "http://*:5000", 1)]
     [InlineData("http://127.0.0.1:0", "http://127.0.0.1:0", 1)]
     [InlineData("http://127.0.0.1:5001;http://127.0.0.1:5000", "http://127.0.0.1:5000", 1)]
+    [InlineData("http://*:5000", "http://*:5000", 1, "http2")]
     [InlineData("http://*:5000", "http://*:5001", 0)]
-    public void HTTP2_alone_on_a_port_of_both_is_a_fault_because_every_probe_would_fail(string api, string management, int count)
+    public void HTTP2_alone_on_a_port_of_both_is_a_fault_because_every_probe_would_fail(string api, string management, int count, string protocols = "Http2")
     {
-        (_, List<string> faults) = Read(("Urls", api), ("Management:Urls", management), ("Kestrel:EndpointDefaults:Protocols", "Http2"));
+        (_, List<string> faults) = Read(("Urls", api), ("Management:Urls", management), ("Kestrel:EndpointDefaults:Protocols", protocols));
         Assert.Equal(
             Enumerable.Repeat(
                 "Kestrel:EndpointDefaults:Protocols is Http2, and Management:Urls is an address of Urls; probes and scrapes speak HTTP/1.1. Give the management a port of its own.",

@@ -292,6 +292,18 @@ public class ImageCostTests
     }
 
     [Fact]
+    public void An_image_of_indices_that_takes_no_bits_takes_no_time()
+    {
+        byte[] stream = WebpFile.CopiesThatTakeNoBits();
+        Assert.InRange(
+            MachineSpeed.SecondsOf(() =>
+            {
+                for (int n = 0; n < 20; n++) Assert.Equal(1, Vp8lStream.CountGroups(stream, 16_384, 16_384));
+            }),
+            0, 0.1);
+    }
+
+    [Fact]
     public void Of_the_pictures_in_a_frame_the_first_is_read()
     {
         byte[] image = WebpFile.FrameOfPictures(200_000);

@@ -30,12 +30,14 @@ export class Lane {
   pieces = [];
   now = null; // the piece that runs
 
-  add(piece) {
+  /** Adds a piece. While the page is paused at a time, what it shows stays. */
+  add(piece, paused = null) {
     const last = this.pieces.at(-1);
     // After a reconnect the server may send a piece again; it is kept once.
     if (last && piece.end <= last.end && piece.start <= last.start) return;
     this.pieces.push(piece);
-    if (this.pieces.length > most) this.pieces.splice(0, this.pieces.length - most);
+    const more = this.pieces.length - most;
+    if (more > 0) this.pieces.splice(paused === null ? 0 : Math.min(this.from(paused), this.pieces.length - more), more);
   }
 
   forget(at) {

@@ -145,7 +145,7 @@ class Pool {
     this.samples.push(sample);
     if (this.samples.length > 301) this.samples.splice(0, this.samples.length - 301);
     if (this.range === 300) this.#drawCharts();
-    else if (this.coarse?.length && sample.at - this.coarse.at(-1).at > 15_000) this.showCharts();
+    else if (this.coarse !== null && sample.at - (this.coarse.at(-1) ?? this.samples[0]).at > 15_000) this.showCharts();
   }
 
   update(worker) {
@@ -453,7 +453,7 @@ function take(frame) {
       pool.lane(p.worker).add({
         start: p.start, end: p.start + p.ms, kind: p.kind, outcome: p.outcome, queue: p.queuedMs ?? null, run: p.ms, trace: p.trace ?? null,
         count: p.count ?? 1, busy: p.busy ?? 1, flag: p.flag ?? null, runs: false,
-      });
+      }, view.paused);
     }
     for (const worker of told.workers ?? []) pool.update(worker);
     for (const sample of told.samples ?? []) pool.take(sample);

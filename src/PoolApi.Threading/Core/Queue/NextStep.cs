@@ -7,7 +7,7 @@ internal enum NextStep
     Spin,
     Sleep,
 
-    /// <summary>It asks again, when it has run code of callers that it owes.</summary>
+    /// <summary>It notifies callers or records measurements, and calls <c>Next</c> again.</summary>
     Again,
 
     Exit,

@@ -71,6 +71,21 @@ internal static class WebpFile
         }
     }
 
+    /// <summary>
+    /// The beginning of a lossless stream whose image of indices, for a picture of any size, has some fifteen bytes: its only green symbol is a copy of
+    /// one pixel, which takes no bits.
+    /// </summary>
+    public static byte[] CopiesThatTakeNoBits()
+    {
+        // No transform, no cache, groups in blocks of 4 × 4, and no cache in the image of indices.
+        var bits = new BitWriter().Write(0, 1).Write(0, 1).Write(1, 1).Write(0, 3).Write(0, 1);
+        // The lengths of the green code: 256 zeros (138 and 118), a 1, and 23 zeros. Code 0 is the length 1, code 1 a run of zeros.
+        bits.Write(0, 1).Write(0, 4).Write(0, 3).Write(1, 3).Write(0, 3).Write(1, 3).Write(0, 1);
+        bits.Write(1, 1).Write(127, 7).Write(1, 1).Write(107, 7).Write(0, 1).Write(1, 1).Write(12, 7);
+        for (int n = 0; n < 4; n++) bits.Write(1, 4); // red, blue, alpha and distance are 0
+        return [.. bits.ToArray(), .. new byte[8]];
+    }
+
     /// <summary>A lossy picture with packed alpha of so many groups.</summary>
     public static byte[] WithAlphaGroups(byte[] still, int width, int height, int groups) => Riff(new ByteWriter(false).Text("WEBP")
         .Raw(Chunk("VP8X", new ByteWriter(false).U32(Alpha).U24(width - 1).U24(height - 1).ToArray()))
