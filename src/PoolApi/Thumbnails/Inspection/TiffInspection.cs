@@ -160,7 +160,7 @@ internal static class TiffInspection
             return new DecodeCost(
                 seconds,
                 bytes,
-                double.IsInfinity(referred.Seconds) ? "strips or tiles that overlap, or a WebP among them that is incomplete or has unusual chunks" : FormattableString.Invariant(
+                double.IsInfinity(referred.Seconds) && _compression == WebpCompression ? "strips or tiles that overlap, or a WebP among them that is incomplete or has unusual chunks" : FormattableString.Invariant(
                     $"{across * down:0} {(tiled ? "tiles" : "strips")} of {DecodeCost.Megapixels(segmentWidth * segmentHeight)}, which refer to {referred.Length / 1e6:0.#} MB"),
                 _width * _height);
         }
