@@ -61,24 +61,42 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
         await using var database = new Database($"{bouncer.ConnectionString};Maximum Pool Size=10", PostgresTests.Patient);
         using var gate = new SemaphoreSlim(0);
         int held = 0;
-        Task<bool>[] holders = [.. Enumerable.Range(0, 5).Select(_ => database.RunAsync(
-            async _ =>
-            {
-                Interlocked.Increment(ref held);
-                await gate.WaitAsync(Token);
-                return true;
-            },
-            mayRepeat: false, Token))];
+        Task[] holders = [.. Enumerable.Range(0, 5).Select(_ => HoldAsync())];
         await UntilAsync(() => Volatile.Read(ref held) == 5, "That all sessions are in use");
+        long before = database.Interruptions; // an opening that a busy machine made too slow is one
 
         for (int i = 0; i < 2; i++)
             await Assert.ThrowsAsync<JobStoreUnavailableException>(() => database.RunAsync(static _ => Task.FromResult(true), mayRepeat: true, Token)).Patiently();
 
-        Assert.Equal(0, database.Interruptions);
+        Assert.Equal(before, database.Interruptions);
         gate.Release(holders.Length);
         await Task.WhenAll(holders).Patiently();
         // The sessions are still in the pool.
         Assert.True(await database.RunAsync(static _ => Task.FromResult(true), mayRepeat: true, Token).Patiently());
+
+        // Opens a session and keeps it. The pooler may still count a client that has left, so a refused opening is repeated.
+        async Task HoldAsync()
+        {
+            while (true)
+            {
+                try
+                {
+                    await database.RunAsync(
+                        async _ =>
+                        {
+                            Interlocked.Increment(ref held);
+                            await gate.WaitAsync(Token);
+                            return true;
+                        },
+                        mayRepeat: false, Token);
+                    return;
+                }
+                catch (JobStoreUnavailableException) when (Volatile.Read(ref held) < 5)
+                {
+                    await Task.Delay(20, Token); // the pooler gives no signal
+                }
+            }
+        }
     }
 
     /// <summary>A PgBouncer of its own before the tests' PostgreSQL.</summary>
