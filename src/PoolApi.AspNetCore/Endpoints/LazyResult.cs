@@ -90,24 +90,25 @@ internal static class LazyResult
     private static bool IsCollection(Type type) =>
         GenericInterface.Find(type, typeof(ICollection<>)) is not null || GenericInterface.Find(type, typeof(IReadOnlyCollection<>)) is not null;
 
+    /// <summary>The type of the elements; <see langword="null"/> if the sequence has no generic interface.</summary>
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called for MVC, which needs reflection itself, or where JSON has it.")]
+    private static Type? ElementOf(IEnumerable sequence) => GenericInterface.Find(sequence.GetType(), typeof(IEnumerable<>))?.GetGenericArguments()[0];
+
     /// <summary>Creates a list of the sequence's own element type, because formatters use it.</summary>
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "MVC only, which needs reflection itself.")]
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "MVC only, which needs dynamic code itself.")]
     private static IList ToList(IEnumerable sequence)
     {
-        Type element = GenericInterface.Find(sequence.GetType(), typeof(IEnumerable<>))?.GetGenericArguments()[0] ?? typeof(object);
+        Type element = ElementOf(sequence) ?? typeof(object);
         var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(element))!;
         foreach (object? each in sequence) list.Add(each);
         return list;
     }
 
     /// <summary>Hides the asynchronous enumerator. A list would have every element in memory before a byte of the response is counted.</summary>
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called only where JSON has reflection.")]
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Called only where there is dynamic code.")]
     private static object Synchronous(IEnumerable sequence, CancellationToken cancellationToken)
     {
-        Type? element = GenericInterface.Find(sequence.GetType(), typeof(IEnumerable<>))?.GetGenericArguments()[0];
-        return element is null
+        return ElementOf(sequence) is not { } element
             ? new SynchronousSequence<object?>(sequence.Cast<object?>(), cancellationToken)
             : Activator.CreateInstance(typeof(SynchronousSequence<>).MakeGenericType(element), sequence, cancellationToken)!;
     }

@@ -285,10 +285,10 @@ internal sealed partial class PoolRequest
     /// </summary>
     private void RenewToken()
     {
-        if (_boundToken == default || _invocation is null) return;
+        if (_boundToken == default) return;
         CancellationToken now = _item.CancellationToken;
         if (now == _boundToken) return;
-        IList<object?> arguments = _invocation.Arguments;
+        IList<object?> arguments = _invocation!.Arguments;
         for (int i = 0; i < arguments.Count; i++)
         {
             if (arguments[i] is CancellationToken token && token == _boundToken) arguments[i] = now;

@@ -101,7 +101,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     {
         bool http2 = environment?.GetValueOrDefault(ProtocolsVariable) == "Http2";
         var api = new Endpoint(FreePorts.Next(), http2);
-        var management = new Endpoint(onePort ? api.Port : FreePorts.Next(), http2 && onePort);
+        var management = new Endpoint(onePort ? api.Port : FreePorts.Next());
         return await LaunchAsync(form, api, management, environment, settings, wrapper);
     }
 
