@@ -22,6 +22,7 @@ public sealed partial class LogTableTests
         Assert.All(Events, static declared =>
         {
             (string id, string level, string text) = Read(declared.Declaration);
+            Assert.NotEqual("", id);
             string row = Assert.Single(Rows, row => Text(row) == text);
             string[] cells = row.Split('|', StringSplitOptions.TrimEntries);
             Assert.EndsWith(id, cells[1], StringComparison.Ordinal);

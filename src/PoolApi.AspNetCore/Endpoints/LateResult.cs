@@ -43,6 +43,6 @@ internal static partial class LateResult
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The result that the handler of {Endpoint} returned after its limit could not be disposed of")]
+    [LoggerMessage(17, LogLevel.Error, "The result that the handler of {Endpoint} returned after its limit could not be disposed of")]
     private static partial void Failed(ILogger logger, Exception exception, string? endpoint);
 }
