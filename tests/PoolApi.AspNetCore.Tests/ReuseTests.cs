@@ -2,8 +2,10 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Filters;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
@@ -75,6 +77,29 @@ public sealed class ReuseTests
         }));
     }
 
+    [Theory]
+    [InlineData("/reading/bound")]
+    [InlineData("/reading/filter")]
+    [InlineData("/reading/action")]
+    public async Task A_token_that_is_read_before_a_reused_object_runs_is_that_of_the_run(string path)
+    {
+        await using TestApp app = await StartAsync(kestrel: true);
+        var seen = app.App.Services.GetRequiredService<Seen>();
+        Assert.Same(await SeenAsync(app, path), await SeenAsync(app, path));
+        PoolRequest reused = await SeenAsync(app, path);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync($"GET {path}?read HTTP/1.1\r\nHost: x\r\n\r\n");
+        await seen.Waits.Task.Patiently();
+        Assert.Same(reused, seen.Request);
+
+        client.Reset();
+
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Cancelled] == 1, "the run is cancelled");
+        Assert.Equal(0, app.Pool.GetSnapshot().Counts[WorkOutcome.Failed]);
+        await seen.Over.WaitAsync(TestApp.Token);
+        Assert.NotSame(reused, await SeenAsync(app, path)); // the token's callbacks may refer to it
+    }
+
     private static async Task<PoolRequest> SeenAsync(TestApp app, string path)
     {
         var seen = app.App.Services.GetRequiredService<Seen>();
@@ -84,7 +109,7 @@ public sealed class ReuseTests
         return Assert.IsType<PoolRequest>(seen.Request);
     }
 
-    private static Task<TestApp> StartAsync() => TestApp.StartAsync(
+    private static Task<TestApp> StartAsync(bool kestrel = false) => TestApp.StartAsync(
         static app =>
         {
             var seen = app.Services.GetRequiredService<Seen>();
@@ -113,12 +138,49 @@ public sealed class ReuseTests
             app.MapGet("/limited", static (HttpContext context) => See(context)).RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMinutes(1));
             app.MapGet("/stream", static IResult (HttpContext context) => TypedResults.Stream(new MemoryStream([1]), See(context))).RunOnPool();
             app.MapGet("/cached", static (HttpContext context) => See(context)).CacheOutput(static p => p.VaryByValue(static _ => new("n", Guid.NewGuid().ToString()))).RunOnPool();
+            app.MapGet("/reading/bound", static (HttpContext context, Reading _) => Wait(context)).RunOnPool();
+            app.MapGet("/reading/filter", static (HttpContext context) => Wait(context))
+                .AddEndpointFilter(static (invocation, next) =>
+                {
+                    Read(invocation.HttpContext);
+                    return next(invocation);
+                })
+                .RunOnPool();
+            app.MapControllers();
         },
         configure: static builder =>
         {
             builder.Services.AddSingleton<Seen>();
             builder.Services.AddOutputCache();
-        });
+            builder.Services.AddControllers().AddApplicationPart(typeof(ReuseTests).Assembly);
+        },
+        kestrel: kestrel);
+
+    /// <summary>Reads the work's token, as binding or a filter may do for some requests only.</summary>
+    internal static void Read(HttpContext context)
+    {
+        if (context.Request.Query.ContainsKey("read")) context.Items["token"] = context.RequestAborted;
+    }
+
+    /// <summary>Waits for the cancellation of the token that was read before.</summary>
+    internal static string Wait(HttpContext context)
+    {
+        string seen = See(context);
+        if (context.Items["token"] is not CancellationToken token) return seen;
+        context.RequestServices.GetRequiredService<Seen>().Waits.SetResult();
+        token.WaitHandle.WaitOne(Patience.Long);
+        token.ThrowIfCancellationRequested();
+        return "never";
+    }
+
+    private sealed record Reading
+    {
+        public static ValueTask<Reading?> BindAsync(HttpContext context)
+        {
+            Read(context);
+            return ValueTask.FromResult<Reading?>(new());
+        }
+    }
 
     private static string See(HttpContext context)
     {
@@ -130,7 +192,30 @@ public sealed class ReuseTests
     {
         public PoolRequest? Request { get; set; }
 
+        /// <summary>Completes when a handler waits for its token.</summary>
+        public TaskCompletionSource Waits { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
         /// <summary>Released when a request has passed all of the app.</summary>
         public SemaphoreSlim Over { get; } = new(0);
+    }
+}
+
+/// <summary>An action whose filter reads the work's token for some requests.</summary>
+[Route("reading/action")]
+public sealed class ReadingController : ControllerBase
+{
+    [HttpGet]
+    [RunOnPool]
+    [Reads]
+    public string Get() => ReuseTests.Wait(HttpContext);
+
+    [AttributeUsage(AttributeTargets.Method)]
+    private sealed class ReadsAttribute : Attribute, IAsyncActionFilter
+    {
+        public Task OnActionExecutionAsync(ActionExecutingContext context, ActionExecutionDelegate next)
+        {
+            ReuseTests.Read(context.HttpContext);
+            return next();
+        }
     }
 }

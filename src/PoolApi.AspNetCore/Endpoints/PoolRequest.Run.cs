@@ -141,6 +141,7 @@ internal sealed partial class PoolRequest
     private void Prepare(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
     {
         _ended.Reset();
+        _isReused = false; // the submission resets the item
         // The framework binds once, before the filters, and a second run of the item has another token.
         if (_boundToken == default && _isReferenced) _boundToken = _item.CancellationToken;
         _longResponse?.End(); // of an earlier run, whose result an endpoint filter has dropped
@@ -280,15 +281,16 @@ internal sealed partial class PoolRequest
     }
 
     /// <summary>
-    /// Gives the handler the token of this run: an endpoint filter may run it again, and nobody cancels the token of the first run then. A token
-    /// that a filter has put in its place stays, and so does one inside an argument, such as a member of an [AsParameters] type.
+    /// Replaces the bound token among the handler's arguments by that of this run: an endpoint filter may run the handler again, each submission has a
+    /// token of its own, and the framework binds once. A token that a filter has put in its place stays, and so does one inside an argument, such as a
+    /// member of an [AsParameters] type.
     /// </summary>
     private void RenewToken()
     {
-        if (_boundToken == default) return;
+        if (_boundToken == default || _invocation is null) return; // MVC passes no arguments
         CancellationToken now = _item.CancellationToken;
         if (now == _boundToken) return;
-        IList<object?> arguments = _invocation!.Arguments;
+        IList<object?> arguments = _invocation.Arguments;
         for (int i = 0; i < arguments.Count; i++)
         {
             if (arguments[i] is CancellationToken token && token == _boundToken) arguments[i] = now;

@@ -41,7 +41,8 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private static readonly PoolRequest Over = new() { _hasStarted = true };
 
     private readonly PoolEndpoint _endpoint;
-    private readonly PoolWorkItem _item;
+    private PoolWorkItem _item;
+    private bool _isReused; // the item has ended for an earlier request and was not submitted since
     private IAcceptedWorkFeature? _accepted; // not null: the work was accepted before
     private RequestLifetime _lifetime = null!; // as Context, from Of to Finish
     private CancellationTokenRegistration _cancelRegistration;
@@ -75,7 +76,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private PoolRequest(PoolEndpoint endpoint)
     {
         _endpoint = endpoint;
-        _item = endpoint.IsSynchronous ? new SynchronousHandlerItem(this) : new AsynchronousHandlerItem(this);
+        _item = NewItem();
     }
 
     private PoolRequest() => (_endpoint, _item) = (null!, null!);
@@ -105,6 +106,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         get
         {
             _isReferenced = true; // by callbacks that are registered with the token
+            if (_isReused) ReplaceItem();
             return _item.CancellationToken;
         }
     }
@@ -142,6 +144,19 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
 
     /// <summary>Creates the cache of ended requests for an endpoint.</summary>
     public static ObjectPool<PoolRequest> NewCache(PoolEndpoint endpoint) => new DefaultObjectPool<PoolRequest>(new Reuse(endpoint), MostKept);
+
+    private PoolWorkItem NewItem() => _endpoint.IsSynchronous ? new SynchronousHandlerItem(this) : new AsynchronousHandlerItem(this);
+
+    /// <summary>
+    /// Replaces an item that has ended, because its token is read before it is submitted again, as by binding: the submission of an ended item has
+    /// another token, and nobody cancels the earlier one then.
+    /// </summary>
+    private void ReplaceItem()
+    {
+        _isReused = false;
+        Interlocked.Exchange(ref _item, NewItem()); // a full fence: either the callback of the client's token sees the item, or this thread the cancellation
+        if (_lifetime.Outer.IsCancellationRequested) Cancel();
+    }
 
     /// <summary>Returns a reused object or a new one.</summary>
     private static PoolRequest Of(PoolEndpoint endpoint, HttpContext context, QuotaLease? quota, IAcceptedWorkFeature? accepted)
@@ -291,7 +306,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         Context.Features.Set(Over);
         (Context, _lifetime, _cancelRegistration, _body, TraceId) = (null!, null!, default, null, default);
         (_next, _invocation, _flow, _result, _error) = (null, null, null, null, null);
-        (_hasStarted, _isAnswering, _isOver, _outcome) = (false, false, false, null);
+        (_hasStarted, _isAnswering, _isOver, _outcome, _isReused) = (false, false, false, null, true);
         _ended.Reset();
         _endpoint.RequestCache!.Return(this);
     }
