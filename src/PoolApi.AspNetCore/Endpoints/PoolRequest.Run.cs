@@ -142,6 +142,7 @@ internal sealed partial class PoolRequest
     {
         _ended.Reset();
         _isReused = false; // the submission resets the item
+        if (_accepted is not null) _lifetime.IsResultWhole = false; // of an earlier run
         // The framework binds once, before the filters, and a second run of the item has another token.
         if (_boundToken == default && _isReferenced) _boundToken = _item.CancellationToken;
         _longResponse?.End(); // of an earlier run, whose result an endpoint filter has dropped
@@ -370,7 +371,9 @@ internal sealed partial class PoolRequest
         {
             case WorkOutcome.Completed:
                 SetServerTiming();
-                return Answer();
+                object? result = Answer();
+                if (_accepted is not null && _longResponse is not { IsStream: true }) _lifetime.IsResultWhole = true;
+                return result;
             case WorkOutcome.Failed:
                 SetServerTiming();
                 // A handler without a token of its own may notice the cancellation in another way.

@@ -10,7 +10,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <remarks>
 /// <code>
 ///   outside the pool:  the token that middleware has set, or else the server's
-///   in the pool:       the token that was set since, or else the work's own; when only a short response is left, as outside
+///   in the pool:       the token that was set since, or else the work's own; when only a short response is left, as outside,
+///                      and for work that was accepted before, none
 /// </code>
 /// One for each request, created before any other middleware runs. Used by the request's own flow only, except <see cref="TryTakeFinish"/> and
 /// <see cref="StopCounting"/>.
@@ -29,9 +30,15 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenR
     /// <summary>The token that the middleware around the pool sees, and that cancels the work.</summary>
     public CancellationToken Outer => (_request is null ? _set : _setBefore) ?? Departure;
 
+    /// <summary>
+    /// Work that was accepted before has completed, and its whole result is kept, also if it was cancelled meanwhile: no token is visible then. The
+    /// framework would end a JSON response silently at a cancelled one, and abort a response of bytes.
+    /// </summary>
+    public bool IsResultWhole { get; set; }
+
     CancellationToken IHttpRequestLifetimeFeature.RequestAborted
     {
-        get => _set ?? _request?.WorkToken ?? Outer;
+        get => _set ?? (IsResultWhole ? CancellationToken.None : _request?.WorkToken ?? Outer);
         set => _set = value;
     }
 

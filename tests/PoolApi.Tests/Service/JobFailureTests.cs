@@ -121,6 +121,42 @@ public class JobFailureTests
         }
     }
 
+    [Theory]
+    [InlineData("/v1/list")]
+    [InlineData("/v1/bytes")]
+    [InlineData("/v1/executed")]
+    public async Task Work_that_ignores_its_cancellation_has_its_whole_result(string path)
+    {
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using StorableApp app = await StorableApp.StartAsync(app =>
+        {
+            app.MapPost("/v1/list", (HttpContext context) => Numbers(context)).AllowJobs().RunOnPool();
+            app.MapPost("/v1/bytes", (HttpContext context) => TypedResults.Bytes(System.Text.Encoding.UTF8.GetBytes($"[{string.Join(',', Numbers(context))}]")))
+                .AllowJobs().RunOnPool();
+            app.MapPost("/v1/executed", (HttpContext context) => Numbers(context)).AllowJobs().RunOnPool(configure: static o => o.ExecuteResult = true);
+        });
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Headers = { { "Prefer", "respond-async" } } };
+        using HttpResponseMessage accepted = await app.Client.SendAsync(request, ServiceApp.Token);
+        var location = new Uri(accepted.RequestMessage!.RequestUri!, accepted.Headers.Location!);
+        await begun.Task.Patiently();
+
+        using HttpResponseMessage cancelled = await app.Client.DeleteAsync(location, ServiceApp.Token);
+
+        Assert.Equal(202, (int)cancelled.StatusCode);
+        using var waiting = new HttpRequestMessage(HttpMethod.Get, location) { Headers = { { "Prefer", "wait=60" } } };
+        using HttpResponseMessage ended = await app.Client.SendAsync(waiting, ServiceApp.Token);
+        Assert.Equal("succeeded", (string?)JsonNode.Parse(await ended.Content.ReadAsStringAsync(ServiceApp.Token))!["state"]);
+        JsonNode result = JsonNode.Parse(await app.Client.GetStringAsync(new Uri($"{location}/result"), ServiceApp.Token))!;
+        Assert.Equal(20_000, result.AsArray().Count);
+
+        List<int> Numbers(HttpContext context)
+        {
+            begun.TrySetResult();
+            context.RequestAborted.WaitHandle.WaitOne(Patience.Long); // and goes on
+            return [.. Enumerable.Range(0, 20_000)];
+        }
+    }
+
     [Fact]
     public async Task An_attempt_that_runs_too_long_has_failed_although_its_code_still_runs_and_is_tried_again()
     {
