@@ -133,6 +133,35 @@ public class ShutdownTests
         await AdmissionTests.AssertProblem(unknown, "state-unknown");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Work_that_is_left_behind_while_its_result_is_read_into_memory_is_answered_too(bool isHandler)
+    {
+        using var gate = new Gate();
+        async Task Write(HttpContext context)
+        {
+            await context.Response.WriteAsync("early ", TestApp.Token);
+            await context.Response.WriteAsync(gate.Pass(CancellationToken.None), TestApp.Token);
+        }
+
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                IEndpointConventionBuilder route = isHandler ? app.MapGet("/", () => new Written(Write)) : app.MapGet("/", (RequestDelegate)Write);
+                route.RunOnPool(configure: static o => o.ExecuteResult = true);
+            },
+            new() { ["Shutdown:Drain"] = "00:00:00", ["Shutdown:Cancel"] = "00:00:00" });
+        Task<HttpResponseMessage> running = app.Client.GetAsync(Root, HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
+        await gate.NextArrivalAsync();
+
+        await app.App.StopAsync(TestApp.Token);
+
+        using HttpResponseMessage unknown = await running;
+        gate.Open();
+        await AdmissionTests.AssertProblem(unknown, "state-unknown");
+    }
+
     [Fact]
     public async Task The_probes_tell_the_states_apart()
     {
@@ -392,6 +421,11 @@ public class ShutdownTests
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
         public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
+    private sealed class Written(RequestDelegate write) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext) => write(httpContext);
     }
 }
 

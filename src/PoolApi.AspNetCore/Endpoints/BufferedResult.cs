@@ -27,15 +27,39 @@ internal sealed class BufferedResult : IResult, IDisposable
     public static async ValueTask<object?> ExecuteAsync(HttpContext context, object? result, PoolContext? pool)
     {
         if (result is null || ReferenceEquals(result, Results.Empty)) return result;
-        return await ExecuteAsync(context, context => WriteAsync(context, result), pool);
+        using var body = new ResponseBuffer(context, pool?.Responses);
+        // A context of its own: a filter that has given the handler up writes to the request's context meanwhile.
+        _ = (context.RequestServices, context.Items); // created at the first read, in the context that is read
+        HttpContext own = WithBody(context, new StreamResponseBodyFeature(body));
+        return await FillAsync(body, own, context => WriteAsync(context, result), pool);
     }
 
-    /// <summary>The same for code that writes a response itself.</summary>
+    /// <summary>The same for code that writes a response itself. It may be any code, so it has the request's own context.</summary>
     public static async ValueTask<object?> ExecuteAsync(HttpContext context, RequestDelegate write, PoolContext? pool)
     {
         using var body = new ResponseBuffer(context, pool?.Responses);
         IHttpResponseBodyFeature response = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
+        _ = context.RequestServices; // created at the first read, which is not safe from two flows
+        context.Features.Set(new ServerBody(response));
         context.Features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(body));
+        try
+        {
+            return await FillAsync(body, context, write, pool);
+        }
+        finally
+        {
+            context.Features.Set(response);
+            context.Features.Set<ServerBody>(null);
+        }
+    }
+
+    /// <summary>The context in which a response reaches the client, also while a worker executes the request into memory.</summary>
+    /// <param name="context">The request. The worker may still use it.</param>
+    public static HttpContext Unbuffered(HttpContext context) =>
+        context.Features.Get<ServerBody>() is { } server ? WithBody(context, server.Body) : context;
+
+    private static async ValueTask<object?> FillAsync(ResponseBuffer body, HttpContext context, RequestDelegate write, PoolContext? pool)
+    {
         try
         {
             await write(context);
@@ -47,10 +71,13 @@ internal sealed class BufferedResult : IResult, IDisposable
         {
             return Rejection.ResponsesFull(pool!);
         }
-        finally
-        {
-            context.Features.Set(response);
-        }
+    }
+
+    private static DefaultHttpContext WithBody(HttpContext context, IHttpResponseBodyFeature body)
+    {
+        var features = new FeatureCollection(context.Features);
+        features.Set(body);
+        return new DefaultHttpContext(features);
     }
 
     public async Task ExecuteAsync(HttpContext httpContext)
@@ -80,4 +107,7 @@ internal sealed class BufferedResult : IResult, IDisposable
                 return context.Response.WriteAsJsonAsync(result, (System.Text.Json.Serialization.Metadata.JsonTypeInfo<object>)json.GetTypeInfo(typeof(object)));
         }
     }
+
+    /// <summary>The body of the server's response, while that of the context is in memory.</summary>
+    private sealed record ServerBody(IHttpResponseBodyFeature Body);
 }

@@ -34,8 +34,9 @@ internal sealed partial class PoolRequest
             }
             else if (_response is null && !Context.Response.HasStarted)
             {
-                await write(Context);
-                await Context.Response.CompleteAsync();
+                HttpContext context = BufferedResult.Unbuffered(Context);
+                await write(context);
+                await context.Response.CompleteAsync();
             }
             else
             {
