@@ -1,6 +1,7 @@
 using System.Net;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Tests.Support;
 using PoolApi.Threading;
@@ -130,8 +131,63 @@ public class AnswerTests
         }
     }
 
+    [Theory]
+    [InlineData("/sequence")]
+    [InlineData("/query")]
+    [InlineData("/typed")]
+    [InlineData("/rows/value")]
+    [InlineData("/rows/object")]
+    [InlineData("/rows/json")]
+    public async Task A_sequence_is_read_no_further_when_its_client_has_left(string path)
+    {
+        var source = new RowSource();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/sequence", (HttpContext context) => source.Rows(context.RequestAborted)).RunOnPool();
+                app.MapGet("/query", (HttpContext context) => new Query(source.Rows(context.RequestAborted))).RunOnPool();
+                app.MapGet("/typed", (HttpContext context) => TypedResults.Ok(source.Rows(context.RequestAborted))).RunOnPool();
+                app.MapControllers();
+            },
+            configure: builder =>
+            {
+                builder.Services.AddSingleton(source);
+                builder.Services.AddControllers().AddApplicationPart(typeof(RowsController).Assembly);
+            },
+            kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        await source.Begun.Task.Patiently();
+
+        client.Reset();
+
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Cancelled] == 1, "it is cancelled");
+        Assert.InRange(source.ReadLater, 0, 2);
+    }
+
+    /// <summary>Rows of a client that leaves after the first one. Reading them does not look at the token.</summary>
+    internal sealed class RowSource
+    {
+        public TaskCompletionSource Begun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public int ReadLater { get; private set; }
+
+        public IEnumerable<string> Rows(CancellationToken cancellation)
+        {
+            var row = new string('x', 64 * 1024);
+            yield return row;
+            Begun.TrySetResult();
+            cancellation.WaitHandle.WaitOne(Patience.Long);
+            for (int i = 0; i < 30; i++)
+            {
+                ReadLater++;
+                yield return row;
+            }
+        }
+    }
+
     /// <summary>As a query of Entity Framework: both a sequence and an asynchronous one.</summary>
-    private sealed class Query(IEnumerable<string> rows) : IEnumerable<string>, IAsyncEnumerable<string>
+    internal sealed class Query(IEnumerable<string> rows) : IEnumerable<string>, IAsyncEnumerable<string>
     {
         public IEnumerator<string> GetEnumerator() => rows.GetEnumerator();
 
@@ -190,4 +246,23 @@ public class AnswerTests
         feature.Release();
         return new WeakReference(bytes.Array);
     }
+}
+
+/// <summary>Actions that return sequences.</summary>
+[Route("rows")]
+public sealed class RowsController : ControllerBase
+{
+    private IEnumerable<string> Rows => HttpContext.RequestServices.GetRequiredService<AnswerTests.RowSource>().Rows(HttpContext.RequestAborted);
+
+    [HttpGet("value")]
+    [RunOnPool]
+    public IEnumerable<string> Value() => Rows;
+
+    [HttpGet("object")]
+    [RunOnPool]
+    public IActionResult Wrapped() => Ok(Rows);
+
+    [HttpGet("json")]
+    [RunOnPool]
+    public IActionResult Json() => new JsonResult(Rows);
 }

@@ -162,6 +162,42 @@ public class ShutdownTests
         await AdmissionTests.AssertProblem(unknown, "state-unknown");
     }
 
+    [Theory]
+    [InlineData("/sequence")]
+    [InlineData("/query")]
+    [InlineData("/typed")]
+    [InlineData("/delegate")]
+    public async Task A_result_that_is_cancelled_while_it_is_read_into_memory_is_not_sent(string path)
+    {
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/sequence", (HttpContext context) => Rows(context.RequestAborted)).RunOnPool();
+                app.MapGet("/query", (HttpContext context) => new AnswerTests.Query(Rows(context.RequestAborted))).RunOnPool();
+                app.MapGet("/typed", (HttpContext context) => TypedResults.Ok(Rows(context.RequestAborted))).RunOnPool();
+                app.MapGet("/delegate", (RequestDelegate)(context => context.Response.WriteAsJsonAsync(Rows(context.RequestAborted))))
+                    .RunOnPool(configure: static o => o.ExecuteResult = true);
+            },
+            new() { ["Shutdown:Drain"] = "00:00:00.050" });
+        Task<HttpResponseMessage> running = app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+        await begun.Task.Patiently();
+
+        await app.App.StopAsync(TestApp.Token);
+
+        using HttpResponseMessage unknown = await running;
+        await AdmissionTests.AssertProblem(unknown, "state-unknown");
+
+        IEnumerable<string> Rows(CancellationToken cancellation)
+        {
+            yield return new string('x', 64 * 1024);
+            begun.TrySetResult();
+            cancellation.WaitHandle.WaitOne(Patience.Long);
+            cancellation.ThrowIfCancellationRequested();
+            yield return "more";
+        }
+    }
+
     [Fact]
     public async Task The_probes_tell_the_states_apart()
     {

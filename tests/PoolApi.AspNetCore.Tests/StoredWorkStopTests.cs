@@ -70,6 +70,32 @@ public sealed class StoredWorkStopTests
     }
 
     [Fact]
+    public async Task A_result_that_is_cut_off_while_it_is_read_into_memory_is_no_result()
+    {
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", (HttpContext context) => Rows(context.RequestAborted)).RunOnPool(),
+            new() { ["Shutdown:Drain"] = "00:00:00.050" });
+        var work = new Work(CancellationToken.None);
+        Task attempt = RunAsync(app, work);
+        await begun.Task.Patiently();
+
+        await app.App.StopAsync(TestApp.Token);
+        await attempt;
+
+        Assert.Equal([WorkOutcome.Cancelled], work.Outcomes);
+
+        IEnumerable<int> Rows(CancellationToken cancellation)
+        {
+            yield return 1;
+            begun.TrySetResult();
+            cancellation.WaitHandle.WaitOne(Patience.Long);
+            cancellation.ThrowIfCancellationRequested();
+            yield return 2;
+        }
+    }
+
+    [Fact]
     public async Task What_an_endpoint_filter_answers_is_neither_refused_nor_ended()
     {
         await using TestApp app = await TestApp.StartAsync(static app => app.MapGet("/", static () => "done")

@@ -27,24 +27,27 @@ internal sealed class BufferedResult : IResult, IDisposable
     public static async ValueTask<object?> ExecuteAsync(HttpContext context, object? result, PoolContext? pool)
     {
         if (result is null || ReferenceEquals(result, Results.Empty)) return result;
-        using var body = new ResponseBuffer(context, pool?.Responses);
+        // A result that executes itself may end silently when it is cancelled, as the framework's JSON does. A value that is written here does not.
+        CancellationToken cancellation = result is IResult executable && !StreamedResult.IsShort(executable) ? context.RequestAborted : CancellationToken.None;
+        using var body = new ResponseBuffer(context, pool?.Responses, cancellation);
         // A context of its own: a filter that has given the handler up writes to the request's context meanwhile.
         _ = (context.RequestServices, context.Items); // created at the first read, in the context that is read
         HttpContext own = WithBody(context, new StreamResponseBodyFeature(body));
-        return await FillAsync(body, own, context => WriteAsync(context, result), pool);
+        return await FillAsync(body, own, context => WriteAsync(context, result, isCutSilently: false), pool, cancellation);
     }
 
     /// <summary>The same for code that writes a response itself. It may be any code, so it has the request's own context.</summary>
     public static async ValueTask<object?> ExecuteAsync(HttpContext context, RequestDelegate write, PoolContext? pool)
     {
-        using var body = new ResponseBuffer(context, pool?.Responses);
+        CancellationToken cancellation = context.RequestAborted;
+        using var body = new ResponseBuffer(context, pool?.Responses, cancellation);
         IHttpResponseBodyFeature response = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
         _ = context.RequestServices; // created at the first read, which is not safe from two flows
         context.Features.Set(new ServerBody(response));
         context.Features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(body));
         try
         {
-            return await FillAsync(body, context, write, pool);
+            return await FillAsync(body, context, write, pool, cancellation);
         }
         finally
         {
@@ -58,12 +61,14 @@ internal sealed class BufferedResult : IResult, IDisposable
     public static HttpContext Unbuffered(HttpContext context) =>
         context.Features.Get<ServerBody>() is { } server ? WithBody(context, server.Body) : context;
 
-    private static async ValueTask<object?> FillAsync(ResponseBuffer body, HttpContext context, RequestDelegate write, PoolContext? pool)
+    private static async ValueTask<object?> FillAsync(
+        ResponseBuffer body, HttpContext context, RequestDelegate write, PoolContext? pool, CancellationToken cancellation)
     {
         try
         {
             await write(context);
-            await context.Response.BodyWriter.FlushAsync();
+            cancellation.ThrowIfCancellationRequested(); // the body may be cut
+            await context.Response.BodyWriter.FlushAsync(cancellation);
             // Code of the app may have caught the exception of a write.
             return body.IsFull ? Rejection.ResponsesFull(pool!) : new BufferedResult(body);
         }
@@ -92,8 +97,11 @@ internal sealed class BufferedResult : IResult, IDisposable
     /// <summary>Gives the bytes back if no response uses the result. Else they are given back when it is sent, or at the request's end.</summary>
     public void Dispose() => _reservation?.Dispose();
 
-    /// <summary>Writes it as the framework would.</summary>
-    public static Task WriteAsync(HttpContext context, object result)
+    /// <summary>Writes a result as the framework would.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="result">The result.</param>
+    /// <param name="isCutSilently">Whether JSON of a value ends without an exception when it is cancelled, as the framework's does.</param>
+    public static Task WriteAsync(HttpContext context, object result, bool isCutSilently = true)
     {
         switch (result)
         {
@@ -104,7 +112,8 @@ internal sealed class BufferedResult : IResult, IDisposable
                 return context.Response.WriteAsync(text);
             default:
                 var json = context.RequestServices.GetRequiredService<IOptions<JsonOptions>>().Value.SerializerOptions;
-                return context.Response.WriteAsJsonAsync(result, (System.Text.Json.Serialization.Metadata.JsonTypeInfo<object>)json.GetTypeInfo(typeof(object)));
+                var type = (System.Text.Json.Serialization.Metadata.JsonTypeInfo<object>)json.GetTypeInfo(typeof(object));
+                return context.Response.WriteAsJsonAsync(result, type, cancellationToken: isCutSilently ? CancellationToken.None : context.RequestAborted);
         }
     }
 

@@ -36,7 +36,8 @@ internal static class LazyResult
     };
 
     /// <summary>Enumerates the result, on the worker.</summary>
-    /// <returns>A result that does no more work: the same one with its values in a list, or the response in memory. A value of an action that has a form of its own is left.</returns>
+    /// <returns>A result that does no more work: the same one with its values in a list, or the response in memory. For an action, a value whose type has
+    /// its own JSON form is returned unread: the formatter enumerates it off the pool.</returns>
     public static ValueTask<object?> ExecuteAsync(HttpContext context, object result, bool isAction, PoolContext? pool)
     {
         switch (result)
@@ -46,18 +47,21 @@ internal static class LazyResult
             // Formatters and filters of MVC need the value itself.
             case ObjectResult { Value: IEnumerable value } action:
                 if (IsFormed(value, JsonOfMvc(context))) return ValueTask.FromResult<object?>(action);
-                action.Value = ToList(value);
+                action.Value = ToList(value, context.RequestAborted);
                 action.DeclaredType = null;
                 return ValueTask.FromResult<object?>(action);
             case JsonResult { Value: IEnumerable value } action:
-                if (!IsFormed(value, action.SerializerSettings as JsonSerializerOptions ?? JsonOfMvc(context))) action.Value = ToList(value);
+                if (!IsFormed(value, action.SerializerSettings as JsonSerializerOptions ?? JsonOfMvc(context)))
+                    action.Value = ToList(value, context.RequestAborted);
                 return ValueTask.FromResult<object?>(action);
             case IActionResult wrapper:
                 return BufferedResult.ExecuteAsync(context, WrappedResult.HttpResultOf(wrapper), pool);
             case not IResult when isAction:
-                return ValueTask.FromResult<object?>(IsFormed(result, JsonOfMvc(context)) ? result : ToList((IEnumerable)result));
-            // JSON prefers the asynchronous enumerator, which may go on off the pool: a query would run on the .NET ThreadPool.
-            case not IResult when CanWriteAny && StreamedResult.IsAsyncSequence(result) && !IsFormed(result, JsonOfHttp(context)):
+                return ValueTask.FromResult<object?>(
+                    IsFormed(result, JsonOfMvc(context)) ? result : ToList((IEnumerable)result, context.RequestAborted));
+            // JSON looks at no token between the elements. It prefers the asynchronous enumerator, which may go on off the pool: a query would run
+            // on the .NET ThreadPool.
+            case not IResult when CanWriteAny && !IsFormed(result, JsonOfHttp(context)):
                 return BufferedResult.ExecuteAsync(context, Synchronous((IEnumerable)result, context.RequestAborted), pool);
             default:
                 return BufferedResult.ExecuteAsync(context, result, pool);
@@ -96,15 +100,21 @@ internal static class LazyResult
 
     /// <summary>Creates a list of the sequence's own element type, because formatters use it.</summary>
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "MVC only, which needs dynamic code itself.")]
-    private static IList ToList(IEnumerable sequence)
+    private static IList ToList(IEnumerable sequence, CancellationToken cancellationToken)
     {
         Type element = ElementOf(sequence) ?? typeof(object);
         var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(element))!;
-        foreach (object? each in sequence) list.Add(each);
+        foreach (object? each in sequence)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            list.Add(each);
+        }
         return list;
     }
 
-    /// <summary>Hides the asynchronous enumerator. A list would have every element in memory before a byte of the response is counted.</summary>
+    /// <summary>
+    /// Hides the asynchronous enumerator, and ends at the cancellation. A list would have every element in memory before a byte of the response is counted.
+    /// </summary>
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Called only where there is dynamic code.")]
     private static object Synchronous(IEnumerable sequence, CancellationToken cancellationToken)
     {

@@ -7,8 +7,11 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <see cref="ResponseBudget.Small"/>, so that a result cannot use up the memory before its length is known.
 /// </summary>
 /// <param name="context">The request.</param>
-/// <param name="budget">The budget; <see langword="null"/>: the result is that of work that was accepted before, which has no client here.</param>
-internal sealed class ResponseBuffer(HttpContext context, ResponseBudget? budget) : WriteOnlyStream
+/// <param name="budget">
+/// The budget; <see langword="null"/>: the result is that of work that was accepted before, which has no client here.
+/// </param>
+/// <param name="cancellation">Ends the execution of the result at its next write.</param>
+internal sealed class ResponseBuffer(HttpContext context, ResponseBudget? budget, CancellationToken cancellation) : WriteOnlyStream
 {
     private readonly MemoryStream _bytes = new();
     private ResponseReservation? _reservation;
@@ -29,6 +32,7 @@ internal sealed class ResponseBuffer(HttpContext context, ResponseBudget? budget
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
+        cancellation.ThrowIfCancellationRequested();
         Reserve(buffer.Length);
         _bytes.Write(buffer);
     }

@@ -25,7 +25,8 @@ internal static class StreamedResult
         object value => IsAsyncSequence(value),
     };
 
-    private static bool IsShort(IResult result) => result is
+    /// <summary>Whether a result of a minimal API has its whole content in memory, or none.</summary>
+    public static bool IsShort(IResult result) => result is
         BufferedResult or HeldResult or Rejection
         or ContentHttpResult or Utf8ContentHttpResult or FileContentHttpResult or EmptyHttpResult or StatusCodeHttpResult
         or Ok or Created or CreatedAtRoute or Accepted or AcceptedAtRoute or NoContent
