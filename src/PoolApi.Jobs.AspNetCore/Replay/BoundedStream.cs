@@ -6,14 +6,15 @@ internal sealed class ResultTooLargeException(int limit) : Exception($"The answe
 /// <summary>Keeps in memory what is written to it, and throws beyond a limit.</summary>
 internal sealed class BoundedStream(int limit) : MemoryStream
 {
-    private bool _isExceeded;
+    /// <summary>Whether what was written, or was to be written, is beyond the limit.</summary>
+    public bool IsExceeded { get; private set; }
 
     public ReadOnlyMemory<byte> Written => GetBuffer().AsMemory(0, (int)Length);
 
     /// <summary>Throws if a write was beyond the limit: the writer may have swallowed its exception.</summary>
     public void ThrowIfExceeded()
     {
-        if (_isExceeded) throw new ResultTooLargeException(limit);
+        if (IsExceeded) throw new ResultTooLargeException(limit);
     }
 
     public override void Write(byte[] buffer, int offset, int count)
@@ -48,7 +49,7 @@ internal sealed class BoundedStream(int limit) : MemoryStream
 
     private void Check(int more)
     {
-        _isExceeded |= Length + more > limit;
+        IsExceeded |= Length + more > limit;
         ThrowIfExceeded();
     }
 }

@@ -77,6 +77,9 @@ internal sealed class StoredRequestContext
     /// <summary>The answer that was written.</summary>
     public JobResult Result => new(_response.StatusCode, _response.Headers.ContentType, _response.Written);
 
+    /// <summary>Whether the answer is larger than a result may be.</summary>
+    public bool IsTooLarge => _response.IsTooLarge;
+
     /// <summary>Whether a worker has begun the work.</summary>
     public bool HasStarted => PoolWork.HasStarted(Http);
 

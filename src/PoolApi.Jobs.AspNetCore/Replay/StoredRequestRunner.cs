@@ -45,10 +45,10 @@ internal sealed partial class StoredRequestRunner(
             await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Run(stored.Http);
             await stored.EndAsync();
         }
-        catch (ResultTooLargeException e)
+        catch (Exception) when (stored.IsTooLarge) // the work may have wrapped the exception of its write
         {
             span.SetStatus(ActivityStatusCode.Error);
-            return Failed(JobProblems.ResultTooLarge.Name, e.Message + " Ask for a smaller one.");
+            return Failed(JobProblems.ResultTooLarge.Name, $"The answer is larger than {options.Value.MaxResultBytes} bytes. Ask for a smaller one.");
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {

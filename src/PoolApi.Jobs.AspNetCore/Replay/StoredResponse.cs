@@ -66,6 +66,9 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
     /// <summary>The body that was written so far.</summary>
     public ReadOnlyMemory<byte> Written => _kept.Written;
 
+    /// <summary>Whether the body is larger than what is kept. The writer got an exception then, which it may have swallowed or wrapped.</summary>
+    public bool IsTooLarge => _kept.IsExceeded;
+
     public void OnStarting(Func<object, Task> callback, object state)
     {
         ThrowIfStarted(nameof(OnStarting));

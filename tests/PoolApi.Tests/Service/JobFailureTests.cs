@@ -122,6 +122,49 @@ public class JobFailureTests
     }
 
     [Theory]
+    [InlineData("/v1/handler")]
+    [InlineData("/v1/result")]
+    public async Task A_result_that_is_too_large_is_not_tried_again_also_if_the_work_wraps_the_exception_of_its_write(string path)
+    {
+        await using StorableApp app = await StorableApp.StartAsync(
+            static app =>
+            {
+                app.MapPost("/v1/handler", static (HttpContext context) => Write(context)).AllowJobs().RunOnPool();
+                app.MapPost("/v1/result", static () => new Wrapping()).AllowJobs().RunOnPool();
+            },
+            settings: ("Jobs:MaxResultBytes", "100000"));
+        using var request = new HttpRequestMessage(HttpMethod.Post, path);
+
+        using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
+
+        await ServiceApp.AssertProblem(answer, 500, "result-too-large");
+        JsonNode job = await app.JobOfAsync(answer);
+        Assert.Equal((1, "result-too-large"), ((int)job["attempt"]!, (string?)job["error"]!["name"]));
+    }
+
+    private static string Write(HttpContext context)
+    {
+        try
+        {
+            context.Response.Body.Write(new byte[200_000]);
+            return "never";
+        }
+        catch (Exception e)
+        {
+            throw new InvalidOperationException("The export has failed.", e);
+        }
+    }
+
+    private sealed class Wrapping : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            Write(httpContext);
+            return Task.CompletedTask;
+        }
+    }
+
+    [Theory]
     [InlineData("/v1/list")]
     [InlineData("/v1/bytes")]
     [InlineData("/v1/executed")]
