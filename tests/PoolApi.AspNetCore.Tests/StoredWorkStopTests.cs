@@ -173,6 +173,8 @@ public sealed class StoredWorkStopTests
 
         public void Abort() { }
 
+        public void CheckLength(long bytes) { }
+
         public void Started() { }
 
         public int Refusals { get; private set; }

@@ -36,4 +36,11 @@ public interface IAcceptedWorkFeature
     /// </summary>
     /// <param name="code">Completes when the code has returned. Never fails.</param>
     void StillRuns(Task code);
+
+    /// <summary>
+    /// The response, which the pool executes into memory, grows to this length. Called on the worker, before each write. Throws if the response is longer than
+    /// what is kept of it.
+    /// </summary>
+    /// <param name="bytes">The length in bytes.</param>
+    void CheckLength(long bytes);
 }

@@ -8,12 +8,14 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </summary>
 /// <param name="context">The request.</param>
 /// <param name="budget">
-/// The budget; <see langword="null"/>: the result is that of work that was accepted before, which has no client here.
+/// The budget; <see langword="null"/>: the result is that of work that was accepted before, which has no client here. Its
+/// <see cref="IAcceptedWorkFeature"/> limits it.
 /// </param>
 /// <param name="cancellation">Ends the execution of the result at its next write.</param>
 internal sealed class ResponseBuffer(HttpContext context, ResponseBudget? budget, CancellationToken cancellation) : WriteOnlyStream
 {
     private readonly MemoryStream _bytes = new();
+    private readonly IAcceptedWorkFeature? _accepted = budget is null ? context.Features.Get<IAcceptedWorkFeature>() : null;
     private ResponseReservation? _reservation;
 
     /// <summary>Whether the budget has refused more bytes. The writer got an exception then.</summary>
@@ -68,6 +70,7 @@ internal sealed class ResponseBuffer(HttpContext context, ResponseBudget? budget
     private void Reserve(int more)
     {
         long length = _bytes.Length + more;
+        _accepted?.CheckLength(length);
         if (budget is null || length <= Math.Max(_reservation?.Bytes ?? 0, ResponseBudget.Small)) return;
         long bytes = (length + ResponseBudget.Small - 1) / ResponseBudget.Small * ResponseBudget.Small;
         bool hasRoom = _reservation is null ? (_reservation = budget.TryTake(context, bytes)) is not null : _reservation.TryResize(bytes);

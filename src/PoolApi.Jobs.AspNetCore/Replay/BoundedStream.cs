@@ -47,9 +47,12 @@ internal sealed class BoundedStream(int limit) : MemoryStream
         base.WriteByte(value);
     }
 
-    private void Check(int more)
+    /// <summary>Throws if a length is beyond the limit.</summary>
+    public void CheckLength(long bytes)
     {
-        IsExceeded |= Length + more > limit;
+        IsExceeded |= bytes > limit;
         ThrowIfExceeded();
     }
+
+    private void Check(int more) => CheckLength(Length + more);
 }

@@ -105,6 +105,8 @@ internal sealed class StoredRequestContext
 
     public void StillRuns(Task code) => CodeEnds = code;
 
+    public void CheckLength(long bytes) => _response.CheckLength(bytes);
+
     public void Abort() => IsAborted = true;
 
     /// <summary>Code that still runs keeps its context and its services. They are disposed of when it has returned.</summary>

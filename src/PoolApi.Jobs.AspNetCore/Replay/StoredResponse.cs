@@ -69,6 +69,9 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
     /// <summary>Whether the body is larger than what is kept. The writer got an exception then, which it may have swallowed or wrapped.</summary>
     public bool IsTooLarge => _kept.IsExceeded;
 
+    /// <summary>Throws if a body of this length is larger than what is kept.</summary>
+    public void CheckLength(long bytes) => _kept.CheckLength(bytes);
+
     public void OnStarting(Func<object, Task> callback, object state)
     {
         ThrowIfStarted(nameof(OnStarting));

@@ -165,6 +165,37 @@ public class JobFailureTests
     }
 
     [Theory]
+    [InlineData("/v1/sequence")]
+    [InlineData("/v1/executed")]
+    public async Task A_result_that_is_read_into_memory_is_read_up_to_its_limit(string path)
+    {
+        int rows = 0;
+        await using StorableApp app = await StorableApp.StartAsync(
+            app =>
+            {
+                app.MapPost("/v1/sequence", () => Rows()).AllowJobs().RunOnPool();
+                app.MapPost("/v1/executed", () => TypedResults.Ok(Rows())).AllowJobs().RunOnPool(configure: static o => o.ExecuteResult = true);
+            },
+            settings: ("Jobs:MaxResultBytes", "100000"));
+        using var request = new HttpRequestMessage(HttpMethod.Post, path);
+
+        using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
+
+        await ServiceApp.AssertProblem(answer, 500, "result-too-large");
+        Assert.InRange(rows, 1, 3);
+
+        IEnumerable<string> Rows()
+        {
+            var row = new string('x', 64 * 1024);
+            for (int i = 0; i < 80; i++)
+            {
+                rows++;
+                yield return row;
+            }
+        }
+    }
+
+    [Theory]
     [InlineData("/v1/list")]
     [InlineData("/v1/bytes")]
     [InlineData("/v1/executed")]
