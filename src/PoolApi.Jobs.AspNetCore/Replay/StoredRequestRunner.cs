@@ -19,6 +19,10 @@ internal sealed partial class StoredRequestRunner(
     JobKinds kinds, IServiceScopeFactory scopes, IOptions<JobsOptions> options, ILogger<StoredRequestRunner> logger, IHttpContextFactory? contexts = null)
     : IJobExecutor
 {
+    // The job's row and every event and list with the job have its error. The whole problem is in the result.
+    private const int MostName = 100;
+    private const int MostDetail = 2000;
+
     public async ValueTask<AttemptEnd> ExecuteAsync(JobAttempt attempt, CancellationToken cancellation)
     {
         Job job = attempt.Claim.Job;
@@ -104,7 +108,7 @@ internal sealed partial class StoredRequestRunner(
             {
                 using JsonDocument problem = JsonDocument.Parse(result.Body);
                 if (ProblemType.NameOf(TextOf(problem.RootElement, "type")) is { } name)
-                    return new JobError(name, TextOf(problem.RootElement, "detail") ?? "");
+                    return new JobError(Short(name, MostName), Short(TextOf(problem.RootElement, "detail") ?? "", MostDetail));
             }
             catch (JsonException)
             {
@@ -128,6 +132,10 @@ internal sealed partial class StoredRequestRunner(
             return null; // no UTF-8, or half of a surrogate pair
         }
     }
+
+    /// <summary>The beginning of a text that is too long, without half of a surrogate pair.</summary>
+    private static string Short(string text, int most) =>
+        text.Length <= most ? text : text[..(char.IsHighSurrogate(text[most - 1]) ? most - 1 : most)];
 
     private static AttemptEnd Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);
 

@@ -121,6 +121,22 @@ public class JobFailureTests
         }
     }
 
+    [Fact]
+    public async Task Of_a_problem_that_is_too_long_the_job_has_the_beginning_and_the_result_all()
+    {
+        string name = new('n', 200), detail = new string('d', 1999) + "\uD83D\uDE00" + new string('d', 1_000_000);
+        byte[] bytes = System.Text.Encoding.UTF8.GetBytes($"{{\"type\":\"urn:poolapi:problem:{name}\",\"detail\":\"{detail}\"}}");
+        await using StorableApp app = await StorableApp.StartAsync(
+            app => app.MapPost("/v1/long", () => new Answer(422, bytes)).AllowJobs().RunOnPool());
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/long");
+
+        using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
+
+        Assert.Equal(bytes, await answer.Content.ReadAsByteArrayAsync(ServiceApp.Token));
+        JsonNode job = await app.JobOfAsync(answer);
+        Assert.Equal((name[..100], detail[..1999]), ((string?)job["error"]!["name"], (string?)job["error"]!["detail"]));
+    }
+
     [Theory]
     [InlineData("/v1/handler")]
     [InlineData("/v1/result")]
