@@ -77,6 +77,52 @@ public class OutOfMemoryTests
         Assert.Equal([("/work", true), ("/filter", false), ("/elsewhere", false)], seen);
     }
 
+    [Fact]
+    public async Task After_a_job_is_committed_it_is_no_refusal()
+    {
+        bool? hasStarted = null;
+        await using TestApp app = await TestApp.StartAsync(app =>
+        {
+            app.Use(async (context, next) =>
+            {
+                try
+                {
+                    await next(context);
+                }
+                catch (InsufficientMemoryException)
+                {
+                    hasStarted = PoolWork.HasStarted(context);
+                    context.Response.StatusCode = StatusCodes.Status500InternalServerError;
+                }
+            });
+            app.MapPost("/", static () => "done").RunOnPool().WithMetadata(new Intake());
+        });
+
+        using HttpResponseMessage answer = await app.Client.PostAsync("/", null, TestApp.Token);
+
+        Assert.Equal((HttpStatusCode.InternalServerError, null), (answer.StatusCode, answer.Headers.RetryAfter));
+        Assert.True(hasStarted);
+    }
+
+    /// <summary>Commits each request as a job, and then has no memory for its answer.</summary>
+    private sealed class Intake : IRequestIntake, IRequestStoreFeature
+    {
+        private HttpContext? _context;
+
+        public Task? TryTake(HttpContext context, StoredRequestDelegates stored)
+        {
+            _context = context;
+            context.Features.Set<IRequestStoreFeature>(this);
+            return stored.Store(context);
+        }
+
+        public ValueTask<object?> StoreAsync()
+        {
+            StoredRequestDelegates.Committed(_context!);
+            throw new InsufficientMemoryException("planted");
+        }
+    }
+
     /// <summary>What cannot be bound for want of memory.</summary>
     private sealed record Hungry
     {

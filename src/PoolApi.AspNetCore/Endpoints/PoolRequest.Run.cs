@@ -11,7 +11,11 @@ namespace PoolApi.AspNetCore.Endpoints;
 internal sealed partial class PoolRequest
 {
     /// <summary>The request has become a job: releases the body's bytes and the quota, since its client may wait long for the result.</summary>
-    public void Committed() => ReleaseBodyAndQuota();
+    public void Committed()
+    {
+        Volatile.Write(ref _hasStarted, true); // from here on the request has an effect
+        ReleaseBodyAndQuota();
+    }
 
     private void ReleaseBodyAndQuota()
     {

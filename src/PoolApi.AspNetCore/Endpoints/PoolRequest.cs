@@ -117,7 +117,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     /// <summary>Whether the request has ended and its object may serve another one.</summary>
     public bool HasEnded => ReferenceEquals(this, Over);
 
-    /// <summary>Whether a worker has begun the work at least once. A request that fails before has had no effect.</summary>
+    /// <summary>Whether a worker has begun the work at least once, or the request has become a job. A request that fails before has had no effect.</summary>
     public bool HasStarted => Volatile.Read(ref _hasStarted);
 
     public TimeSpan QueueTime => _item.QueueTime;
@@ -266,7 +266,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private bool IsPending => _pending is { IsCompleted: false };
 
     /// <summary>
-    /// Whether a lack of memory leads to a refusal: no worker has begun the work, so the work has not failed, and no
+    /// Whether a lack of memory leads to a refusal: no worker has begun the work, and no job has been committed, so nothing has an effect, and no
     /// response has begun. (The budgets bound what clients send, but other code of the process may still use up the memory.)
     /// </summary>
     private bool IsOutOfMemory => !HasStarted && !Context.Response.HasStarted;
