@@ -199,6 +199,26 @@ public class ShutdownTests
     }
 
     [Fact]
+    public async Task A_drain_that_is_asked_for_stops_the_host_also_if_its_response_fails()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app =>
+            {
+                app.Use(static async (context, next) =>
+                {
+                    await context.Response.StartAsync(TestApp.Token); // its status cannot be set any more
+                    await next(context);
+                });
+                app.MapPoolDrain();
+            },
+            kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync("POST /drain HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+        await Patience.UntilAsync(() => app.App.Lifetime.ApplicationStopping.IsCancellationRequested, "the host stops");
+        Assert.NotEqual(ShutdownState.Running, app.Shutdown.State);
+    }
+
+    [Fact]
     public async Task The_probes_tell_the_states_apart()
     {
         using var gate = new Gate();

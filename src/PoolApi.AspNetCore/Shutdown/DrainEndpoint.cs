@@ -41,9 +41,17 @@ public static class DrainEndpoint
             // The state changes before the client has its answer, so the client can see it. The host comes last: it runs callbacks of the
             // app, which may block.
             context.RequestServices.GetRequiredService<ShutdownCoordinator>().Begin(Reason, lameDuck: false);
-            context.Response.StatusCode = StatusCodes.Status202Accepted;
-            await context.Response.CompleteAsync();
-            context.RequestServices.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+            var host = context.RequestServices.GetRequiredService<IHostApplicationLifetime>();
+            try
+            {
+                context.Response.StatusCode = StatusCodes.Status202Accepted;
+                await context.Response.CompleteAsync();
+            }
+            finally
+            {
+                // Also if the response fails, as behind middleware that has begun it: the app refuses work from now on, so it must not stay.
+                host.StopApplication();
+            }
         });
     }
 
