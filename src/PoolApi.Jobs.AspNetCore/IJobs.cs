@@ -45,7 +45,7 @@ public sealed class EnqueueOptions
     /// <summary>Which of the jobs that are due goes first.</summary>
     public WorkPriority Priority { get; set; }
 
-    /// <summary>The job is not begun before. Not set: at once.</summary>
+    /// <summary>The job does not start before this time. Not set: it may start at once.</summary>
     public DateTimeOffset? RunAt { get; set; }
 
     /// <summary>The job expires if it has not ended this long after it is due, 1 second to 7 days. Not set: the job has no deadline.</summary>

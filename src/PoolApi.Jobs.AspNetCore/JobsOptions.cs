@@ -17,7 +17,7 @@ public sealed class JobsOptions
     /// </summary>
     public string? Pool { get; set; }
 
-    /// <summary>How many attempts a job has, 1 to 100, unless its failure rules out a second. An endpoint may say otherwise.</summary>
+    /// <summary>The most attempts of a job, 1 to 100. A failure that would recur is not tried again. An endpoint may set another number.</summary>
     public int MaxAttempts { get; set; } = JobRanges.MaxAttempts.Default;
 
     /// <summary>The longest body of a request that becomes a job, 1 to <see cref="MaxBytes"/>. A longer one is 413.</summary>

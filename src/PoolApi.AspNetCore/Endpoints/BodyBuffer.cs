@@ -68,8 +68,8 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         long? declared = context.Request.ContentLength;
         if (declared > limit) return Rejection.PayloadTooLarge(pool, limit);
 
-        // A body that does not fit now is refused before it is read. Otherwise each piece is reserved before it is read: a client that
-        // announces much must send a quarter of it before it has taken all of it from others.
+        // A body that does not fit now is refused before it is read. A body that may fit is reserved piece by piece: a client must have sent a
+        // quarter of a declared body before all of that body is reserved.
         if (declared > pool.Bodies.Free) return Rejection.NoRoomForBody(pool);
         int reserved = FirstSize(declared, limit);
         if (!reservation.TryGrow(reserved)) return Rejection.NoRoomForBody(pool);

@@ -39,7 +39,7 @@ internal sealed class Rejection : IResult
     /// <summary>The predicted queue time is longer than a quarter of the time that the endpoint's clients are seen to wait.</summary>
     public static Rejection Overloaded(PoolContext pool) => new(
         pool, CommonProblems.Overloaded,
-        "The queue is too long for how long clients of this endpoint wait. Nothing has run. Try again after the time in Retry-After.");
+        "Clients of this endpoint disconnect before the queue would reach this request. Nothing has run. Try again after the time in Retry-After.");
 
     /// <summary>The queue would take the request, and the budget for bodies does not.</summary>
     public static Rejection NoRoomForBody(PoolContext pool) => new(

@@ -24,7 +24,8 @@ public static class PoolHealth
     /// <summary>
     /// Maps <c>/livez</c> (200 as long as the process answers), <c>/readyz</c> (200 while the app runs and no check tagged
     /// <see cref="ReadyTag"/> is unhealthy, otherwise 503) and <c>/startupz</c> (200 from the end of the start on). A pool is unhealthy when it
-    /// is closed or all of its workers are stuck. It is degraded, which is 200, while some of them are stuck.
+    /// is closed or all of its workers are stuck. It is degraded, which is 200, while some of them are stuck. The responses have the descriptions of the
+    /// checks, which may name a store or its host: map them where operators only reach them.
     /// </summary>
     /// <param name="endpoints">The routes of the app.</param>
     /// <returns>A builder for all three.</returns>

@@ -149,7 +149,9 @@ internal sealed record JobAttemptView
 
 /// <summary>What went wrong, in words for the client.</summary>
 [Description("What went wrong.")]
-internal sealed record JobErrorView([property: Description("The problem's name.")] string Name, [property: Description("What to do.")] string Detail);
+internal sealed record JobErrorView(
+    [property: Description("The problem's name.")] string Name,
+    [property: Description("What went wrong, and what the client can do.")] string Detail);
 
 /// <summary>The links of a job.</summary>
 [Description("References relative to the URL of the request.")]

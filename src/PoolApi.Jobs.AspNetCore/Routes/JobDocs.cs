@@ -34,7 +34,7 @@ internal static class JobDocs
     public static RouteHandlerBuilder DescribeList(this RouteHandlerBuilder route) => route
         .WithOperationId("listJobs")
         .WithSummary("Lists jobs, the newest first.")
-        .WithDescription("A page says in `next` where the one behind it is. Whatever comes or ends in between, no job is skipped or seen twice.")
+        .WithDescription("`next` is the URL of the next page. Jobs that are accepted or end between two requests cause no job to be skipped or repeated.")
         .WithParameters(JobListRequest.Parameters)
         .Produces<JobListView>()
         .WithProblems(CommonProblems.InvalidRequest, CommonProblems.StoreUnavailable, CommonProblems.Overloaded)
@@ -43,7 +43,7 @@ internal static class JobDocs
 
     public static RouteHandlerBuilder DescribeGet(this RouteHandlerBuilder route) => route
         .WithOperationId("getJob")
-        .WithSummary("Says how a job is, or waits until it is otherwise.")
+        .WithSummary("Returns a job. With `Prefer: wait`, waits until it has ended or changed.")
         .WithDescription(
             "With `Prefer: wait=N` the answer comes when the job has ended; with `If-None-Match` as well, when its version is none of those; "
             + "after N seconds in any case, with the job as it is then.")
@@ -63,7 +63,7 @@ internal static class JobDocs
 
     public static RouteHandlerBuilder DescribeResult(this RouteHandlerBuilder route) => route
         .WithOperationId("getJobResult")
-        .WithSummary("Answers what the work of a job answered.")
+        .WithSummary("Returns the response that the job's work gave.")
         .WithDescription("With the status and the media type that the work gave: a job that failed with a problem of its own, such as 422, answers that problem.")
         .WithJobId()
         .WithBinaryResponse("The result, in the media type of the job's kind.", "*/*")
@@ -188,7 +188,7 @@ internal static class JobDocs
 
     private static (string, string) ETagHeader() => ("ETag", "The job's version.");
 
-    private static (string, string) AppliedHeader() => ("Preference-Applied", "Which preferences were heeded.");
+    private static (string, string) AppliedHeader() => ("Preference-Applied", "The preferences that were applied.");
 
     private static (string, string) LocationHeader() => ("Location", "Where the job is, relative to the URL of the request.");
 }

@@ -5,7 +5,9 @@ internal static class CommonProblems
 {
     public static readonly ProblemType Overloaded = new(
         "overloaded", 503, "Overloaded",
-        "there is no memory, or no room for the body or for the answer, or clients give up before their turn would come (without `Retry-After` the work has run and may have taken effect)", ProblemRetry.Later);
+        "there is no memory, or no room for the body or for the answer, or clients of the route disconnect before a worker would be free "
+        + "(without `Retry-After` the work has run and may have taken effect)",
+        ProblemRetry.Later);
 
     public static readonly ProblemType Draining = new(
         "draining", 503, "Shutting down", "the instance stops (under an `Idempotency-Key` the request may run later, once)", ProblemRetry.Later);
