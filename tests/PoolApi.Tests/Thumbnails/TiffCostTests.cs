@@ -104,6 +104,24 @@ public class TiffCostTests
     }
 
     [Theory]
+    [InlineData(8)] // the JPEG is higher than the page
+    [InlineData(6_000)]
+    public void The_coefficients_of_a_JPEG_strip_of_several_scans_count(int height)
+    {
+        byte[] jpeg = JpegFile.Progressive(16_000, 16_000, 2); // grey, 512 MB of coefficients
+        Assert.Contains("MiB of memory", Inspect(JpegStrip(jpeg, 16_000, height)).Refusal!, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_JPEG_strip_of_five_components_is_refused_because_the_decoder_accepts_ten()
+    {
+        byte[] jpeg = JpegFile.Progressive(64, 64, 3);
+        Assert.Null(Inspect(JpegStrip(jpeg, 64, 64)).Refusal);
+        jpeg[jpeg.AsSpan().IndexOf<byte>([0xFF, 0xC2]) + 9] = 5;
+        Assert.EndsWith("such an image is not decoded", Inspect(JpegStrip(jpeg, 64, 64)).Refusal, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void Strips_and_tiles_of_WebP_are_taken(bool tiled)
@@ -153,6 +171,10 @@ public class TiffCostTests
 
         InspectedImage Overlap(int strips) => Inspect(WebpStrips(webp, 64, [.. Enumerable.Range(0, strips).Select(n => (0, webp.Length - n % 2))]));
     }
+
+    private static byte[] JpegStrip(byte[] jpeg, int width, int height) => TiffContainer.Blocks(
+        jpeg, tiled: false, [(0, jpeg.Length)],
+        [new(256, Long, 1, width), new(257, Long, 1, height), new(258, Short, 1, 8), new(259, Short, 1, 7), new(262, Short, 1, 1), new(278, Short, 1, height)]);
 
     private static byte[] WebpStrips(byte[] webp, int side, (int, int)[] strips) => TiffContainer.Blocks(
         webp, tiled: false, strips,

@@ -59,7 +59,7 @@ internal static class JpegInspection
 
             if (IsFrame(marker) && frame.Components == 0)
             {
-                // The decoder accepts up to ten.
+                // The decoder accepts up to ten components, and the estimate is for at most four.
                 if (segment.Length >= 10 && segment[9] > Frame.MaxComponents) return new DecodeCost(double.PositiveInfinity, 0, $"{segment[9]} components");
                 frame = Frame.Read(marker, segment);
             }
@@ -80,6 +80,13 @@ internal static class JpegInspection
             buffered ? frame.Blocks * BytesPerBlock : 0,
             $"{scans} scan{(scans == 1 ? "" : "s")} of {DecodeCost.Megapixels(frame.Pixels)}",
             frame.Pixels);
+    }
+
+    /// <summary>The cost of a JPEG within another container, such as a strip or tile of a TIFF, by the size that its own header declares.</summary>
+    public static DecodeCost OfStream(ReadOnlySpan<byte> stream)
+    {
+        var excerpt = new Excerpt();
+        return stream.Length < 2 ? DecodeCost.Unknown : Walk(stream, ref excerpt);
     }
 
     /// <summary>The number of scans of a JPEG stream, such as in a strip or tile of a TIFF.</summary>

@@ -195,7 +195,13 @@ internal static class TiffInspection
 
         private readonly Streams Inspect(ReadOnlySpan<byte> stream)
         {
-            if (_compression == JpegCompression) return new Streams(0, Math.Max(JpegInspection.CountScans(stream), 1), 0, 0);
+            if (_compression == JpegCompression)
+            {
+                // The decoder keeps the coefficients of a stream of several scans. It accepts a last strip of more lines than the page has left.
+                DecodeCost jpeg = JpegInspection.OfStream(stream);
+                if (double.IsInfinity(jpeg.Seconds)) return Streams.Refused;
+                return new Streams(0, Math.Max(JpegInspection.CountScans(stream), 1), jpeg.Bytes > 0 ? jpeg.Seconds : 0, jpeg.Bytes);
+            }
             DecodeCost cost = WebpInspection.OfStream(stream);
             return new Streams(0, 0, cost.Seconds, cost.Bytes + cost.Pixels * BytesPerWebpPixel);
         }
@@ -204,8 +210,8 @@ internal static class TiffInspection
     /// <summary>What the strips or tiles refer to, and its cost beyond that of their size.</summary>
     /// <param name="Length">The bytes, counted once for each reference.</param>
     /// <param name="Scans">The scans of JPEGs.</param>
-    /// <param name="Seconds">The CPU time of WebPs. Infinite if the image is refused whatever the limits are.</param>
-    /// <param name="Bytes">The most memory of a WebP.</param>
+    /// <param name="Seconds">The CPU time of WebPs, and of JPEGs of several scans. Infinite if the image is refused whatever the limits are.</param>
+    /// <param name="Bytes">The most memory of a WebP, or of the coefficients of a JPEG.</param>
     private readonly record struct Streams(double Length, double Scans, double Seconds, double Bytes)
     {
         public static Streams Refused { get; } = new(0, 0, double.PositiveInfinity, 0);

@@ -67,7 +67,9 @@ internal static class TiffContainer
         foreach ((int at, _) in blocks) tables.U32(8 + at);
         foreach ((_, int length) in blocks) tables.U32(length);
         (int offsets, int lengths) = tiled ? (324, 325) : (273, 279);
-        return Behind(tables.ToArray(), [.. head, new(offsets, Long, blocks.Count, 8 + padded), new(lengths, Long, blocks.Count, 8 + padded + 4 * blocks.Count), .. tail]);
+        // A single number is in the entry itself.
+        (int offsetField, int lengthField) = blocks.Count == 1 ? (8 + blocks[0].At, blocks[0].Length) : (8 + padded, 8 + padded + 4 * blocks.Count);
+        return Behind(tables.ToArray(), [.. head, new(offsets, Long, blocks.Count, offsetField), new(lengths, Long, blocks.Count, lengthField), .. tail]);
     }
 
     private static Entry[] Grey(int width, int height, Entry[] data) =>
