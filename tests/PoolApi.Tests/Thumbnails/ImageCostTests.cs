@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.IO.Compression;
 using CsCheck;
 using NetVips;
 using PoolApi.Tests.Service;
@@ -152,6 +153,69 @@ public class ImageCostTests
 
         Assert.Null(refusal);
         Assert.InRange(bytes, long.MinValue, (long)(cost.Bytes + cost.HeldBytes) + 20 * MiB);
+    }
+
+    [Theory]
+    [InlineData("planes", 6_000, 6_000)]
+    [InlineData("planes", 6_000, 2_000)]
+    [InlineData("planes-16", 4_000, 4_000)]
+    [InlineData("planes-16", 4_000, 1_000)]
+    [InlineData("one-plane", 6_000, 6_000)]
+    [InlineData("ycc", 4_000, 4_000)]
+    [InlineData("ycc", 4_000, 1_000)]
+    [InlineData("ycc-jpeg", 4_000, 4_000)]
+    [InlineData("ycc-jpeg", 4_000, 1_000)]
+    [InlineData("ycc-jpeg", 8_000, 125)]
+    [InlineData("jpeg-progressive", 6_000, 6_000)]
+    [InlineData("jpeg-higher", 6_000, 6_000)]
+    [InlineData("stored", 6_800, 6_800)]
+    public void A_tiff_of_high_strips_is_taken_and_takes_no_more_memory_than_estimated(string name, int side, int rows)
+    {
+        byte[] image = HighStrips(name, side, rows);
+        DecodeCost cost = Inspect(image, ImageKind.Tiff).Cost;
+
+        (_, long bytes, string? refusal) = Measure(3, image);
+
+        Assert.Null(refusal);
+        Assert.InRange(bytes, long.MinValue, (long)cost.Bytes + 20 * MiB);
+    }
+
+    // Strips that all are the same, of a square page.
+    private static byte[] HighStrips(string name, int side, int rows)
+    {
+        const int Short = 3, Long = 4;
+        (int bits, int compression, int photometric, int samples, int planes) = name switch
+        {
+            "planes" => (8, 8, 2, 3, 2),
+            "planes-16" => (16, 8, 2, 3, 2),
+            "stored" => (8, 8, 1, 1, 1),
+            "one-plane" => (8, 8, 1, 1, 2),
+            "ycc" => (8, 8, 6, 3, 1),
+            "ycc-jpeg" => (8, 7, 6, 3, 1),
+            _ => (8, 7, 1, 1, 1),
+        };
+        byte[] strip = name switch
+        {
+            "planes" or "one-plane" => Deflate(side * rows),
+            "planes-16" => Deflate(2 * side * rows),
+            "stored" => Deflate(side * rows, CompressionLevel.NoCompression), // 46 MB, which the decoder reads as a whole
+            "ycc" => Deflate(3 * side * rows / 2), // four pixels share chroma
+            "ycc-jpeg" => Samples.Encode(Samples.Solid(side, rows, Samples.Red), "jpeg"),
+            _ => JpegFile.Progressive(side, side, 2),
+        };
+        int height = name == "jpeg-higher" ? side / 4 : side;
+        int count = (planes == 2 ? samples : 1) * ((height + rows - 1) / rows);
+        return TiffContainer.Blocks(
+            strip, tiled: false, [.. Enumerable.Repeat((0, strip.Length), count)],
+            [new(256, Long, 1, side), new(257, Long, 1, height), new(258, Short, 1, bits), new(259, Short, 1, compression), new(262, Short, 1, photometric)],
+            new TiffContainer.Entry(277, Short, 1, samples), new TiffContainer.Entry(278, Short, 1, rows), new TiffContainer.Entry(284, Short, 1, planes));
+
+        static byte[] Deflate(int zeros, CompressionLevel level = CompressionLevel.Fastest)
+        {
+            using var packed = new MemoryStream();
+            using (var zlib = new ZLibStream(packed, level)) zlib.Write(new byte[zeros]);
+            return packed.ToArray();
+        }
     }
 
     private static byte[] Wide(string name, int width, int height) => name switch

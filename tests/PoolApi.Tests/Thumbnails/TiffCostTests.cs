@@ -122,6 +122,35 @@ public class TiffCostTests
     }
 
     [Theory]
+    [InlineData("YCbCr", 9_900, true)]
+    [InlineData("YCbCr in JPEG", 9_900, true)]
+    [InlineData("planes", 9_400, true)]
+    [InlineData("one plane", 9_900, true)]
+    [InlineData("RGB", 9_400, false)]
+    [InlineData("planes", 8_000, false)]
+    public void A_strip_that_is_not_read_line_by_line_counts_as_a_whole(string name, int side, bool isRefused)
+    {
+        (int compression, int photometric, int samples, int planes) = name switch
+        {
+            "YCbCr" => (8, 6, 3, 1),
+            "YCbCr in JPEG" => (7, 6, 3, 1),
+            "planes" => (8, 2, 3, 2),
+            "one plane" => (8, 1, 1, 2),
+            _ => (8, 2, 3, 1),
+        };
+        byte[] data = Samples.Encode("jpeg", 64, 64);
+        byte[] image = TiffContainer.Blocks(
+            data, tiled: false, [.. Enumerable.Repeat((0, data.Length), planes == 2 ? samples : 1)],
+            [new(256, Long, 1, side), new(257, Long, 1, side), new(258, Short, 1, 8), new(259, Short, 1, compression), new(262, Short, 1, photometric)],
+            new Entry(277, Short, 1, samples), new Entry(278, Short, 1, side), new Entry(284, Short, 1, planes));
+
+        string? refusal = Inspect(image).Refusal;
+
+        if (isRefused) Assert.Contains("MiB of memory", refusal!, StringComparison.Ordinal);
+        else Assert.Null(refusal);
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void Strips_and_tiles_of_WebP_are_taken(bool tiled)

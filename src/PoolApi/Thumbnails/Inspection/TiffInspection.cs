@@ -20,9 +20,16 @@ internal static class TiffInspection
     // The decoder copies each WebP once it is decoded.
     private const double BytesPerWebpPixel = 4;
 
+    // A pixel of subsampled YCbCr, once decoded, and as it is coded: chroma that two pixels share is the most.
+    private const double RgbaBytes = 4;
+    private const double SubsampledBytes = 2;
+
     private const int JpegCompression = 7;
     private const int WebpCompression = 50001;
+    private const int Rgb = 2;
     private const int SeparatedInks = 5;
+    private const int Ycc = 6;
+    private const int Planes = 2;
 
     public static DecodeCost Walk(ReadOnlySpan<byte> image, ref Excerpt excerpt)
     {
@@ -111,6 +118,8 @@ internal static class TiffInspection
         private double _tileHeight;
         private double _compression;
         private double _photometric;
+        private double _planes;
+        private TiffEntry _subsampling;
         private TiffEntry _offsets;
         private TiffEntry _lengths;
 
@@ -127,12 +136,18 @@ internal static class TiffInspection
                 case 262: _photometric = entry.ValueAt(0); break;
                 case 277: _samples = entry.ValueAt(0); break;
                 case 278: _rowsPerStrip = entry.ValueAt(0); break;
+                case 284: _planes = entry.ValueAt(0); break;
                 case 322: _tileWidth = entry.ValueAt(0); break;
                 case 323: _tileHeight = entry.ValueAt(0); break;
                 case 273 or 324: _offsets = entry; break;
                 case 279 or 325: _lengths = entry; break;
+                case 530: _subsampling = entry; break;
             }
         }
+
+        // The decoder returns such pixels as RGBA. JPEGs have their subsampling in themselves.
+        private readonly bool IsSubsampled =>
+            _photometric == Ycc && _compression != JpegCompression && !(_subsampling.Count > 1 && _subsampling.ValueAt(0) == 1 && _subsampling.ValueAt(1) == 1);
 
         public readonly DecodeCost Cost(int fileLength)
         {
@@ -153,9 +168,11 @@ internal static class TiffInspection
                 + referred.Length * SecondsPerReferredByte
                 + referred.Scans * segmentWidth * segmentHeight * bytesPerPixel * SecondsPerJpegVisit
                 + referred.Seconds;
-            // One row of tiles is in memory, or one strip unless it is read line by line. The lines are in memory in both cases.
-            double bytes = (tiled ? 2 * across * segmentWidth * segmentHeight * bytesPerPixel : 0)
-                + LineMemory.Of(_width, _height, samples, isDeep: _bits > 8)
+            // Two rows of tiles are in memory, or strips unless they are read line by line. The lines are in memory in both cases.
+            double bytes = (tiled
+                    ? 2 * across * segmentWidth * segmentHeight * (IsSubsampled ? RgbaBytes : bytesPerPixel)
+                    : StripBytes(segmentWidth * segmentHeight, down, samples, bytesPerPixel))
+                + LineMemory.Of(_width, _height, IsSubsampled ? RgbaBytes : samples, isDeep: _bits > 8)
                 + referred.Bytes;
             return new DecodeCost(
                 seconds,
@@ -163,6 +180,20 @@ internal static class TiffInspection
                 double.IsInfinity(referred.Seconds) && _compression == WebpCompression ? "strips or tiles that overlap, or a WebP among them that is incomplete or has unusual chunks" : FormattableString.Invariant(
                     $"{across * down:0} {(tiled ? "tiles" : "strips")} of {DecodeCost.Megapixels(segmentWidth * segmentHeight)}, which refer to {referred.Length / 1e6:0.#} MB"),
                 _width * _height);
+        }
+
+        // Strips of whole pixels are read line by line, or have few lines, which LineMemory includes. Those of YCbCr, whose lines may share chroma, and those
+        // of planes are decoded as a whole, and two of them are in memory.
+        private readonly double StripBytes(double pixels, double strips, double samples, double bytesPerPixel)
+        {
+            bool hasPlanes = _planes == Planes;
+            if (_photometric != Ycc && !hasPlanes) return 0;
+
+            double decoded = Math.Min(2, strips);
+            if (IsSubsampled) return pixels * (decoded * RgbaBytes + SubsampledBytes);
+            // Beside them a strip before its samples are converted, which those of RGB and inks are not, and a strip of one plane.
+            double converted = _photometric is Rgb or SeparatedInks ? 0 : 1;
+            return pixels * bytesPerPixel * (decoded + converted + (hasPlanes ? 1 / samples : 0));
         }
 
         // Each reference costs its bytes, also if many refer to the same ones. JPEG and WebP streams are inspected as long as they have no more bytes together
@@ -186,7 +217,8 @@ internal static class TiffInspection
                         stream = inspected > 2.0 * fileLength ? Streams.Refused : Inspect(_lengths.FileAt(offset, length));
                     }
                 }
-                sum = sum.With(stream with { Length = length });
+                // The decoder reads a compressed strip or tile into memory as a whole.
+                sum = sum.With(stream with { Length = length, Bytes = stream.Bytes + (_compression is 0 or 1 ? 0 : length) });
                 // The image is refused, so that no further stream matters.
                 if (double.IsInfinity(sum.Seconds)) inspected = double.PositiveInfinity;
             }
@@ -211,7 +243,7 @@ internal static class TiffInspection
     /// <param name="Length">The bytes, counted once for each reference.</param>
     /// <param name="Scans">The scans of JPEGs.</param>
     /// <param name="Seconds">The CPU time of WebPs, and of JPEGs of several scans. Infinite if the image is refused whatever the limits are.</param>
-    /// <param name="Bytes">The most memory of a WebP, or of the coefficients of a JPEG.</param>
+    /// <param name="Bytes">The most memory of one: its compressed bytes, with that of a WebP, or of the coefficients of a JPEG.</param>
     private readonly record struct Streams(double Length, double Scans, double Seconds, double Bytes)
     {
         public static Streams Refused { get; } = new(0, 0, double.PositiveInfinity, 0);
