@@ -150,6 +150,15 @@ public class TiffCostTests
         else Assert.Null(refusal);
     }
 
+    [Fact]
+    public void Once_strips_cost_more_than_the_limit_no_further_one_is_inspected()
+    {
+        // Each of the first two costs 2 s. The third one is no WebP.
+        byte[] webp = WebpFile.Lossless(1024, 1024, 65_536);
+        byte[] image = WebpStrips(webp, 1024, [(0, webp.Length), (0, webp.Length), (2, webp.Length - 2)]);
+        Assert.Contains("of CPU time; at most 3 s", Inspect(image).Refusal!, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -6,13 +6,13 @@ namespace PoolApi.Thumbnails.Inspection;
 /// </summary>
 internal static class ImageInspection
 {
-    public static DecodeCost Walk(ReadOnlySpan<byte> image, ImageKind kind, ref Excerpt excerpt) => kind switch
+    public static DecodeCost Walk(ReadOnlySpan<byte> image, ImageKind kind, DecodeLimits limits, ref Excerpt excerpt) => kind switch
     {
         ImageKind.Jpeg => JpegInspection.Walk(image, ref excerpt),
         ImageKind.Png => PngInspection.Walk(image, ref excerpt),
         ImageKind.Webp => WebpInspection.Walk(image, ref excerpt),
         ImageKind.Gif => GifInspection.Walk(image, ref excerpt),
-        ImageKind.Tiff => TiffInspection.Walk(image, ref excerpt),
+        ImageKind.Tiff => TiffInspection.Walk(image, limits.MaxTime.TotalSeconds, ref excerpt),
         ImageKind.Avif => AvifInspection.Walk(image, ref excerpt),
         _ => DecodeCost.Unknown,
     };

@@ -20,7 +20,7 @@ internal sealed class InspectedImage
         Kind = kind;
         Limits = limits;
         var counted = new Excerpt();
-        DecodeCost cost = ImageInspection.Walk(image.Span, kind, ref counted);
+        DecodeCost cost = ImageInspection.Walk(image.Span, kind, limits, ref counted);
         Frame = counted.Frame is { IsWhole: false, IsInside: true } frame ? frame : null;
         Colours = counted.Colours;
         _neededLength = counted.IsWorthCopying && counted.Length > 0 ? counted.Length : 0;
@@ -56,7 +56,7 @@ internal sealed class InspectedImage
 
         byte[] needed = new byte[_neededLength];
         var excerpt = new Excerpt(needed);
-        ImageInspection.Walk(_image.Span, Kind, ref excerpt);
+        ImageInspection.Walk(_image.Span, Kind, Limits, ref excerpt);
         return needed;
     }
 }

@@ -31,7 +31,11 @@ internal static class TiffInspection
     private const int Ycc = 6;
     private const int Planes = 2;
 
-    public static DecodeCost Walk(ReadOnlySpan<byte> image, ref Excerpt excerpt)
+    /// <summary>Walks over the first directory.</summary>
+    /// <param name="image">The file.</param>
+    /// <param name="mostSeconds">The limit of the CPU time. Once strips or tiles exceed it, no further one is inspected.</param>
+    /// <param name="excerpt">Collects what the decoder needs.</param>
+    public static DecodeCost Walk(ReadOnlySpan<byte> image, double mostSeconds, ref Excerpt excerpt)
     {
         excerpt.Keep(image);
         if (!TiffDirectory.TryRead(image, out TiffDirectory directory)) return DecodeCost.Unknown;
@@ -57,7 +61,7 @@ internal static class TiffInspection
         // For a fax the decoder's warnings count as errors, so it must not warn about unknown tags.
         changes |= dropped > 64 * 1024 || (kept < directory.Count && page.IsFax);
         if (changes) Rewrite(directory, kept, count, ref excerpt);
-        return page.Cost(image.Length);
+        return page.Cost(image.Length, mostSeconds);
     }
 
     // Moves the needed entries to the front, sets their number, and removes the link to the next directory.
@@ -149,7 +153,7 @@ internal static class TiffInspection
         private readonly bool IsSubsampled =>
             _photometric == Ycc && _compression != JpegCompression && !(_subsampling.Count > 1 && _subsampling.ValueAt(0) == 1 && _subsampling.ValueAt(1) == 1);
 
-        public readonly DecodeCost Cost(int fileLength)
+        public readonly DecodeCost Cost(int fileLength, double mostSeconds)
         {
             double samples = Math.Max(1, _samples);
             double bytesPerPixel = Math.Max(1, samples * Math.Max(1, _bits) / 8);
@@ -160,7 +164,7 @@ internal static class TiffInspection
             double down = segmentHeight > 0 ? Math.Ceiling(_height / segmentHeight) : 0;
             double decoded = across * segmentWidth * (tiled ? down * segmentHeight : _height);
 
-            Streams referred = Referred(fileLength);
+            Streams referred = Referred(fileLength, mostSeconds);
             double seconds = decoded * SecondsPerPixel
                 + decoded * bytesPerPixel * (_compression is 0 or 1 ? SecondsPerPlainByte : SecondsPerPackedByte)
                 + (_photometric == SeparatedInks ? decoded * SecondsPerInkPixel : 0)
@@ -198,7 +202,7 @@ internal static class TiffInspection
 
         // Each reference costs its bytes, also if many refer to the same ones. JPEG and WebP streams are inspected as long as they have no more bytes together
         // than twice the file; the cost is infinite if they have more. A stream that is referred to several times in a row is inspected once.
-        private readonly Streams Referred(int fileLength)
+        private readonly Streams Referred(int fileLength, double mostSeconds)
         {
             var sum = new Streams();
             double inspected = 0;
@@ -207,7 +211,8 @@ internal static class TiffInspection
             for (int n = 0; n < _lengths.Count; n++)
             {
                 double length = Math.Min(_lengths.ValueAt(n), fileLength);
-                if (_compression is JpegCompression or WebpCompression)
+                // Beyond the limit the image is refused, whatever the further streams are.
+                if (_compression is JpegCompression or WebpCompression && sum.Seconds <= mostSeconds)
                 {
                     double offset = _offsets.ValueAt(n);
                     if ((offset, length) != last)
@@ -219,8 +224,6 @@ internal static class TiffInspection
                 }
                 // The decoder reads a compressed strip or tile into memory as a whole.
                 sum = sum.With(stream with { Length = length, Bytes = stream.Bytes + (_compression is 0 or 1 ? 0 : length) });
-                // The image is refused, so that no further stream matters.
-                if (double.IsInfinity(sum.Seconds)) inspected = double.PositiveInfinity;
             }
             return sum;
         }
