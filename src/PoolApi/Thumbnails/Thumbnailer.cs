@@ -118,14 +118,7 @@ public static class Thumbnailer
         try
         {
             var geometry = ReadHeader(image, reader, spec);
-            using var decoded = reader.Load(geometry.Shrink);
-            using var kill = KillOnCancel(decoded, cancellationToken);
-
-            using var rendered = geometry.CutsFirst ? CutAndResize(decoded, geometry) : Resize(decoded, geometry);
-            if (rendered.Format != Enums.BandFormat.Uchar || rendered.Bands > 4)
-                throw new UnprocessableImageException("the image's colours are of a kind that cannot be converted to sRGB");
-
-            using var whole = rendered.CopyMemory();
+            using var whole = RenderWhole(reader, geometry, cancellationToken);
             if (geometry.CutsFirst)
                 ReadToTheEnd(reader, geometry, cancellationToken);
             cancellationToken.ThrowIfCancellationRequested();
@@ -137,6 +130,19 @@ public static class Thumbnailer
         {
             throw new UnprocessableImageException(reader.Undecodable, e);
         }
+    }
+
+    // Closes its decoder before another one opens, so that never two of them are in memory.
+    private static Image RenderWhole(ImageReader reader, ThumbnailGeometry geometry, CancellationToken cancellationToken)
+    {
+        using var decoded = reader.Load(geometry.Shrink);
+        using var kill = KillOnCancel(decoded, cancellationToken);
+
+        using var rendered = geometry.CutsFirst ? CutAndResize(decoded, geometry) : Resize(decoded, geometry);
+        if (rendered.Format != Enums.BandFormat.Uchar || rendered.Bands > 4)
+            throw new UnprocessableImageException("the image's colours are of a kind that cannot be converted to sRGB");
+
+        return rendered.CopyMemory();
     }
 
     private static ThumbnailGeometry ReadHeader(InspectedImage image, ImageReader reader, ThumbnailSpec spec)

@@ -417,6 +417,33 @@ public class ImageCostTests
     }
 
     [Fact]
+    public void A_source_that_is_cut_before_it_is_resized_is_decoded_twice_and_counts_twice()
+    {
+        int scans = 1_000;
+        while (Inspect(JpegFile.Progressive(30_000, 300, scans), ImageKind.Jpeg).Cost.Seconds < 1.8) scans += 100;
+        InspectedImage image = Inspect(JpegFile.Progressive(30_000, 300, scans), ImageKind.Jpeg);
+        Assert.Null(image.Refusal);
+
+        var refused = Assert.Throws<UnprocessableImageException>(
+            () => Thumbnailer.Make(image, new ThumbnailSpec(400, fit: ThumbnailFit.Cover), Token));
+
+        Assert.Matches("an estimated 3.[6-9] s of CPU time; at most 3 s", refused.Reason);
+    }
+
+    [Fact]
+    public void A_source_that_is_cut_before_it_is_resized_has_one_decoder_in_memory_at_a_time()
+    {
+        byte[] image = JpegFile.Progressive(60_000, 600, 2, chroma: 1);
+        DecodeCost cost = Inspect(image, ImageKind.Jpeg).Cost;
+        Assert.InRange(cost.Bytes, 200 * MiB, 250 * MiB);
+
+        (_, long bytes, string? refusal) = Measure(3, image, new ThumbnailSpec(400, fit: ThumbnailFit.Cover));
+
+        Assert.Null(refusal);
+        Assert.InRange(bytes, long.MinValue, (long)(1.7 * cost.Bytes));
+    }
+
+    [Fact]
     public void The_limits_decide()
     {
         byte[] scans = JpegFile.Progressive(1024, 1024, 100);

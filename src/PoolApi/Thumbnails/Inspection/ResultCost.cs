@@ -20,7 +20,8 @@ internal static class ResultCost
         // If the sides are cut off, more pixels are resized than encoded.
         double whole = Math.Max(pixels, (double)geometry.WholeWidth * geometry.WholeHeight);
         double bytesPerPixel = Math.Clamp(bands, 1, 4);
-        double seconds = decoding.Seconds + whole * ResizeSecondsPerPixel + pixels * SecondsPerPixel(format, pixels, bands);
+        // A source that is cut first is decoded once more, to its end.
+        double seconds = (geometry.CutsFirst ? 2 : 1) * decoding.Seconds + whole * ResizeSecondsPerPixel + pixels * SecondsPerPixel(format, pixels, bands);
         // WebP is shrunk while it is decoded, and then kept as a whole. The decoder's memory is released before the encoder starts; the encoded image is not.
         double decoded = image.Kind == ImageKind.Webp ? Math.Min(decoding.Pixels, whole) * bytesPerPixel : 0;
         double bytes = decoding.HeldBytes + whole * bytesPerPixel + Math.Max(decoding.Bytes + decoded, EncoderBytes(format, pixels, pixels * bytesPerPixel));
