@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace PoolApi.Auth;
 
 /// <summary>The keys in a file: a JSON object with an entry under the name of each client, as under <c>Auth:ApiKeys</c>.</summary>
@@ -18,8 +20,9 @@ internal sealed record ApiKeyFile(string Path)
                 .AddInMemoryCollection(json.AsEnumerable().Select(static pair => KeyValuePair.Create($"{Section}:{pair.Key}", pair.Value)))
                 .Build().GetSection(Section);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or System.Text.Json.JsonException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException or InvalidOperationException or JsonException)
         {
+            // InvalidOperationException: a string has half of a surrogate pair, which the parser finds only when the string is read.
             // The message of a parser may quote what it read, which may be a key.
             string why = e is IOException or UnauthorizedAccessException ? e.Message : "it is no JSON object";
             faults.Add($"Auth:KeysFile is '{Path}', which cannot be read: {why}");

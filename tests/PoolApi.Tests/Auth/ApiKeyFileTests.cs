@@ -45,6 +45,8 @@ public sealed class ApiKeyFileTests : IDisposable
     [Theory]
     [InlineData(null, "Auth:KeysFile is '")]
     [InlineData("no json", "it is no JSON object")]
+    [InlineData("""{ "alice": "\ud800" }""", "it is no JSON object")] // half of a surrogate pair
+    [InlineData("""{ "\ud800": "a-good-enough-secret" }""", "it is no JSON object")]
     [InlineData("""{ "alice": "short" }""", "KeysFile:alice is not a valid key (the value is not repeated here)")]
     public void A_file_that_cannot_be_used_stops_the_start(string? content, string fault)
     {
@@ -105,6 +107,24 @@ public sealed class ApiKeyFileTests : IDisposable
         await stalled.Patiently();
 
         Assert.NotEqual(first, settings.Keys.Now);
+        await watch.StopAsync(ServiceApp.Token);
+    }
+
+    [Fact]
+    public async Task Half_of_a_surrogate_pair_is_a_fault_like_another_and_ends_no_thread()
+    {
+        string path = _folder.File("keys.json");
+        await File.WriteAllTextAsync(path, $$"""{ "alice": "{{First}}" }""", ServiceApp.Token);
+        AuthSettings settings = Read(("Auth:KeysFile", path));
+        ApiKeys first = settings.Keys!.Now;
+        var timer = new ManualTimer();
+        using var watch = new ApiKeyFileWatch(settings, settings.Keys, timer, NullLogger<ApiKeyFileWatch>.Instance);
+        await watch.StartAsync(ServiceApp.Token);
+
+        await File.WriteAllTextAsync(path, """{ "alice": "\ud800" }""", ServiceApp.Token);
+        timer.Fire();
+
+        Assert.Equal(first, settings.Keys.Now);
         await watch.StopAsync(ServiceApp.Token);
     }
 
