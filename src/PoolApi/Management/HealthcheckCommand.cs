@@ -20,7 +20,7 @@ internal static class HealthcheckCommand
         {
             configuration = ServiceConfiguration.Read(args);
         }
-        catch (ArgumentException e)
+        catch (Exception e) when (e is ArgumentException or InvalidDataException or IOException or UnauthorizedAccessException)
         {
             Console.Error.WriteLine(e.Message);
             return 1;

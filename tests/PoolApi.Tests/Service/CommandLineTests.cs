@@ -64,6 +64,14 @@ public class CommandLineTests
         Assert.Equal(1, await CommandLine.RunAsync(["healthcheck", .. args]));
     }
 
+    [Fact]
+    public async Task A_health_check_whose_settings_cannot_be_read_fails_with_its_own_exit_code()
+    {
+        using var folder = new TemporaryFolder();
+        await File.WriteAllTextAsync(folder.File("appsettings.json"), "{", ServiceApp.Token);
+        Assert.Equal(1, await CommandLine.RunAsync(["healthcheck", "--contentRoot", folder.Path]));
+    }
+
     [Theory]
     [InlineData("Job:Path", "Job:Path is not a setting; Jobs:Path may be meant.")]
     [InlineData("JOB:PATH", "JOB:PATH is not a setting; Jobs:Path may be meant.")]
