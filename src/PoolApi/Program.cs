@@ -96,7 +96,7 @@ try
 }
 catch (OperationCanceledException) when (!StartFaults.HasStarted)
 {
-    // Stopped before it had started, as it was asked to.
+    // A signal ended the start.
     return 0;
 }
 catch (Exception e) when (!StartFaults.HasStarted && e is not HostAbortedException)

@@ -30,7 +30,8 @@ internal sealed class JobSettings
     private static readonly Setting<TimeSpan> Lease = Of("Lease", JobRanges.Lease, "how long after an instance has died others take on its jobs");
 
     private static readonly Setting<long> MaxRedeliveries = Of(
-        "MaxRedeliveries", JobRanges.MaxRedeliveries, "how many deaths of its instance, while it runs there alone, a job survives; after one more it fails as `poison`");
+        "MaxRedeliveries", JobRanges.MaxRedeliveries,
+        "how often a job runs again after its instance has died while no other job ran there; after one more such death it fails as `poison`");
 
     private static readonly Setting<double> Share = Of(
         "Share", JobRanges.Share, "the part of the workers' time that jobs can count on while requests keep all of them busy");

@@ -53,8 +53,8 @@ internal sealed partial class AcceptFailures(EndPoint address, TimeProvider time
         }
     }
 
-    [LoggerMessage(30, LogLevel.Error, "{address} cannot accept connections: {reason}. New clients wait until others leave. "
-        + "Raise the limit of open files (ulimit -n), or limit the connections (Kestrel:Limits:MaxConcurrentConnections)")]
+    [LoggerMessage(30, LogLevel.Error, "{address} cannot accept connections: {reason}. New clients wait. "
+        + "If there are too many open files, raise their limit (ulimit -n), or limit the connections (Kestrel:Limits:MaxConcurrentConnections)")]
     private partial void LogExhausted(EndPoint address, string reason);
 
     [LoggerMessage(31, LogLevel.Information, "{address} accepts connections again, after {seconds:F1} s")]

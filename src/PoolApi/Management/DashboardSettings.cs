@@ -17,7 +17,8 @@ internal sealed record DashboardSettings(TimeSpan? SlowItem, string? SnapshotDir
 
     private static readonly TextSetting DirectorySetting = Setting.Words(
         "SnapshotDirectory", "", static path => path.Length == 0 || !File.Exists(path), "the path of a directory",
-        "where snapshots are written, ten files at most: the oldest are deleted, also those of earlier processes. "
+        "where snapshots are written, ten files at most, those of earlier processes included: of the trigger that has the most, the oldest is deleted. "
+        + "Each instance needs its own. "
         + "It is made if it is not there. Without it they are in memory only");
 
     private static readonly Setting<TimeSpan> CooldownSetting = Setting.Time(

@@ -19,7 +19,10 @@ namespace PoolApi.Telemetry;
 [ProviderAlias("Console")]
 internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
 {
-    /// <summary>How long the disposal waits until the last lines are read. At the end of the program, <see cref="BoundedDisposal"/> waits for half a second only.</summary>
+    /// <summary>
+    /// The longest time for which <see cref="Dispose"/> waits until the queued lines are written. A normal end of the program waits for half a second only
+    /// (<see cref="BoundedDisposal"/>); a forced end waits for all of it.
+    /// </summary>
     public static readonly TimeSpan LastLines = TimeSpan.FromSeconds(1);
 
     // The lines of a stop about each worker come once and must not be dropped.

@@ -37,7 +37,8 @@ internal static class GifInspection
         {
             if (image[at] == Extension && image.Length - at > 2)
             {
-                // Except in a comment, the decoder steps over the first block although it may be empty.
+                // In an extension other than a comment, the decoder skips the first sub-block without a check whether it is the empty one that ends the
+                // extension.
                 int end = SkipSubBlocks(image, image[at + 1] == Comment ? at + 2 : at + 3 + image[at + 2]);
                 if (end < 0) break;
                 if (image[at + 1] == GraphicControl) excerpt.Keep(image[at..end]);

@@ -71,8 +71,8 @@ internal ref struct Vp8lStream
         if (!Read(green, Literals + Lengths + cache) || !Read(red, Literals) || !Read(blue, Literals) || !Read(alpha, Literals) || !Read(distance, Distances))
             return false;
 
-        // Such a code takes no bits, so that a few bytes would be walked for millions of pixels. Copies alone have nothing to copy, and cached values
-        // alone are all equal.
+        // A code of one symbol takes no bits: the loop would run for each pixel without reading. An image of copies only is invalid, because no pixel
+        // precedes the first one. An image of cached values only has one colour.
         if (green.IsSingle && green.Symbols[0] >= Literals) return green.Symbols[0] >= Literals + Lengths;
 
         long left = (long)width * height;

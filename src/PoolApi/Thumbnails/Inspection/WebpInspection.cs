@@ -95,8 +95,9 @@ internal static class WebpInspection
     }
 
     /// <summary>
-    /// The cost of a picture within another container, such as a strip or tile of a TIFF. Infinite if the picture is not a whole WebP, or has chunks that it
-    /// does not need: there the decoder also decodes incomplete chunks and streams without a container, and of two chunks of alpha it decodes the second one.
+    /// The cost of a picture within another container, such as a strip or tile of a TIFF. Infinite if the stream is not a whole WebP, or has chunks that its
+    /// picture does not need. The decoder of such streams differs from that of a file: it decodes incomplete chunks and streams without a container. Of two
+    /// chunks of alpha it decodes the second one.
     /// </summary>
     public static DecodeCost OfStream(ReadOnlySpan<byte> stream)
     {
