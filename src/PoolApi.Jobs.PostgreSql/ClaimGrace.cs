@@ -17,17 +17,23 @@ internal sealed class ClaimGrace(Database database, string schema)
     private static readonly TimeSpan Length = TimeSpan.FromSeconds(3);
 
     private readonly WriteCheck _check = new(database, schema);
-    // It is assumed that a recovery takes less than ten minutes. The promotion of a standby is not seen: it neither restarts the server nor resets
-    // statistics.
-    private readonly string _mayBeUndone =
-        $"""
-        select exists (
-          select from (select greatest(pg_postmaster_start_time(), stats_reset) as at from pg_stat_wal) r
-          where r.at > now() - interval '10 minutes' and exists (select from {schema}.jobs j where j.state = 0 and j.created_at < r.at))
-        """;
+    private readonly string _mayBeUndone = MayBeUndoneSql(schema);
 
     private long _seen = -1; // the number of interruptions at the last look
     private long _backAt; // a timestamp; 0: it has never been away
+
+    /// <summary>The SQL that tests whether a recent crash may have undone the claim of a job that is queued now.</summary>
+    /// <remarks>
+    /// This assumes that a recovery takes less than ten minutes. It does not detect the promotion of a standby, which neither restarts the server nor
+    /// resets the statistics. It reads a bounded number of jobs: the oldest by their ids, which the clocks of the instances order only roughly.
+    /// </remarks>
+    internal static string MayBeUndoneSql(string schema) =>
+        $"""
+        select exists (
+          select from (select greatest(pg_postmaster_start_time(), stats_reset) as at from pg_stat_wal) r
+          where r.at > now() - interval '10 minutes' and exists (
+            select from (select j.created_at from {schema}.jobs j where j.state = 0 order by j.id limit 1000) oldest where oldest.created_at < r.at))
+        """;
 
     /// <summary>The time until claims are allowed; zero: they are.</summary>
     /// <exception cref="JobStoreUnavailableException">The database is still away, or read-only.</exception>

@@ -1,0 +1,54 @@
+using Npgsql;
+using PoolApi.Jobs.PostgreSql;
+using static PoolApi.TestKit.Patience;
+
+namespace PoolApi.Jobs.Tests.Postgres;
+
+/// <summary>Before its first claim a store asks the server whether a crash may have undone claims.</summary>
+[Collection(PostgresTests.Name)]
+[Trait("Category", "Slow")]
+public sealed class ClaimGraceTests(PostgresCluster cluster)
+{
+    private const int Queued = 20_000;
+
+    private readonly string _schema = PostgresTests.NewSchema();
+    private readonly string _shadow = PostgresTests.NewSchema(); // its statistics are found before the server's own
+
+    [Fact]
+    public async Task The_look_for_claims_that_a_crash_has_undone_does_not_read_the_whole_queue()
+    {
+        PostgresCluster.Require();
+        // As if the server had recovered from a crash before the jobs were accepted.
+        await cluster.ExecuteAsync($"create schema {_shadow}; create table {_shadow}.pg_stat_wal as select now() as stats_reset");
+        await using PostgreSqlJobStore store = await OpenAsync();
+        await cluster.ExecuteAsync(
+            $"""
+            insert into {_schema}.jobs (id, kind, state, version, attempt, max_attempts, priority, tags, created_at, run_at, turn, claim)
+            select gen_random_uuid(), 'work', 0, 1, 0, 3, 0, '{"{}"}', now(), now(), nextval('{_schema}.turns'), 0 from generate_series(1, {Queued});
+            analyze {_schema}.jobs;
+            """);
+
+        (bool isDelayed, long read) = await store.Database.RunAsync(
+            async connection =>
+            {
+                await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(Token);
+                await using var look = new NpgsqlCommand(ClaimGrace.MayBeUndoneSql(_schema), connection);
+                bool mayBeUndone = (bool)(await look.ExecuteScalarAsync(Token))!;
+                await using var count = new NpgsqlCommand(
+                    $"select (seq_tup_read + idx_tup_fetch)::bigint from pg_stat_xact_user_tables where schemaname = '{_schema}' and relname = 'jobs'",
+                    connection);
+                return (mayBeUndone, (long)(await count.ExecuteScalarAsync(Token))!);
+            },
+            mayRepeat: true, Token);
+
+        Assert.False(isDelayed);
+        Assert.InRange(read, 1, Queued / 10);
+    }
+
+    private async Task<PostgreSqlJobStore> OpenAsync()
+    {
+        var store = new PostgreSqlJobStore($"{cluster.ConnectionString};Search Path={_shadow},pg_catalog", _schema, PostgresTests.Patient);
+        await store.OpenAsync(Token);
+        return store;
+    }
+}
