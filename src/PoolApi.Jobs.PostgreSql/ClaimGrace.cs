@@ -58,6 +58,14 @@ internal sealed class ClaimGrace(Database database, string schema)
     private async Task<bool> MayBeUndoneAsync(NpgsqlConnection connection)
     {
         await using var command = new NpgsqlCommand(_mayBeUndone, connection);
-        return await command.ExecuteScalarAsync() is true;
+        try
+        {
+            return await command.ExecuteScalarAsync() is true;
+        }
+        catch (PostgresException e) when (e.SqlState is "0A000" or "42501" or "42P01" or "42883")
+        {
+            // Some compatible servers do not have these statistics, and an operator may have revoked them. Then the first claim waits.
+            return true;
+        }
     }
 }

@@ -14,6 +14,30 @@ public sealed class ClaimGraceTests(PostgresCluster cluster)
     private readonly string _schema = PostgresTests.NewSchema();
     private readonly string _shadow = PostgresTests.NewSchema(); // its statistics are found before the server's own
 
+    [Theory]
+    [InlineData("0A000")] // a compatible server that does not have them
+    [InlineData("42501")] // an operator has revoked them
+    public async Task A_server_that_refuses_its_statistics_delays_the_first_claim_only(string state)
+    {
+        PostgresCluster.Require();
+        await cluster.ExecuteAsync(
+            $"""
+            create schema {_shadow};
+            create function {_shadow}.refuse() returns timestamptz language plpgsql as $$
+              begin raise exception 'pg_stat_get_wal() is not supported' using errcode = '{state}'; end $$;
+            create view {_shadow}.pg_stat_wal as select {_shadow}.refuse() as stats_reset;
+            """);
+        await using PostgreSqlJobStore store = await OpenAsync();
+        Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+
+        Assert.True((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).IsPaused);
+
+        JobClaim? claim = null;
+        await UntilAsync(
+            async () => (claim = (await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims.SingleOrDefault()) is not null, "That the job is claimed");
+        Assert.Equal(job.Id, claim!.Job.Id);
+    }
+
     [Fact]
     public async Task The_look_for_claims_that_a_crash_has_undone_does_not_read_the_whole_queue()
     {
