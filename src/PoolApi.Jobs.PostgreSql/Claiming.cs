@@ -123,7 +123,8 @@ internal sealed class Claiming
         (int released, bool suspects, TimeSpan? next) = await _scheduled.ReleaseAsync(connection, taking.Kinds);
         _suspects.MayWait = suspects;
         if (suspects) return await ClaimBesideSuspectsAsync(connection, taking, max, next);
-        if (released > 0) await TakeAsync(connection, taking, max, despiteSuspects: false);
+        // Another claim may have given a job its turn since the first statement.
+        if (released > 0 || next == TimeSpan.Zero) await TakeAsync(connection, taking, max, despiteSuspects: false);
         return taking.ToClaims(next);
     }
 

@@ -10,6 +10,9 @@ internal sealed class ScheduledTurns(string schema)
     /// <summary>The longest delay of a turn while every claim finds jobs.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
+    /// <summary>The time until the next job is due, if a job is due that another claim has locked.</summary>
+    public static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(1);
+
     private readonly string _release =
         $"""
         with come as materialized (
@@ -40,7 +43,7 @@ internal sealed class ScheduledTurns(string schema)
     public bool MayHaveCome => Stopwatch.GetElapsedTime(Volatile.Read(ref _lookedAt)) > Pause;
 
     /// <returns>
-    /// How many jobs got their turn, whether there are suspects, and the time until the next job is due; zero: a job of these kinds is due now.
+    /// How many jobs got their turn, whether there are suspects, and the time until the next job is due; zero: a job of these kinds has its turn.
     /// </returns>
     public async Task<(int Released, bool HasSuspects, TimeSpan? Next)> ReleaseAsync(NpgsqlConnection connection, KindFilter kinds)
     {
@@ -50,8 +53,10 @@ internal sealed class ScheduledTurns(string schema)
         await command.PrepareAsync();
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
         await reader.ReadAsync();
-        // A due job that this claim did not get: another instance has locked it and may not claim it, or it did not fit.
-        TimeSpan? next = reader.GetBoolean(2) ? TimeSpan.Zero : reader.IsDBNull(3) ? null : TimeSpan.FromSeconds(Math.Max(0, reader.GetDouble(3)));
+        // A job whose time has come, but that has no turn, gets it from another claim, which has locked it, or with this instance's next claim.
+        TimeSpan? next = reader.GetBoolean(2) ? TimeSpan.Zero
+            : reader.IsDBNull(3) ? null
+            : TimeSpan.FromSeconds(Math.Max(Soon.TotalSeconds, reader.GetDouble(3)));
         return (reader.GetInt32(0), reader.GetBoolean(1), next);
     }
 }

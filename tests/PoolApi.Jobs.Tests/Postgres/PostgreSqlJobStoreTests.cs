@@ -144,6 +144,26 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
         Assert.True((await store.GetResultAsync(claim.Job.Id, Token))!.Result!.Body.Span.SequenceEqual(body));
     }
 
+    [Fact]
+    public async Task A_job_whose_time_has_come_and_that_another_claim_has_locked_is_due_soon_and_not_too_large()
+    {
+        PostgreSqlJobStore store = await OpenAsync();
+        Job job = (await store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromMilliseconds(200), body: "body"), Token)).Job;
+        await using var other = new NpgsqlConnection(cluster.ConnectionString);
+        await other.OpenAsync(Token);
+        await using NpgsqlTransaction claim = await other.BeginTransactionAsync(Token);
+        await using var locking = new NpgsqlCommand($"select from {_schema}.jobs where id = '{job.Id}' for update", other);
+        await locking.ExecuteNonQueryAsync(Token);
+        await UntilAsync(async () => await ScalarAsync($"select run_at < now() from {_schema}.jobs where id = '{job.Id}'") is true, "That its time has come");
+
+        JobClaims none = await store.ClaimAsync("me", 1, 1000, Jobs.LongLease, Token);
+
+        Assert.Equal((0, false), (none.Claims.Count, none.IsOutOfBytes));
+        Assert.InRange(none.NextDue!.Value, TimeSpan.FromTicks(1), TimeSpan.FromSeconds(1));
+        await claim.RollbackAsync(Token);
+        Assert.Equal(job.Id, Assert.Single((await store.ClaimAsync("me", 1, 1000, Jobs.LongLease, Token)).Claims).Job.Id);
+    }
+
     private PostgreSqlJobStore New(IJobStoreListener? listener = null)
     {
         PostgresCluster.Require();
