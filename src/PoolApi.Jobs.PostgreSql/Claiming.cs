@@ -133,11 +133,20 @@ internal sealed class Claiming
     {
         SuspectTurn turn = await _suspects.NextTurnAsync(connection, taking.Owner, taking.Kinds);
         if (turn.Pause is { } pause) return new JobClaims([], pause, IsPaused: true);
-        if (turn.First is { } first) await TakeAsync(connection, taking, first, turn.IsAlone);
+        if (turn.First is { } first)
+        {
+            if (first.Bytes > taking.BytesLeft) return taking.ToClaims(TimeSpan.Zero); // no job overtakes it
+            await TakeAsync(connection, taking, first, turn.IsAlone);
+        }
         if (taking.Claims.Count < max && !(turn.IsAlone && taking.Claims.Count > 0))
             await TakeAsync(connection, taking, max - taking.Claims.Count, despiteSuspects: true);
-        if (taking.Claims.Count == 0 && turn.Otherwise is { } other) await TakeAsync(connection, taking, other, isAlone: true);
-        return taking.ToClaims(turn.First is null ? next : TimeSpan.Zero);
+        if (taking.Claims.Count == 0 && turn.Otherwise is { } other)
+        {
+            if (other.Bytes > taking.BytesLeft) return taking.ToClaims(TimeSpan.Zero);
+            await TakeAsync(connection, taking, other, isAlone: true);
+        }
+        // If the suspect was not claimed, another instance is claiming it.
+        return taking.ToClaims(turn.First is null || next < ScheduledTurns.Soon ? next : ScheduledTurns.Soon);
     }
 
     private async Task TakeAsync(NpgsqlConnection connection, Taking taking, int max, bool despiteSuspects)

@@ -26,7 +26,8 @@ internal sealed class Suspects(Database database, string schema)
 
     private readonly string _first =
         $"""
-        select j.id, j.suspicion, j.kind from {schema}.jobs j
+        select j.id, j.suspicion, j.kind, coalesce((select octet_length(p.body) from {schema}.payloads p where p.job_id = j.id), 0)::bigint
+        from {schema}.jobs j
         where j.state = 0 and j.state < 2 and j.suspicion > 0 and j.suspicion <= $1 and j.turn is not null
           and (j.deadline is null or j.deadline > now()) and (j.kind = any($2)) <> $3
         order by j.priority desc, j.turn limit 1
@@ -103,12 +104,16 @@ internal sealed class Suspects(Database database, string schema)
         command.Parameters.With(NpgsqlDbType.Integer, mostSuspicion).With(kinds);
         await command.PrepareAsync();
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-        return await reader.ReadAsync() ? new Suspect(reader.GetGuid(0), reader.GetInt32(1), reader.GetString(2)) : null;
+        return await reader.ReadAsync() ? new Suspect(reader.GetGuid(0), reader.GetInt32(1), reader.GetString(2), reader.GetInt64(3)) : null;
     }
 }
 
-/// <summary>A queued job that was running at so many deaths.</summary>
-internal sealed record Suspect(Guid Id, int Suspicion, string Kind);
+/// <summary>A queued job that was running when an instance died.</summary>
+/// <param name="Id">The job.</param>
+/// <param name="Suspicion">The number of these deaths.</param>
+/// <param name="Kind">The job's kind.</param>
+/// <param name="Bytes">The length of its body.</param>
+internal sealed record Suspect(Guid Id, int Suspicion, string Kind, long Bytes);
 
 /// <summary>Decision about a claim while there are suspects.</summary>
 /// <param name="First">The suspect to claim first.</param>

@@ -65,9 +65,10 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         var rows = new List<JobRow>();
         if (turn.First is { } suspect) rows.Add(suspect);
         if (!turn.IsAlone && rows.Count < max) rows.AddRange(_due.Read(kinds, max - rows.Count));
+        bool isAlone = turn.IsAlone;
         if (rows.Count == 0 && turn.Otherwise is { } other)
         {
-            suspects.BeginAlone(other);
+            isAlone = true;
             rows.Add(other);
         }
         var claims = new List<JobClaim>(rows.Count);
@@ -77,6 +78,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             long length = reads.BodyLength(row);
             if (length > maxBytes - bytes) return new JobClaims(claims, null, IsOutOfBytes: true);
             bytes += length;
+            if (isAlone) suspects.BeginAlone(row); // only if it fits: this begins its turn
             // The writer's thread reads no large body, because all other operations would wait for it.
             bool isInline = length <= BodyLimits.Inline && inline + length <= BodyLimits.InlineTogether;
             if (isInline) inline += length;

@@ -60,7 +60,6 @@ internal sealed class Suspects(Database database, Batch batch)
         bool isOfKinds = kinds.Contains(first.Kind);
         if (!_turns.IsDue(Now)) return new SuspectTurn(First: First(1, kinds), Otherwise: running == 0 && isOfKinds ? first : null);
         if (running > 0 || !isOfKinds) return new SuspectTurn(Pause: Pause);
-        BeginAlone(first);
         return new SuspectTurn(First: first, IsAlone: true);
     }
 

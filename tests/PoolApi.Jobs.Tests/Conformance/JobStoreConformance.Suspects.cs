@@ -89,6 +89,50 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
+    public async Task A_suspect_whose_body_does_not_fit_is_overtaken_by_no_job()
+    {
+        await using IJobStore store = await OpenAsync();
+        Guid suspect = Assert.Single(await DieAsync(store, 1, bytes: 300));
+        for (int i = 0; i < 2; i++) await AcceptAsync(store);
+
+        JobClaims none = await store.ClaimAsync("me", 4, 100, Jobs.LongLease, Token);
+
+        Assert.Equal((0, true), (none.Claims.Count, none.IsOutOfBytes));
+        JobClaims all = await store.ClaimAsync("me", 4, 300, Jobs.LongLease, Token);
+        Assert.Equal(3, all.Claims.Count);
+        Assert.Contains(all.Claims, c => c.Job.Id == suspect);
+    }
+
+    [Fact]
+    public async Task A_suspect_that_must_run_alone_keeps_its_turn_while_its_body_does_not_fit()
+    {
+        await using IJobStore store = await OpenAsync();
+        Guid suspect = Assert.Single(await DieTwiceAsync(store, 1, bytes: 300));
+        for (int i = 0; i < 2; i++) await AcceptAsync(store);
+
+        JobClaims none = await store.ClaimAsync("third", 4, 100, Jobs.LongLease, Token);
+
+        Assert.Equal((0, true), (none.Claims.Count, none.IsOutOfBytes));
+        Assert.Equal(suspect, Assert.Single((await store.ClaimAsync("third", 1, Jobs.LongLease, Token)).Claims).Job.Id);
+    }
+
+    [Fact]
+    public async Task Where_only_a_suspect_is_left_it_is_told_that_its_body_does_not_fit()
+    {
+        await using IJobStore store = await OpenAsync();
+        HashSet<Guid> suspects = await DieTwiceAsync(store, 2, bytes: 300);
+        JobClaim first = Assert.Single((await store.ClaimAsync("third", 4, Jobs.LongLease, Token)).Claims);
+        await PassAsync(1000); // for as long it is the turn of other jobs next
+        Assert.True(await store.FinishAsync(first, Jobs.Success(), Token));
+
+        JobClaims none = await store.ClaimAsync("third", 4, 100, Jobs.LongLease, Token);
+
+        Assert.Equal((0, true), (none.Claims.Count, none.IsOutOfBytes));
+        JobClaim second = Assert.Single((await store.ClaimAsync("third", 4, Jobs.LongLease, Token)).Claims);
+        Assert.True(suspects.SetEquals([first.Job.Id, second.Job.Id]));
+    }
+
+    [Fact]
     public async Task A_lease_that_was_lost_by_an_instance_that_lives_is_no_death()
     {
         await using IJobStore store = await OpenAsync();
@@ -107,14 +151,24 @@ public abstract partial class JobStoreConformance
     }
 
     /// <summary>So many jobs that ran together when their instance died.</summary>
-    private static async Task<HashSet<Guid>> DieAsync(IJobStore store, int count)
+    private static async Task<HashSet<Guid>> DieAsync(IJobStore store, int count, int bytes = 0)
     {
-        for (int i = 0; i < count; i++) await AcceptAsync(store);
+        for (int i = 0; i < count; i++) await AcceptAsync(store, WithBody("diagnostics/noop", bytes));
         IReadOnlyList<JobClaim> claims = (await store.ClaimAsync("dead", count, ShortLease, Token)).Claims;
         Assert.Equal(count, claims.Count);
         await PassAsync(60);
         Assert.Equal((0, count, 0, 0), await MaintainAsync(store));
         return [.. claims.Select(static c => c.Job.Id)];
+    }
+
+    /// <summary>So many jobs that were running at two deaths, at the second each as the only job of its instance.</summary>
+    private static async Task<HashSet<Guid>> DieTwiceAsync(IJobStore store, int count, int bytes)
+    {
+        HashSet<Guid> suspects = await DieAsync(store, count, bytes);
+        for (int i = 0; i < count; i++) Assert.Single((await store.ClaimAsync($"second {i}", 1, ShortLease, Token)).Claims);
+        await PassAsync(60);
+        Assert.Equal((0, count, 0, 0), await MaintainAsync(store));
+        return suspects;
     }
 
     /// <summary>Instances that run what they get: one that runs a killer dies with all that it has, others end what they have.</summary>

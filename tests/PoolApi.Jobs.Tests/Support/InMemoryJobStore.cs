@@ -126,22 +126,24 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         List<Row> running = [.. _jobs.Rows.Values.Where(r => r.Job.State == JobState.Running && r.Job.Worker == owner)];
         if (running.Max(static r => r.AloneUntil) is { } until && until > steady) return new JobClaims([], until - steady, IsPaused: true);
         List<Row> due = [.. ready.Where(r => r.Suspicion == 0 && kinds.Contains(r.Job.Kind)).Take(max)];
+        Row? alone = null;
         if (!running.Any(static r => r.Suspicion > 0) && ready.FirstOrDefault(static r => r.Suspicion > 0) is { } suspect)
         {
             bool isAlone = suspect.Suspicion > 1, mayBegin = !isAlone || _turns.IsDue(steady);
             if (isAlone && mayBegin && (running.Count > 0 || !kinds.Contains(suspect.Job.Kind))) return new JobClaims([], TimeSpan.FromSeconds(1), IsPaused: true);
             if ((!mayBegin || !isAlone) && ready.Find(r => r.Suspicion == 1 && kinds.Contains(r.Job.Kind)) is { } other) (suspect, isAlone, mayBegin) = (other, false, true);
             if (kinds.Contains(suspect.Job.Kind) && (mayBegin || (due.Count == 0 && running.Count == 0))) due = [suspect, .. isAlone ? [] : due.Take(max - 1)];
-            if (due.Contains(suspect) && isAlone)
-            {
-                _turns.Began(steady);
-                suspect.AloneUntil = steady + ExclusiveTurns.AloneFor(suspect.Suspicion);
-            }
+            if (due.Contains(suspect) && isAlone) alone = suspect;
         }
         long left = maxBytes;
         int fit = due.TakeWhile(r => (left -= r.New.Payload.Body.Length) >= 0).Count();
         bool isOutOfBytes = fit < due.Count;
         due.RemoveRange(fit, due.Count - fit);
+        if (alone is not null && due.Contains(alone))
+        {
+            _turns.Began(steady);
+            alone.AloneUntil = steady + ExclusiveTurns.AloneFor(alone.Suspicion);
+        }
         foreach (Row row in due)
         {
             row.Number++;
