@@ -86,10 +86,11 @@ internal sealed class ChangeListener : IAsyncDisposable
             {
                 // Doubt was called, or the store is closing.
             }
-            catch (Exception)
+            catch (Exception e)
             {
                 // Any exception: the listener must go on trying to connect. The idle sessions of the pool may have lost the server too.
-                _database.Interrupted();
+                if (connection is not null) _database.Interrupted();
+                else _database.OpeningFailed(e);
             }
             if (connection is not null) await connection.DisposeAsync();
             connection = null;

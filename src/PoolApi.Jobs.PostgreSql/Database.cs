@@ -183,6 +183,15 @@ internal sealed class Database : IAsyncDisposable
         _pool.Clear();
     }
 
+    /// <summary>
+    /// Records that a connection outside of the pool could not be opened. A server or a pooler that refuses it says nothing of the sessions that are
+    /// open, so they are kept.
+    /// </summary>
+    public void OpeningFailed(Exception e)
+    {
+        if (Classify(e, isOpen: false) == ServerError.Lost && !IsTimeout(e)) Interrupted();
+    }
+
     /// <summary>The failure of the first connection, in words for the operator.</summary>
     public JobStoreException CannotOpen(Exception e) => new($"Cannot use {Location}: {Reason(e)}. {Remedy(e)}", e);
 
@@ -321,11 +330,13 @@ internal sealed class Database : IAsyncDisposable
     private void Doubt(Exception e, bool isOpen)
     {
         if (isOpen) ResponseLost?.Invoke();
-        if (e is not TimeoutException && e.InnerException is not TimeoutException) Interrupted();
+        if (!IsTimeout(e)) Interrupted();
         else if (isOpen) _pool.Clear();
         else return; // no connection in time: all are in use, or the server is away, and then the connections in use fail too
         Failed?.Invoke();
     }
+
+    private static bool IsTimeout(Exception e) => e is TimeoutException || e.InnerException is TimeoutException;
 
     private static ServerError Classify(Exception e, bool isOpen) =>
         e is PostgresException server ? ServerErrors.Classify(server, isOpen) : ServerError.Lost;

@@ -38,6 +38,7 @@ internal sealed class MuteProxy : IAsyncDisposable
     private readonly HashSet<Socket> _passed = [];
     private readonly List<Task> _connections = [];
     private readonly Task _accepting;
+    private int _accepted;
     private int _mute;
     private int _mostMute;
 
@@ -58,6 +59,9 @@ internal sealed class MuteProxy : IAsyncDisposable
 
     /// <summary>How late the server's answers reach the client, over the connections that are passed on.</summary>
     public TimeSpan AnswerDelay { get; set; }
+
+    /// <summary>How many connections it has accepted.</summary>
+    public int Accepted => Volatile.Read(ref _accepted);
 
     /// <summary>Connections that are kept waiting and that the client has not closed.</summary>
     public int Mute => Volatile.Read(ref _mute);
@@ -87,7 +91,11 @@ internal sealed class MuteProxy : IAsyncDisposable
     {
         try
         {
-            while (true) _connections.Add(ServeAsync(await _listener.AcceptSocketAsync(_closing.Token)));
+            while (true)
+            {
+                _connections.Add(ServeAsync(await _listener.AcceptSocketAsync(_closing.Token)));
+                Interlocked.Increment(ref _accepted);
+            }
         }
         catch (Exception e) when (e is SocketException or InvalidOperationException or OperationCanceledException)
         {

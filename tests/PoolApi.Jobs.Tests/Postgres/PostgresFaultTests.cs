@@ -89,6 +89,35 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     [Fact]
+    public async Task A_server_that_refuses_the_connection_for_changes_leaves_the_sessions_that_are_open_as_they_are()
+    {
+        PostgresCluster.Require();
+        string role = PostgresTests.NewSchema();
+        await cluster.ExecuteAsync($"create role {role} login; grant create on database postgres to {role}");
+        await using var proxy = new MuteProxy(cluster.Port);
+        var ears = new Ears();
+        await using var store = new PostgreSqlJobStore($"{cluster.ConnectionString};Port={proxy.Port};Username={role}", role, PostgresTests.Patient)
+        {
+            Listener = ears,
+        };
+        await store.OpenAsync(Token);
+        int session = await SessionAsync();
+        await cluster.ExecuteAsync($"alter role {role} connection limit 1"); // the session's
+        long before = store.Database.Interruptions;
+        int accepted = proxy.Accepted;
+
+        store.Database.Failed!(); // so it connects again
+
+        await UntilAsync(() => proxy.Accepted >= accepted + 3 || store.Database.Interruptions > before, "That it is refused twice");
+        Assert.Equal(before, store.Database.Interruptions);
+        Assert.Equal(session, await SessionAsync());
+        await cluster.ExecuteAsync($"alter role {role} connection limit -1");
+        await UntilAsync(() => ears.Missed > 0, "That it has connected again");
+
+        Task<int> SessionAsync() => store.Database.RunAsync(static connection => Task.FromResult(connection.ProcessID), mayRepeat: true, Token);
+    }
+
+    [Fact]
     public async Task Tables_that_were_away_are_used_when_they_are_back()
     {
         await using Place place = await Place.CreateAsync(cluster);
