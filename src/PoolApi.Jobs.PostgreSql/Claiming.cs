@@ -94,17 +94,18 @@ internal sealed class Claiming
         TimeSpan grace = await _grace.LeftAsync(cancellation);
         if (grace > TimeSpan.Zero) return new JobClaims([], grace, IsPaused: true);
         await _lost.UndoAsync(owner, cancellation);
-        long call = Random.Shared.NextInt64();
+        var undelivered = new UndeliveredClaims(_lost, static () => { });
         JobClaims claimed;
         try
         {
+            // Each try has its own number, so that the claims of a failed try are not confused with those of the next.
             claimed = await _database.RunAsync(
-                connection => ClaimAsync(connection, new Taking(owner, call, lease, maxBytes, kinds), max), mayRepeat: false, cancellation,
-                _database.PatienceFor(BodyLimits.InlineTogether));
+                connection => TryAsync(connection, new Taking(owner, Random.Shared.NextInt64(), lease, maxBytes, kinds), max, undelivered),
+                mayRepeat: false, cancellation, _database.PatienceFor(BodyLimits.InlineTogether));
         }
         catch (Exception e) when (e is JobStoreException or OperationCanceledException)
         {
-            _lost.Add(call);
+            undelivered.GiveUp();
             throw;
         }
         foreach (JobClaim claim in claimed.Claims) _changes.Changed(new JobChange(claim.Job.Id, claim.Job.Version, false));
@@ -112,6 +113,20 @@ internal sealed class Claiming
         return _lost.MayArrive && claimed.Claims.Count == 0 && !(claimed.NextDue < LostClaims.Pause)
             ? claimed with { NextDue = LostClaims.Pause }
             : claimed;
+    }
+
+    private async Task<JobClaims> TryAsync(NpgsqlConnection connection, Taking taking, int max, UndeliveredClaims undelivered)
+    {
+        undelivered.Made(taking.Call); // before the statements, because the caller may give up during one
+        try
+        {
+            return await ClaimAsync(connection, taking, max);
+        }
+        catch (Exception e) when (taking.Claims.Count > 0 || e is not PostgresException) // what the server refuses, it has rolled back
+        {
+            undelivered.Lost(taking.Call);
+            throw;
+        }
     }
 
     private async Task<JobClaims> ClaimAsync(NpgsqlConnection connection, Taking taking, int max)

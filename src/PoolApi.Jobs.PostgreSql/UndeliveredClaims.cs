@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.PostgreSql;
 
-/// <summary>Tracks the claims that one accepting call makes, in one or more statements. If the call fails, they become lost claims.</summary>
+/// <summary>Tracks the claims that one call makes, in one or more statements. If the call fails, they become lost claims.</summary>
 /// <remarks>
 /// <code>
 ///   statement ──its response is read──► made ──the call succeeds──► the callers have the claims
@@ -17,7 +17,7 @@ internal sealed class UndeliveredClaims(LostClaims lost, Action found)
     private readonly List<long> _made = [];
     private bool _isGivenUp;
 
-    /// <summary>A statement has made claims under this number.</summary>
+    /// <summary>A statement has made claims under this number, or may make them.</summary>
     public void Made(long call)
     {
         lock (_lock)

@@ -118,6 +118,32 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     [Fact]
+    public async Task A_claim_that_is_tried_again_leaves_no_job_behind_that_its_first_try_has_claimed()
+    {
+        await using Place place = await Place.CreateAsync(cluster);
+        Job suspect = (await place.Store.AcceptAsync(Jobs.New("suspect", maxAttempts: 9), Token)).Job;
+        Assert.Single((await place.Store.ClaimAsync("dead", 1, TimeSpan.FromMilliseconds(1), Token)).Claims);
+        var rules = new MaintenanceRules(TimeSpan.FromDays(1), 3);
+        await UntilAsync(async () => (await place.Store.MaintainAsync(rules, Token)).Redelivered.Count > 0, "That it is redelivered");
+        Job other = (await place.Store.AcceptAsync(Jobs.New("other"), Token)).Job;
+        // The first statement that claims the other job is cancelled. By then another statement has claimed the suspect.
+        await place.ExecuteAsync(
+            "create sequence poolapi.tries;"
+            + "create function poolapi.cancel() returns trigger language plpgsql as $$ begin"
+            + " if nextval('poolapi.tries') = 1 then raise exception 'cancelled' using errcode = '57014'; end if; return new; end $$;"
+            + "create trigger cancel before update on poolapi.jobs for each row when (new.state = 1 and new.kind = 'other') execute function poolapi.cancel()");
+
+        JobClaim claim = Assert.Single((await place.Store.ClaimAsync("me", 2, Jobs.LongLease, Token)).Claims);
+
+        Assert.Equal(other.Id, claim.Job.Id);
+        JobClaim? again = null;
+        await UntilAsync(
+            async () => (again = (await place.Store.ClaimAsync("me", 2, Jobs.LongLease, Token)).Claims.SingleOrDefault()) is not null,
+            "That the suspect is claimed again");
+        Assert.Equal((suspect.Id, 2), (again!.Job.Id, again.Job.Attempt));
+    }
+
+    [Fact]
     public async Task Tables_that_were_away_are_used_when_they_are_back()
     {
         await using Place place = await Place.CreateAsync(cluster);
