@@ -77,7 +77,9 @@ internal sealed partial class JobDispatcher
     private void Release()
     {
         Interlocked.Decrement(ref _waiting);
-        if (_dueJobs.IsSuspected) _due.Set(); // the reservation may have kept the claiming flow from a worker
+        // The reservation may have kept the claiming flow, or the claim under way, from a worker or from bytes. The flag is read first: the claim reports
+        // what it left before it resets the flag.
+        if (_isClaiming || _dueJobs.IsSuspected) _due.Set();
         if (Interlocked.Decrement(ref _accepting) == 0 && _closed.IsCancellationRequested) _accepted.TrySetResult();
     }
 

@@ -175,6 +175,43 @@ public class BytesTests
     }
 
     [Fact]
+    public async Task Bytes_that_an_acceptance_returns_while_a_claim_is_under_way_are_used_at_once()
+    {
+        using Gate gate = new();
+        await using Rig rig = await Rig.StartAsync(
+            (run, token) => run.Claim.Payload.Body.Length == 1 ? gate.Pass(token) : ScriptedExecutor.Success,
+            workers: 3, options: Rig.Options with { MemoryBytes = 48 });
+        NewJob repeated = Jobs.New(key: "key") with { Payload = Jobs.Payload().WithBody(new byte[30]) };
+        await rig.UntilAsync((await rig.AcceptAsync(repeated)).Id, JobState.Succeeded);
+        await rig.AcceptAsync(WithBody(1));
+        await gate.ArrivalAsync();
+        await UntilAsync(() => rig.Dispatcher.BytesInHand == 1, "That only the job at the gate holds bytes");
+        await rig.AsleepAsync();
+        TaskCompletionSource accepting = Held(), accept = Held(), claiming = Held(), claim = Held();
+        rig.Store.Before = operation =>
+        {
+            if (operation is not ("accept" or "claim")) return Task.CompletedTask;
+            (operation == "accept" ? accepting : claiming).TrySetResult();
+            return operation == "accept" ? accept.Task : claim.Task;
+        };
+        Task<JobAcceptance> acceptance = rig.Dispatcher.AcceptAsync(repeated, isWaitedFor: false, Token).AsTask();
+        await accepting.Task.Patiently();
+        Assert.Equal(31, rig.Dispatcher.BytesInHand);
+        await using InMemoryJobStore client = await rig.OpenAnotherAsync();
+        Job job = (await client.AcceptAsync(WithBody(20), Token)).Job;
+        await claiming.Task.Patiently(); // for as many bytes as are free while the other body holds its own
+
+        accept.SetResult();
+        Assert.Equal(AcceptOutcome.Existing, (await acceptance.Patiently()).Outcome);
+        claim.SetResult();
+
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+        gate.Open();
+
+        static TaskCompletionSource Held() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    [Fact]
     public async Task A_large_body_is_read_before_the_work_begins()
     {
         var body = new byte[BodyLimits.Inline + 7];
