@@ -217,6 +217,14 @@ internal sealed class SqliteJobStore : IJobStore
         // The writer closes last, because only the last connection can checkpoint the log. If two closed at once, both would leave it.
         foreach (StoreThread thread in _reading) await thread.JoinAsync();
         _writer.Close();
+        Task closed = CloseFileAsync();
+        // Not open yet: the writer's thread may wait for another process, for as long as that prepares the store. It closes the file when it gets the
+        // lock, or ends with this process.
+        if (_writing.Opened.IsCompleted) await closed;
+    }
+
+    private async Task CloseFileAsync()
+    {
         await _writing.JoinAsync();
         _file.Dispose();
     }

@@ -105,6 +105,29 @@ public sealed class CloseTests : IDisposable
         await MustHaveAllAsync([job.Id]);
     }
 
+    [Fact]
+    public async Task A_start_that_waits_for_another_process_can_be_given_up()
+    {
+        var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        SqliteJobStore store = _place.Store(observer: (step, _) =>
+        {
+            if (step == StoreStep.WriterClosed) closed.TrySetResult();
+        });
+        // The exclusive lock of a process that prepares the store.
+        await using (new FileStream(_place.File + "-owner", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
+        {
+            using var enough = new CancellationTokenSource();
+            Task opening = store.OpenAsync(enough.Token);
+            await enough.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening);
+
+            await store.DisposeAsync().Patiently();
+        }
+        await closed.Task.Patiently(); // it got the lock
+        await using SqliteJobStore other = await _place.OpenAsync();
+        await other.AcceptAsync(Jobs.New(), Token);
+    }
+
     private static async Task WorkAsync(SqliteJobStore store, System.Collections.Concurrent.ConcurrentBag<Guid> accepted, CountdownEvent enough)
     {
         try
