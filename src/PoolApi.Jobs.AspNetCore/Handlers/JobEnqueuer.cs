@@ -81,6 +81,8 @@ internal sealed class JobEnqueuer(
     {
         if (asked.IdempotencyKey is { } key && !IdempotencyKeyHeader.IsKey(key))
             throw new ArgumentException($"{nameof(EnqueueOptions.IdempotencyKey)} may be {IdempotencyKeyHeader.Rule}.", nameof(asked));
+        if (!Enum.IsDefined(asked.Priority))
+            throw new ArgumentException($"{nameof(EnqueueOptions.Priority)} may be Low, Normal or High.", nameof(asked));
         if (asked.Timeout < TimeSpan.FromSeconds(1) || asked.Timeout > TimeSpan.FromSeconds(JobParameters.MaxTimeout))
             throw new ArgumentException($"{nameof(EnqueueOptions.Timeout)} may be 1 second to 7 days.", nameof(asked));
         if (asked.Tags.Count > JobTags.MaxCount || !asked.Tags.All(JobTags.IsTag))
