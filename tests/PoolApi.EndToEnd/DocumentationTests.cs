@@ -42,7 +42,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         Assert.All(blocks, static block => JsonDocument.Parse(block).Dispose());
     }
 
-    /// <summary>The backup is taken while the service runs, and restored over a store that has gone on since.</summary>
+    /// <summary>The backup is taken while the service writes, and restored over a store that has gone on since.</summary>
     [Fact]
     public async Task A_backup_of_the_jobs_is_made_and_restored_as_the_page_says()
     {
@@ -57,7 +57,12 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         {
             before = await service.Api.AcceptJobAsync("/v1/diagnostics/noop");
             await service.Api.JobEndsAsync(before);
+            for (int i = 0; i < 40; i++) await service.Api.AcceptJobAsync("/v1/diagnostics/noop", new ByteArrayContent(new byte[1 << 20]));
+            using var enough = new CancellationTokenSource();
+            Task writing = WriteAsync(service.Api, enough.Token); // a copy that began again after each commit would not end
             (await ProgramRun.ToEndAsync(new ProcessStartInfo("bash", ["-c", command]), Patience.Long)).MustSucceed();
+            await enough.CancelAsync();
+            await writing;
             after = await service.Api.AcceptJobAsync("/v1/diagnostics/noop");
             await service.KillAsync();
         }
@@ -68,6 +73,11 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
 
         Assert.Equal("succeeded", (await restored.Api.JobAsync(before)).State);
         (await restored.Api.GetAsync($"/v1/jobs/{after}")).MustBe(404);
+
+        static async Task WriteAsync(Endpoint api, CancellationToken enough)
+        {
+            while (!enough.IsCancellationRequested) await api.AcceptJobAsync("/v1/diagnostics/noop");
+        }
     }
 
     /// <summary>The backup is taken while an instance runs a job and another job is queued; it is restored over a schema that has gone on since.</summary>
@@ -154,7 +164,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
     [GeneratedRegex(@"^```json\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Json();
 
-    [GeneratedRegex(@"`(sqlite3 [^`]+\.backup [^`]+)`")]
+    [GeneratedRegex(@"`(sqlite3 [^`]+vacuum into [^`]+)`")]
     private static partial Regex Backup();
 
     [GeneratedRegex(@"^```\n((?:pg_dump|psql) .*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
