@@ -4,11 +4,12 @@ namespace PoolApi.Jobs.Running;
 
 /// <summary>
 /// Writes an attempt's progress to the store: whole percents, one write at a time, at most ten a second. The latest report is written, also if no
-/// other follows it. Thread-safe.
+/// other follows it. A write that failed is repeated after a longer pause. Thread-safe.
 /// </summary>
 internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProvider time)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(2);
 
     private readonly Lock _lock = new();
     private Task _writing = Task.CompletedTask;
@@ -16,8 +17,9 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
     private int _latest = -1; // the last report
     private int _written = -1;
     private long _writtenAt;
-    private ITimer? _pause; // ends the pause after a write, if there is another report to write
-    private bool _isPausing;
+    private bool _hasFailed; // the last write
+    private ITimer? _pause; // ends the pause after a write, if there is another report to write or the write failed
+    private bool _isPausing; // not after a failure: the next report does not wait for the longer pause
     private bool _isSettled;
 
     /// <summary>Completes when the write under way has ended.</summary>
@@ -60,8 +62,13 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
             return;
         }
         _isPausing = true;
+        StartTimerLocked(left);
+    }
+
+    private void StartTimerLocked(TimeSpan pause)
+    {
         _pause ??= time.CreateTimer(static reporter => ((ProgressReporter)reporter!).EndPause(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _pause.Change(left, Timeout.InfiniteTimeSpan);
+        _pause.Change(pause, Timeout.InfiniteTimeSpan);
     }
 
     private void EndPause()
@@ -70,7 +77,7 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
         {
             _isPausing = false;
             // The timer may be early by a fraction of a millisecond.
-            if (!_isSettled && _latest != _written) WriteLocked();
+            if (!_isSettled && !_isWriting && (_hasFailed || _latest != _written)) WriteLocked();
         }
     }
 
@@ -87,18 +94,22 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
         // This write must not resume on the worker's synchronization context. A joined pool runs no continuations, and the attempt's end waits for
         // this write.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        bool hasFailed = false;
         try
         {
             await store.ReportProgressAsync(claim, progress, CancellationToken.None);
         }
         catch (Exception)
         {
-            // A lost report does no harm: the next one, or the end of the attempt, supersedes it.
+            // The next report or the end of the attempt supersedes it. If neither comes for a while, it is written again.
+            hasFailed = true;
         }
         lock (_lock)
         {
             _isWriting = false;
+            _hasFailed = hasFailed;
             WriteOrPauseLocked();
+            if (hasFailed && !_isSettled && !_isWriting && !_isPausing) StartTimerLocked(PauseAfterFailure);
         }
     }
 }

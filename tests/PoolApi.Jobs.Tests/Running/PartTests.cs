@@ -145,6 +145,32 @@ public sealed class PartTests
     }
 
     [Fact]
+    public async Task Progress_whose_write_has_failed_is_written_again_though_no_other_follows_it()
+    {
+        await using var store = new InMemoryJobStore();
+        await store.AcceptAsync(Jobs.New(), Token);
+        JobClaim claim = (await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims.Single();
+        var reporter = new ProgressReporter(store, claim, _time);
+        reporter.Report(0.1);
+        await reporter.Written.Patiently();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        store.Fault = "The store is away.";
+
+        reporter.Report(0.9);
+        await reporter.Written.Patiently();
+        store.Fault = null;
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(2, store.Calls("progress")); // a store that is away is not asked ten times a second
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        await UntilAsync(() => store.Calls("progress") == 3, "That it is written again");
+        await reporter.Written.Patiently();
+        Assert.Equal(0.9, (await store.GetAsync(claim.Job.Id, Token))!.Progress);
+        _time.Advance(TimeSpan.FromMinutes(1));
+        Assert.Equal(3, store.Calls("progress"));
+    }
+
+    [Fact]
     public async Task The_end_of_an_attempt_waits_for_no_pause_of_its_progress()
     {
         var clock = new FakeTimeProvider(Jobs.Now);
