@@ -249,7 +249,7 @@ internal sealed class Claiming
         /// <param name="next">How long until the next is due; zero: one is due, and was not claimed.</param>
         public JobClaims ToClaims(TimeSpan? next) => Claims.Count > 0
             ? new JobClaims(Claims, null, IsOutOfBytes: _didNotFit)
-            // It did not fit, or another instance is claiming it. Both are treated alike.
+            // A due job was not claimed. Its body does not fit, or another instance has locked its row. The store cannot tell which.
             : new JobClaims([], next, IsOutOfBytes: _isLimited && next <= TimeSpan.Zero);
     }
 }

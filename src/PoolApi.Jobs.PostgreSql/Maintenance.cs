@@ -109,17 +109,17 @@ internal sealed class Maintenance
 
     public async ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation)
     {
-        List<Tended> expired = await RunAsync(_expire, rules, p => WithError(p, JobError.Expired), cancellation);
+        List<Maintained> expired = await RunAsync(_expire, rules, p => WithError(p, JobError.Expired), cancellation);
         (bool isTrusted, DateTimeOffset shown) = await CheckClockAsync(cancellation);
-        List<Tended> lost = !isTrusted || !rules.MayRedeliver ? [] : await RunAsync(
+        List<Maintained> lost = !isTrusted || !rules.MayRedeliver ? [] : await RunAsync(
             _redeliver, rules,
             p => WithError(p.With(NpgsqlDbType.Integer, rules.MaxRedeliveries), JobError.Poison).With(NpgsqlDbType.TimestampTz, NpgsqlValues.Storable(shown)),
             cancellation);
-        (int swept, bool mayBeMoreBytes, List<Tended> removed, Exception? fault) = (0, false, [], null);
+        (int swept, bool mayBeMoreBytes, List<Maintained> removed, Exception? fault) = (0, false, [], null);
         try
         {
             (swept, mayBeMoreBytes) = await SweepAsync(rules, cancellation);
-            removed = await RunAsync(_remove, rules, p => WithRetention(p, rules), cancellation, isTold: false);
+            removed = await RunAsync(_remove, rules, p => WithRetention(p, rules), cancellation, isReported: false);
         }
         catch (JobStoreException e)
         {
@@ -127,8 +127,8 @@ internal sealed class Maintenance
         }
         return new MaintenanceReport(
             expired.Count,
-            lost.Where(static t => t.State == JobState.Queued).CountBy(static t => t.Kind).ToDictionary(StringComparer.Ordinal),
-            lost.Count(static t => t.State == JobState.Failed),
+            lost.Where(static m => m.State == JobState.Queued).CountBy(static m => m.Kind).ToDictionary(StringComparer.Ordinal),
+            lost.Count(static m => m.State == JobState.Failed),
             swept + removed.Count,
             mayBeMoreBytes || Math.Max(Math.Max(expired.Count, lost.Count), Math.Max(swept, removed.Count)) >= rules.Limit)
         { SweepFault = fault };
@@ -191,28 +191,28 @@ internal sealed class Maintenance
     /// <param name="rules">The rules.</param>
     /// <param name="more">Adds the parameters after the first, which is the limit.</param>
     /// <param name="cancellation">Gives up.</param>
-    /// <param name="isTold">Whether the changes are reported.</param>
-    private Task<List<Tended>> RunAsync(
+    /// <param name="isReported">Whether the changes are reported.</param>
+    private Task<List<Maintained>> RunAsync(
         string sql, MaintenanceRules rules, Func<NpgsqlParameterCollection, NpgsqlParameterCollection> more, CancellationToken cancellation,
-        bool isTold = true) =>
+        bool isReported = true) =>
         _database.RunAsync(
             async connection =>
             {
                 await using var command = new NpgsqlCommand(sql, connection);
                 more(command.Parameters.With(NpgsqlDbType.Integer, rules.Limit));
                 await command.PrepareAsync();
-                var tended = new List<Tended>();
+                var maintained = new List<Maintained>();
                 await using (NpgsqlDataReader reader = await command.ExecuteReaderAsync())
                 {
                     while (await reader.ReadAsync())
-                        tended.Add(new Tended(reader.GetGuid(0), reader.GetInt64(1), reader.GetString(2), (JobState)reader.GetInt16(3)));
+                        maintained.Add(new Maintained(reader.GetGuid(0), reader.GetInt64(1), reader.GetString(2), (JobState)reader.GetInt16(3)));
                 }
-                if (!isTold) return tended;
-                foreach (Tended job in tended) _changes.Changed(new JobChange(job.Id, job.Version, false));
-                if (tended.Exists(static t => t.State == JobState.Queued)) _changes.MayBeDue();
-                return tended;
+                if (!isReported) return maintained;
+                foreach (Maintained job in maintained) _changes.Changed(new JobChange(job.Id, job.Version, false));
+                if (maintained.Exists(static m => m.State == JobState.Queued)) _changes.MayBeDue();
+                return maintained;
             },
             mayRepeat: true, cancellation);
 
-    private sealed record Tended(Guid Id, long Version, string Kind, JobState State);
+    private sealed record Maintained(Guid Id, long Version, string Kind, JobState State);
 }

@@ -9,11 +9,11 @@ internal static class PastAttemptsSql
 {
     /// <summary>The list with the attempt that runs, which ends now and is not the job's last.</summary>
     /// <param name="outcome">How it ended.</param>
-    /// <param name="number">Which attempt it was.</param>
+    /// <param name="number">The attempt's number.</param>
     /// <param name="startedAt">When it was claimed.</param>
-    /// <param name="worker">The instance that had it.</param>
-    /// <param name="error">What went wrong.</param>
-    /// <param name="detail">The same in words.</param>
+    /// <param name="worker">The instance that ran it.</param>
+    /// <param name="error">The error's name.</param>
+    /// <param name="detail">The error's detail.</param>
     public static string With(
         PastOutcome outcome, string number = "j.attempt", string startedAt = "j.started_at", string worker = "j.worker", string error = "null::text",
         string detail = "null::text")

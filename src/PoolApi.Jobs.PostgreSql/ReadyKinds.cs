@@ -12,10 +12,10 @@ internal static class ReadyKinds
     /// <summary>The rows <c>p (priority)</c>, the highest first.</summary>
     public const string Priorities = "(values (1::smallint), (0::smallint), (-1::smallint)) as p (priority)";
 
-    /// <summary>A query of the kinds of one priority, <c>p.priority</c>, that a filter takes.</summary>
+    /// <summary>Returns a query of the kinds that have due jobs of the priority <c>p.priority</c> and that a filter accepts.</summary>
     /// <param name="schema">The schema.</param>
     /// <param name="kinds">The parameter with the filter's kinds.</param>
-    /// <param name="isExclusion">The parameter that says whether it takes all but these.</param>
+    /// <param name="isExclusion">The parameter that says whether the filter excludes these kinds.</param>
     public static string Sql(string schema, string kinds, string isExclusion) =>
         $"""
         with recursive k (kind) as (

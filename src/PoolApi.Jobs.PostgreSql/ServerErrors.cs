@@ -40,7 +40,7 @@ internal static class ServerErrors
     /// <param name="e">The error.</param>
     /// <param name="isOpen">The session had been opened. If not, there is no session that could be broken.</param>
     public static ServerError Classify(PostgresException e, bool isOpen) =>
-        // A pooler at its limit refuses the opening so. The sessions that are open are well; a dead one shows it when it is used.
+        // PgBouncer at max_client_conn refuses a new connection with this state. Open sessions are not affected. A dead one is detected when it is used.
         !isOpen && e.SqlState == "08P01" ? ServerError.Unavailable
         : Classify(e.SqlState, isOpen && e.InvariantSeverity is "FATAL" or "PANIC", e.Routine);
 

@@ -27,7 +27,7 @@ internal sealed partial class JobDispatcher
             ? await AcceptReservedAsync(job, isWaitedFor, cancellation)
             : await _store.AcceptAsync(job, cancellation);
         if (acceptance.Outcome != AcceptOutcome.Created) return acceptance;
-        // Here, since whoever called may have given up by now.
+        // Counted here, because the caller may have stopped waiting.
         _instruments.Accepted(job.Kind);
         if (isWaitedFor && acceptance.Claim is null) RequestPromptClaim();
         return acceptance;

@@ -23,7 +23,7 @@ internal sealed partial class JobDispatcher
     /// <summary>Completes when the attempts of this moment have ended.</summary>
     private Task AttemptsEndAsync() => Task.WhenAll(_attempts.Keys.Select(static attempt => attempt.Completion));
 
-    /// <summary>Completes when the ends of the attempts are written that do not work any more, or never began.</summary>
+    /// <summary>Completes when the end of each attempt is written whose work has ended or has not begun.</summary>
     private async Task LastWritesEndAsync()
     {
         // Again, since further attempts may end meanwhile. One whose end is written is not listed any more.

@@ -195,9 +195,9 @@ internal sealed partial class JobDispatcher
     }
 
     /// <summary>When no worker is free: computes when a job may run before the items that are queued in the pool.</summary>
-    /// <param name="hurries">Whether a prompt job waits for a place in the pool's queue.</param>
+    /// <param name="hasPrompt">Whether a prompt job waits for a place in the pool's queue.</param>
     /// <returns>The time until then; zero: now; <see langword="null"/>: not before the next event.</returns>
-    private TimeSpan? FirstIn(bool hurries)
+    private TimeSpan? FirstIn(bool hasPrompt)
     {
         TimeSpan? due;
         // If jobs hold all workers, their share does not grow. Jobs that ran first still use it.
@@ -220,6 +220,6 @@ internal sealed partial class JobDispatcher
             }
         }
         if (!Admission.IsLikelyFull) return due;
-        return hurries || due < WhileFull ? WhileFull : due;
+        return hasPrompt || due < WhileFull ? WhileFull : due;
     }
 }
