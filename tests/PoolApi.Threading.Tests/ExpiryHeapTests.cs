@@ -44,4 +44,38 @@ public class ExpiryHeapTests
             },
             iter: 500,
             threads: 1);
+
+    [Fact]
+    public void Without_memory_an_item_stays_outside_and_the_others_keep_their_order()
+    {
+        bool hasMemory = true;
+#pragma warning disable CA2201 // what the runtime throws then
+        var heap = new ExpiryHeap(() =>
+        {
+            if (!hasMemory) throw new OutOfMemoryException("on purpose");
+        });
+#pragma warning restore CA2201
+        TestItem[] items = [.. Enumerable.Range(0, 1200).Select(static i => new TestItem { ExpiresAt = (i * 7) % 1200, ExpiryIndex = -1 })];
+        foreach (TestItem item in items[..15]) heap.Add(item);
+        hasMemory = false;
+        foreach (TestItem item in items[15..])
+        {
+            heap.Add(item);
+            Assert.Equal(0, item.ExpiryIndex);
+            heap.Remove(item); // as when it ends
+        }
+        Assert.Equal(Enumerable.Range(1, 15), items[..15].Select(static i => i.ExpiryIndex).Order());
+        hasMemory = true;
+        foreach (TestItem item in items[15..]) heap.Add(item);
+        hasMemory = false; // it would shrink
+        long last = long.MinValue;
+        for (int left = items.Length; left > 0; left--)
+        {
+            PoolWorkItem top = heap.Top!;
+            Assert.InRange(top.ExpiresAt, last, long.MaxValue);
+            last = top.ExpiresAt;
+            heap.Remove(top);
+        }
+        Assert.Null(heap.Top);
+    }
 }

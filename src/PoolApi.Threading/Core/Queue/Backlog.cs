@@ -67,7 +67,7 @@ internal struct Backlog<TOps>
         get
         {
             // The head of a lane was queued first, and its limit is the common one or shorter. So it expires no later than the other items
-            // there with the common limit. The items with limits of their own are in the heap.
+            // there with the common limit. The items with limits of their own are in the heap, unless there was no memory for it.
             long due = _ownLimits.Top?.ExpiresAt ?? long.MaxValue;
             for (int priority = (int)WorkPriority.Low; priority <= (int)WorkPriority.High; priority++)
                 due = Math.Min(due, OldestOf((WorkPriority)priority)?.ExpiresAt ?? long.MaxValue);

@@ -5,17 +5,23 @@ namespace PoolApi.Threading.Core.Queue;
 /// index, so that any item can be removed at once. Items with the pool's common limit are not here, because their lane is in the
 /// order of their expiry already. Guarded by the gate.
 /// </summary>
-internal sealed class ExpiryHeap
+/// <param name="resizing">Called before the array is resized; a test makes it fail.</param>
+internal sealed class ExpiryHeap(Action? resizing = null)
 {
     private PoolWorkItem?[] _items = new PoolWorkItem?[16]; // from 1
     private int _count;
 
     public PoolWorkItem? Top => _items[1];
 
+    /// <summary>Adds the item. Without memory for it, it stays outside, and expires when a worker would take it.</summary>
     public void Add(PoolWorkItem item)
     {
-        if (++_count == _items.Length) Array.Resize(ref _items, _items.Length * 2);
-        Up(_count, item);
+        if (_count + 1 == _items.Length && !TryResize(_items.Length * 2))
+        {
+            item.ExpiryIndex = 0;
+            return;
+        }
+        Up(++_count, item);
     }
 
     /// <summary>Takes the item out, if it is there.</summary>
@@ -27,10 +33,26 @@ internal sealed class ExpiryHeap
         PoolWorkItem last = _items[_count]!;
         _items[_count--] = null;
         // Shrinks after a burst, by halves with hysteresis, so that the array is not resized back and forth.
-        if (_items.Length > 1024 && _count < _items.Length / 4) Array.Resize(ref _items, _items.Length / 2);
+        if (_items.Length > 1024 && _count < _items.Length / 4) TryResize(_items.Length / 2);
         if (ReferenceEquals(last, item)) return;
         if (hole > 1 && last.ExpiresAt < _items[hole / 2]!.ExpiresAt) Up(hole, last);
         else Down(hole, last);
+    }
+
+    /// <summary>The caller holds the gate, so no exception may leave it.</summary>
+    /// <returns><see langword="false"/> if there is no memory.</returns>
+    private bool TryResize(int length)
+    {
+        try
+        {
+            resizing?.Invoke();
+            Array.Resize(ref _items, length);
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            return false;
+        }
     }
 
     private void Up(int hole, PoolWorkItem item)

@@ -23,6 +23,9 @@ internal sealed class PoolRecords(PoolCore core, bool isOn)
     /// <summary>Whether the workers record what they do.</summary>
     public bool IsOn => isOn;
 
+    /// <summary>Called before a ring is made; a test makes it fail.</summary>
+    public Action? RingMaking { get; set; }
+
     /// <summary>The capacity of a worker's ring.</summary>
     public int RingCapacity()
     {
@@ -30,6 +33,16 @@ internal sealed class PoolRecords(PoolCore core, bool isOn)
         if (Interlocked.Increment(ref s_largeRings) <= MostLargeRings && Interlocked.Increment(ref _ownLargeRings) > 0) return LargeRing;
         Interlocked.Decrement(ref s_largeRings);
         return SmallRing;
+    }
+
+    /// <summary>Makes a ring for a worker.</summary>
+    /// <returns>Null if there is no memory for it.</returns>
+    public Ring? TryMakeRing()
+    {
+        int capacity = RingCapacity();
+        Ring? ring = TryMakeRing(capacity);
+        if (ring is null && capacity == LargeRing) GiveBackLargeRing();
+        return ring;
     }
 
     /// <summary>Gives the large rings back when the pool has stopped, so that another pool may have them. Their memory is freed with the pool.</summary>
@@ -67,14 +80,12 @@ internal sealed class PoolRecords(PoolCore core, bool isOn)
             Form = RecordForm.End,
             Outcome = outcome,
         };
+        // Not under the lock, where an exception would leave it held. Without memory the record is left out: the end must be notified all the same.
+        Ring? made = Volatile.Read(ref _elsewhere) is null ? TryMakeRing(SmallRing) : null;
         Gate<ProcessorOps>.Enter(ref _lines.Int(0));
         Ring? ring = _elsewhere;
-        if (ring is null)
-        {
-            ring = new Ring(new ArraySlots<ItemRecord>(SmallRing), SmallRing);
-            Volatile.Write(ref _elsewhere, ring);
-        }
-        ring.Write(record);
+        if (ring is null && made is not null) Volatile.Write(ref _elsewhere, ring = made);
+        ring?.Write(record);
         Gate<ProcessorOps>.Exit(ref _lines.Int(0));
     }
 
@@ -90,6 +101,31 @@ internal sealed class PoolRecords(PoolCore core, bool isOn)
 
     /// <summary>The number of refusals so far, by reason.</summary>
     public IEnumerable<KeyValuePair<string, long>> Refusals => _refused.Select(static r => KeyValuePair.Create(r.Key, r.Value.Total));
+
+    private Ring? TryMakeRing(int capacity)
+    {
+        try
+        {
+            RingMaking?.Invoke();
+            return new Ring(new ArraySlots<ItemRecord>(capacity), capacity);
+        }
+        catch (OutOfMemoryException)
+        {
+            return null;
+        }
+    }
+
+    private void GiveBackLargeRing()
+    {
+        int own;
+        do
+        {
+            own = Volatile.Read(ref _ownLargeRings);
+            if (own <= 0) return; // Release has given it back
+        }
+        while (Interlocked.CompareExchange(ref _ownLargeRings, own - 1, own) != own);
+        Interlocked.Decrement(ref s_largeRings);
+    }
 
     /// <summary>A counter for many concurrent submitters: a few words, each on its own cache lines.</summary>
     private sealed class RefusalCount

@@ -120,8 +120,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
         long held = record.Ended - ledger.ItemSince;
         // The items that were released before this one belong to the run before it.
         if (ledger.Released<ProcessorOps>() - 1 > _recorded) EndRun(record.Started, ledger.Released<ProcessorOps>() - 1, ledger.BusyTicks - held);
-        Ring ring = _ring ?? MakeRing();
-        ring.Write(record);
+        if ((_ring ?? TryMakeRing()) is { } ring) ring.Write(record);
         _recorded = ledger.Released<ProcessorOps>();
         _busy = ledger.BusyTicks;
     }
@@ -131,23 +130,25 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
         long count = released - _recorded;
         // The length is the busy time of the run's items, at most the time since the run began. It is 0 if the coarse clock did not advance.
         long started = Math.Max(_runSince, now - (busy - _busy));
-        Ring ring = _ring ?? MakeRing();
-        ring.Write(new ItemRecord
+        if ((_ring ?? TryMakeRing()) is { } ring)
         {
-            Kind = _runKind,
-            Started = started,
-            Ended = now,
-            Count = (int)Math.Min(count, int.MaxValue),
-            Form = RecordForm.Run,
-        });
+            ring.Write(new ItemRecord
+            {
+                Kind = _runKind,
+                Started = started,
+                Ended = now,
+                Count = (int)Math.Min(count, int.MaxValue),
+                Form = RecordForm.Run,
+            });
+        }
         _recorded = released;
         _busy = busy;
     }
 
-    private Ring MakeRing()
+    /// <returns>Null if there is no memory for it: the record is left out, because the item's end must be notified all the same.</returns>
+    private Ring? TryMakeRing()
     {
-        int capacity = core.Records.RingCapacity();
-        var ring = new Ring(new ArraySlots<ItemRecord>(capacity), capacity);
+        if (core.Records.TryMakeRing() is not { } ring) return null;
         Volatile.Write(ref _ring, ring); // a release: a reader sees the complete ring; pairs with the acquire in Read
         return ring;
     }
