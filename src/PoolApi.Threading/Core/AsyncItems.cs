@@ -121,17 +121,16 @@ internal sealed class AsyncItems(PoolCore core)
     }
 
     /// <summary>Abandons all items under way.</summary>
-    /// <returns>The abandoned items.</returns>
-    public PoolWorkItem[] AbandonLocked()
+    /// <param name="abandoned">The list to which they are added. It has room for them.</param>
+    public void AbandonLocked(List<PoolWorkItem> abandoned)
     {
         core.Queue.AssertLocked();
-        PoolWorkItem[] items = UnderWayLocked();
-        foreach (PoolWorkItem item in items)
+        while (_underWay.First is { } item)
         {
             Unlist((AsyncPoolWorkItem)item);
             item.State = WorkItemState.Abandoned;
+            abandoned.Add(item);
         }
-        return items;
     }
 
     private void ReleaseLocked(Worker worker, AsyncPoolWorkItem item, long now)

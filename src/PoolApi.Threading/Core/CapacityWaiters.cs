@@ -131,8 +131,16 @@ internal sealed class CapacityWaiters
 
     private void NotifyAgain()
     {
-        using (new UninterruptibleLock(this)) _isAgainSet = false;
-        Notify();
+        // An exception would end the process, because the timer calls this.
+        try
+        {
+            using (new UninterruptibleLock(this)) _isAgainSet = false;
+            Notify();
+        }
+        catch (OutOfMemoryException)
+        {
+            using (new UninterruptibleLock(this)) ScheduleLocked();
+        }
     }
 
     private sealed class Waiter : TaskCompletionSource<bool>

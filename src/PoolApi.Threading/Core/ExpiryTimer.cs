@@ -44,6 +44,19 @@ internal sealed class ExpiryTimer
 
     private void Expire()
     {
+        // An exception would end the process, because the timer calls this.
+        try
+        {
+            EndExpired();
+        }
+        catch (OutOfMemoryException)
+        {
+            TimerSetting.Set(_timer, OneMillisecond); // again: the queue relies on it
+        }
+    }
+
+    private void EndExpired()
+    {
         DeferredActions after = default;
         long now = _core.Clock.Now; // not read under the gate: a fake clock may run timers when it is read, also this one
         _core.Queue.Enter();

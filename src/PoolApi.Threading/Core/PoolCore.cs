@@ -159,9 +159,10 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         long now = _clock.Now;
         bool urgent = false;
         int claimed = 0;
-        Span<WorkItemState> was = count <= 256 ? stackalloc WorkItemState[count] : new WorkItemState[count];
+        scoped Span<WorkItemState> was = default;
         try
         {
+            was = count <= 256 ? stackalloc WorkItemState[count] : new WorkItemState[count];
             for (; claimed < count; claimed++)
             {
                 ArgumentNullException.ThrowIfNull(items[claimed], nameof(items));
@@ -372,7 +373,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
 
     PoolWorkItem[] IStopHost.AsyncItemsLocked() => Async.UnderWayLocked();
 
-    PoolWorkItem[] IStopHost.AbandonAsyncItemsLocked() => Async.AbandonLocked();
+    void IStopHost.AbandonAsyncItemsLocked(List<PoolWorkItem> abandoned) => Async.AbandonLocked(abandoned);
 
     void IStopHost.RefuseWaiters() => Space.NotifyIfAwaited();
 
@@ -389,8 +390,15 @@ internal sealed class PoolCore : IItemOwner, IStopHost
     public void CancelToken(PoolWorkItem item, CancellationTokenSource? source)
     {
         if (source is null) return;
-        // Not awaited: it reports its own failure.
-        _ = CancelAsync();
+        try
+        {
+            // Not awaited: it reports its own failure.
+            _ = CancelAsync();
+        }
+        catch (OutOfMemoryException e)
+        {
+            _observers.Unhandled(item, e); // the caller goes on with other items
+        }
 
         async Task CancelAsync()
         {
@@ -398,7 +406,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
             {
                 await source.CancelAsync().ConfigureAwait(false);
             }
-            catch (AggregateException e)
+            catch (Exception e) when (e is AggregateException or OutOfMemoryException)
             {
                 _observers.Unhandled(item, e);
             }

@@ -57,16 +57,28 @@ internal sealed class PoolViews(PoolCore core)
     {
         DeferredActions after = default;
         long now = core.Clock.Now; // never read under the gate
+        WorkerView[] workers;
+        int shown, waiting, high, low, inFlight, suspended;
+        long? oldest;
+        long accepted;
+        PoolCounts counts;
         core.Queue.Enter();
-        core.Queue.GatherLocked(ref after);
-        WorkerView[] workers = ReadWorkers();
-        int shown = Math.Max(core.Workers.Size, LastLive(workers) + 1);
-        long? oldest = OldestSubmissionLocked();
-        (long accepted, PoolCounts counts) = (core.Queue.Accepted, CountsLocked(workers));
-        (int waiting, int high, int low) = (core.Queue.Waiting, core.Queue.WaitingOf(WorkPriority.High), core.Queue.WaitingOf(WorkPriority.Low));
-        (int inFlight, int suspended) = (core.Async.CountLocked + workers.Count(static w => w.HoldsSynchronousItem), core.Async.SuspendedLocked);
-        core.Queue.Exit();
-        core.CarryOut(ref after);
+        try
+        {
+            core.Queue.GatherLocked(ref after);
+            workers = ReadWorkers();
+            shown = Math.Max(core.Workers.Size, LastLive(workers) + 1);
+            oldest = OldestSubmissionLocked();
+            (accepted, counts) = (core.Queue.Accepted, CountsLocked(workers));
+            (waiting, high, low) = (core.Queue.Waiting, core.Queue.WaitingOf(WorkPriority.High), core.Queue.WaitingOf(WorkPriority.Low));
+            (inFlight, suspended) = (core.Async.CountLocked + workers.Count(static w => w.HoldsSynchronousItem), core.Async.SuspendedLocked);
+        }
+        finally
+        {
+            // Also if there was no memory for the copies.
+            core.Queue.Exit();
+            core.CarryOut(ref after);
+        }
         return new PoolSnapshot
         {
             Name = core.Name,

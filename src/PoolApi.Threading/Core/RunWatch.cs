@@ -66,25 +66,56 @@ internal sealed class RunWatch
 
     private void Check()
     {
+        // An exception would end the process, because the timer calls this.
+        try
+        {
+            EndDue();
+        }
+        catch (OutOfMemoryException)
+        {
+            using (new UninterruptibleLock(this))
+            {
+                _due = long.MaxValue; // the timer has fired
+                SetLocked(long.MinValue, 0); // in a millisecond; only a check knows what is due
+            }
+        }
+    }
+
+    private void EndDue()
+    {
         long now = _core.Clock.Now; // never read under the gate
         var ended = new List<TimedOutItem>();
         var stuck = new List<(Worker Worker, long Since)>();
         DeferredActions after = default;
-        using (new UninterruptibleLock(this))
+        try
         {
-            _due = long.MaxValue;
-            _core.Stop.Pins.Pin(PinReason.RunWatch);
-            _core.Queue.Enter();
-            long next = EndDueLocked(now, ended, stuck);
-            if (ended.Count > 0) _core.Queue.CheckDrainedLocked(ref after);
-            _core.Queue.Exit();
-            _core.Stop.Pins.Unpin(PinReason.RunWatch);
-            SetLocked(next, now);
+            using (new UninterruptibleLock(this))
+            {
+                _due = long.MaxValue;
+                long next;
+                _core.Stop.Pins.Pin(PinReason.RunWatch);
+                _core.Queue.Enter();
+                try
+                {
+                    next = EndDueLocked(now, ended, stuck);
+                }
+                finally
+                {
+                    if (ended.Count > 0) _core.Queue.CheckDrainedLocked(ref after);
+                    _core.Queue.Exit();
+                    _core.Stop.Pins.Unpin(PinReason.RunWatch);
+                }
+                SetLocked(next, now);
+            }
         }
-        _core.CarryOut(ref after);
-        foreach (TimedOutItem one in ended) _core.CancelToken(one.Item, one.Source);
-        foreach (TimedOutItem one in ended) _core.Records.EndedElsewhere(one.Item, WorkOutcome.TimedOut);
-        foreach (TimedOutItem one in ended) _core.Observers.Ended(one.Item, WorkOutcome.TimedOut, new WorkTimedOutException(_core.Name, one.Limit));
+        finally
+        {
+            // Also of the items that ended before there was no memory.
+            _core.CarryOut(ref after);
+            foreach (TimedOutItem one in ended) _core.CancelToken(one.Item, one.Source);
+            foreach (TimedOutItem one in ended) _core.Records.EndedElsewhere(one.Item, WorkOutcome.TimedOut);
+            foreach (TimedOutItem one in ended) _core.Observers.Ended(one.Item, WorkOutcome.TimedOut, one.Error);
+        }
         foreach ((Worker worker, long since) in stuck) _core.Workers.NoteStuck(worker, since);
     }
 
@@ -124,11 +155,12 @@ internal sealed class RunWatch
 
         void End(PoolWorkItem item)
         {
-            long limit = _core.RunLimitOf(item);
-            if (_core.TryTimeOutLocked(item, now, out CancellationTokenSource? source))
-                ended.Add(new TimedOutItem(item, source, _core.Clock.Time.GetElapsedTime(0, limit)));
+            // The memory first: an item that has ended must be notified.
+            var error = new WorkTimedOutException(_core.Name, _core.Clock.Time.GetElapsedTime(0, _core.RunLimitOf(item)));
+            ended.EnsureCapacity(ended.Count + 1);
+            if (_core.TryTimeOutLocked(item, now, out CancellationTokenSource? source)) ended.Add(new TimedOutItem(item, source, error));
         }
     }
 
-    private readonly record struct TimedOutItem(PoolWorkItem Item, CancellationTokenSource? Source, TimeSpan Limit);
+    private readonly record struct TimedOutItem(PoolWorkItem Item, CancellationTokenSource? Source, WorkTimedOutException Error);
 }

@@ -78,6 +78,19 @@ internal sealed class StandInWatch
 
     private void Check()
     {
+        // An exception would end the process, because the timer calls this.
+        try
+        {
+            StartIfNeeded();
+        }
+        catch (OutOfMemoryException)
+        {
+            TimerSetting.Set(_checking, NoThread); // again: the queue relies on it
+        }
+    }
+
+    private void StartIfNeeded()
+    {
         StandInNeed need;
         Worker? blocked = null;
         TimeSpan next;
@@ -97,8 +110,7 @@ internal sealed class StandInWatch
             _core.Queue.Exit();
             _next = seen >= 0 || need == StandInNeed.None ? Soon : Min(_next * 2, Longest);
             if (need == StandInNeed.None) _seen = -1;
-            if (need == StandInNeed.Start) start = _core.Workers.StartStandIn();
-            if (start.GotNoThread) _next = NoThread;
+            if (need == StandInNeed.Start && !TryStart(out start)) _next = NoThread;
             if (need == StandInNeed.UsedUp) _next = Longest; // a worker that returns takes the queued work without a check
             if (need is StandInNeed.Start or StandInNeed.Woken || (need == StandInNeed.UsedUp && blockedFor >= Hopeless))
                 blocked = waits;
@@ -120,6 +132,21 @@ internal sealed class StandInWatch
         _core.Queue.Exit();
         _core.CarryOut(ref after);
         if (again) SetDismissal();
+    }
+
+    /// <returns><see langword="false"/> if there was no thread, or no memory for one.</returns>
+    private bool TryStart(out WorkerSet.StandInStart start)
+    {
+        try
+        {
+            start = _core.Workers.StartStandIn();
+            return !start.GotNoThread;
+        }
+        catch (OutOfMemoryException)
+        {
+            start = default;
+            return false;
+        }
     }
 
     /// <summary>Computes a number that changes when any worker's item changes; -1 if a worker with an item is not blocked.</summary>

@@ -8,6 +8,9 @@ namespace PoolApi.Threading.Core;
 internal sealed class StuckWatch
 #pragma warning restore CA1001
 {
+    /// <summary>The pause before another check after there was no memory for one.</summary>
+    private static readonly TimeSpan Later = TimeSpan.FromSeconds(1);
+
     private readonly PoolCore _core;
     private readonly ITimer _timer;
     private int _isSet; // 1 while the timer is set or about to be
@@ -37,6 +40,20 @@ internal sealed class StuckWatch
         TimerSetting.Set(_timer, (due < TimerSetting.Longest ? due : TimerSetting.Longest) + TimeSpan.FromMilliseconds(1));
 
     private void Check()
+    {
+        // An exception would end the process, because the timer calls this.
+        try
+        {
+            FindStuck();
+        }
+        catch (OutOfMemoryException)
+        {
+            Volatile.Write(ref _isSet, 1);
+            Change(Later);
+        }
+    }
+
+    private void FindStuck()
     {
         if (_core.Workers.FindStuck() is { } next)
         {

@@ -86,9 +86,9 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     private void ThreadMain(TaskCompletionSource? ready)
     {
         s_current = this;
-        Volatile.Write(ref _threadId, ThreadIds.OfCurrent());
         try
         {
+            Volatile.Write(ref _threadId, ThreadIds.OfCurrent());
             if (core.Workers.Nice is { } nice) ThreadPriorities.SetNice(nice);
             _state = core.Workers.CreateState?.Invoke(id);
         }

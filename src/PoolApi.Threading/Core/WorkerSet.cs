@@ -194,9 +194,16 @@ internal sealed class WorkerSet
         using (new UninterruptibleLock(this))
         {
             Worker worker = VacantWorkerLocked(Stopwatch.GetTimestamp());
+            bool added;
             _core.Queue.Enter();
-            bool added = _core.Queue.TryAddStandInLocked(worker);
-            _core.Queue.Exit();
+            try
+            {
+                added = _core.Queue.TryAddStandInLocked(worker);
+            }
+            finally
+            {
+                _core.Queue.Exit();
+            }
             if (!added) return default; // no longer needed
             try
             {
@@ -287,11 +294,18 @@ internal sealed class WorkerSet
         for (; missing > 0; missing--)
         {
             Worker worker = VacantWorkerLocked(since);
+            bool open;
             _core.Queue.Enter();
-            // Checked again: finding a vacant worker may have taken a moment, and a stop counts the workers.
-            bool open = _core.Queue.State == PoolState.Running;
-            if (open) _core.Queue.AddLocked(worker);
-            _core.Queue.Exit();
+            try
+            {
+                // Checked again: finding a vacant worker may have taken a moment, and a stop counts the workers.
+                open = _core.Queue.State == PoolState.Running;
+                if (open) _core.Queue.AddLocked(worker);
+            }
+            finally
+            {
+                _core.Queue.Exit();
+            }
             if (!open) break;
             try
             {

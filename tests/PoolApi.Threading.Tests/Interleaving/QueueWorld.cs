@@ -405,7 +405,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     /// <summary>None: the items of a scenario that are suspended are not <see cref="PoolWorkItem.IsAsync"/>.</summary>
     PoolWorkItem[] IStopHost.AsyncItemsLocked() => [];
 
-    PoolWorkItem[] IStopHost.AbandonAsyncItemsLocked() => [];
+    void IStopHost.AbandonAsyncItemsLocked(List<PoolWorkItem> abandoned) { }
 
     void IStopHost.CarryOut(ref DeferredActions after) => CarryOut(ref after);
 

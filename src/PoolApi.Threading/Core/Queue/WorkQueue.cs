@@ -148,16 +148,19 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public bool Post(in Resumption resumption, ref DeferredActions after)
     {
         Enter();
-        bool posted = State != PoolState.Stopped && _registry.Live > 0;
-        if (posted)
+        try
         {
+            if (State == PoolState.Stopped || _registry.Live == 0) return false;
+            _backlog.Add(resumption); // first, since it may need memory
             _inbox.ReserveBeyondLimit();
-            _backlog.Add(resumption);
             _idle.Notify(ref after); // fault point: resume-notify
             NoteCausedLocked(ref after); // fault point: resume-note-caused
+            return true;
         }
-        Exit();
-        return posted;
+        finally
+        {
+            Exit();
+        }
     }
 
     /// <summary>Adds an item past the limit, because its submitter cannot be refused. After the close, only an item that belongs to an item

@@ -70,13 +70,13 @@ internal sealed class WorkerRegistry<TOps>
 
     public void Add(QueueWorker worker, bool asStandIn)
     {
+        if (Array.IndexOf(_all, worker) < 0) TOps.Write(ref _all!, [.. _all, worker]); // first, since it needs memory
         worker.IsLive = true;
         worker.IsStandIn = asStandIn;
         worker.IsDismissed = false;
         worker.StandInDepth = 0;
         if (asStandIn) _standIns++;
         worker.HasSpun = false;
-        if (Array.IndexOf(_all, worker) < 0) TOps.Write(ref _all!, [.. _all, worker]);
         TOps.Write(ref _live, _live + 1);
     }
 

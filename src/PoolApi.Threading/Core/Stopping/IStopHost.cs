@@ -11,8 +11,9 @@ internal interface IStopHost
     /// <summary>The asynchronous items under way. Called under the gate.</summary>
     PoolWorkItem[] AsyncItemsLocked();
 
-    /// <summary>Ends the asynchronous items under way as abandoned, and returns them. Called under the gate.</summary>
-    PoolWorkItem[] AbandonAsyncItemsLocked();
+    /// <summary>Ends the asynchronous items under way as abandoned. Called under the gate.</summary>
+    /// <param name="abandoned">The list to which they are added. It has room for them.</param>
+    void AbandonAsyncItemsLocked(List<PoolWorkItem> abandoned);
 
     /// <summary>Carries out the side effects that were decided under the gate.</summary>
     void CarryOut(ref DeferredActions after);

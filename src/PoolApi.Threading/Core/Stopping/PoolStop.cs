@@ -55,9 +55,14 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
         get
         {
             queue.Enter();
-            PoolWorkItem[] notStarted = [.. _notStarted];
-            queue.Exit();
-            return notStarted;
+            try
+            {
+                return [.. _notStarted];
+            }
+            finally
+            {
+                queue.Exit();
+            }
         }
     }
 
@@ -85,9 +90,16 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     {
         DeferredActions after = default;
         queue.Enter();
-        HandBackLocked(ref after);
-        queue.Exit();
-        host.CarryOut(ref after);
+        try
+        {
+            ReserveLocked(ref after);
+            HandBackLocked(ref after);
+        }
+        finally
+        {
+            queue.Exit();
+            host.CarryOut(ref after);
+        }
     }
 
     /// <summary>Cancels the tokens of all items in flight. Whether they end is up to the work. Called after Close.</summary>
@@ -95,12 +107,20 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     {
         var asked = new List<(PoolWorkItem Item, CancellationTokenSource? Source)>();
         queue.Enter();
-        foreach (PoolWorkItem item in host.AsyncItemsLocked()) asked.Add((item, item.MarkStopped<TOps>()));
-        foreach (QueueWorker worker in queue.Workers)
+        try
         {
-            if (TOps.Read(ref worker.Ledger.Item) is { IsAsync: false } item) asked.Add((item, item.MarkStopped<TOps>()));
+            PoolWorkItem[] asynchronous = host.AsyncItemsLocked();
+            asked.EnsureCapacity(asynchronous.Length + queue.Workers.Length); // before any mark, since a marked item's token must be cancelled
+            foreach (PoolWorkItem item in asynchronous) asked.Add((item, item.MarkStopped<TOps>()));
+            foreach (QueueWorker worker in queue.Workers)
+            {
+                if (TOps.Read(ref worker.Ledger.Item) is { IsAsync: false } item) asked.Add((item, item.MarkStopped<TOps>()));
+            }
         }
-        queue.Exit();
+        finally
+        {
+            queue.Exit();
+        }
         // Only the sources of these submissions. Not awaited: the stop goes on while callbacks run, and each reports
         // its own failure.
         foreach ((PoolWorkItem item, CancellationTokenSource? source) in asked) host.CancelToken(item, source);
@@ -117,30 +137,44 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     {
         long now = host.Now;
         var running = new List<QueueWorker>();
+        var items = new List<PoolWorkItem>();
         DeferredActions after = default;
         queue.Enter();
-        queue.StopLocked(PoolState.Stopped, ref after); // fault point: abandon-stop
-        HandBackLocked(ref after); // fault point: abandon-hand-back
-        queue.DropResumptionsLocked();
-        List<PoolWorkItem> items = [.. host.AbandonAsyncItemsLocked()];
-        foreach (QueueWorker worker in queue.Workers)
+        try
         {
-            PoolWorkItem? item = TOps.Read(ref worker.Ledger.Item);
-            if (item is null || !worker.IsLive) continue;
-            // If a synchronous item is ending right now, its worker counts the end and leaves.
-            if (!item.IsAsync && item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned)) items.Add(item); // fault point: abandon-item
-            // The item has timed out before. Its worker did not come back in time.
-            if (item.State == WorkItemState.TimedOut) item.State = WorkItemState.Abandoned;
-            if (item.IsAsync || item.State == WorkItemState.Abandoned) running.Add(worker);
+            // Before the first step, since none may be taken without the others.
+            ReserveLocked(ref after);
+            items.EnsureCapacity(queue.AsyncInFlight + queue.Workers.Length);
+            running.EnsureCapacity(queue.Workers.Length);
+            queue.StopLocked(PoolState.Stopped, ref after); // fault point: abandon-stop
+            HandBackLocked(ref after); // fault point: abandon-hand-back
+            queue.DropResumptionsLocked();
+            host.AbandonAsyncItemsLocked(items);
+            foreach (QueueWorker worker in queue.Workers)
+            {
+                PoolWorkItem? item = TOps.Read(ref worker.Ledger.Item);
+                if (item is null || !worker.IsLive) continue;
+                // If a synchronous item is ending right now, its worker counts the end and leaves.
+                if (!item.IsAsync && item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned)) items.Add(item); // fault point: abandon-item
+                // The item has timed out before. Its worker did not come back in time.
+                if (item.State == WorkItemState.TimedOut) item.State = WorkItemState.Abandoned;
+                if (item.IsAsync || item.State == WorkItemState.Abandoned) running.Add(worker);
+            }
+            foreach (PoolWorkItem item in items)
+            {
+                item.StopSignalled = true;
+                item.EndedAt = now;
+            }
+            _abandoned += items.Count; // fault point: abandon-count
+            TOps.Add(ref _interrupted, items.Count);
+            queue.CheckDrainedLocked(ref after);
         }
-        foreach (PoolWorkItem item in items)
+        catch
         {
-            item.StopSignalled = true;
-            item.EndedAt = now;
+            queue.Exit();
+            host.CarryOut(ref after);
+            throw;
         }
-        _abandoned += items.Count; // fault point: abandon-count
-        TOps.Add(ref _interrupted, items.Count);
-        queue.CheckDrainedLocked(ref after);
         queue.Exit();
         _givenUp.TrySetResult();
         host.CarryOut(ref after); // wakes the leaving workers before code of a caller can block this thread
@@ -182,6 +216,14 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
         queue.CheckDrainedLocked(ref after);
         queue.Exit();
         host.CarryOut(ref after);
+    }
+
+    /// <summary>Takes the memory for the queued items, of which each must be noted when it is handed back.</summary>
+    private void ReserveLocked(ref DeferredActions after)
+    {
+        queue.AssertLocked();
+        queue.GatherLocked(ref after);
+        _notStarted.EnsureCapacity(_notStarted.Count + queue.Waiting);
     }
 
     private void HandBackLocked(ref DeferredActions after)
