@@ -204,6 +204,36 @@ public class BlockedWorkerTests
     }
 
     [Fact]
+    public async Task A_worker_that_was_blocked_is_not_told_of_with_its_next_item()
+    {
+        using var innocentRuns = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        int starts = 0;
+        using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, more: o =>
+        {
+            o.MaxStandIns = 1;
+            o.StartThread = thread =>
+            {
+                thread.UnsafeStart();
+                // The check goes on only when the stand-in has answered the worker, and the worker runs its next item.
+                if (Interlocked.Increment(ref starts) == 2) innocentRuns.WaitPatiently();
+            };
+        });
+        Task<int> outer = pool.RunAsync(() => Result(pool.RunAsync(static () => 1)), options: new(kind: "outer")).AsTask();
+        Patience.Until(() => pool.GetSnapshot() is { InFlight: 1, QueueLength: 1 });
+        Task innocent = pool.RunAsync(() =>
+        {
+            innocentRuns.Set();
+            release.WaitPatiently();
+        }, options: new(kind: "innocent")).AsTask();
+        AdvanceUntil(() => innocentRuns.IsSet);
+        release.Set();
+        Assert.Equal(1, await outer.Patiently());
+        await innocent.Patiently();
+        Assert.DoesNotContain(_observer.Blocked, static b => b.Worker.Kind == "innocent");
+    }
+
+    [Fact]
     public async Task Items_that_wait_for_each_others_calls_get_every_stand_in_there_is()
     {
         using FixedThreadPool pool = Pools.Make(2);

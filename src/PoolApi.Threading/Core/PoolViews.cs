@@ -96,7 +96,10 @@ internal sealed class PoolViews(PoolCore core)
         };
     }
 
-    public WorkerSnapshot Snapshot(Worker worker) => ToSnapshot(WorkerView.Read(worker), core.Clock.Now);
+    public WorkerSnapshot Snapshot(Worker worker) => SnapshotOf(WorkerView.Read(worker));
+
+    /// <summary>The snapshot of a worker as it was when it was read. Without the labels of an item that it has released since.</summary>
+    public WorkerSnapshot SnapshotOf(in WorkerView worker) => ToSnapshot(worker, core.Clock.Now);
 
     /// <summary>The snapshot of a worker that has just been found stuck.</summary>
     public WorkerSnapshot SnapshotOfStuck(Worker worker) =>

@@ -92,7 +92,7 @@ internal sealed class StandInWatch
     private void StartIfNeeded()
     {
         StandInNeed need;
-        Worker? blocked = null;
+        WorkerView? blocked = null;
         TimeSpan next;
         WorkerSet.StandInStart start = default;
         DeferredActions after = default;
@@ -106,7 +106,8 @@ internal sealed class StandInWatch
             TimeSpan blockedFor = still ? _core.Clock.Time.GetElapsedTime(_blockedSince, now) : TimeSpan.Zero;
             _core.Queue.Enter();
             need = _core.Queue.NeedStandInLocked(still, blockedFor >= Patience, out PoolWorkItem? waitsFor, ref after);
-            Worker? waits = waitsFor is null ? null : WaitsFor(waitsFor);
+            // Read here, since the worker may hold another item by the time of the report.
+            WorkerView? waits = waitsFor is not null && WaitsFor(waitsFor) is { } worker ? WorkerView.Read(worker) : null;
             _core.Queue.Exit();
             _next = seen >= 0 || need == StandInNeed.None ? Soon : Min(_next * 2, Longest);
             if (need == StandInNeed.None) _seen = -1;
@@ -120,7 +121,7 @@ internal sealed class StandInWatch
         // From here on code of callers runs, which may block.
         _core.CarryOut(ref after); // the wake-up of a stand-in first
         _core.Workers.Report(start);
-        if (blocked is not null) Notify(blocked, need != StandInNeed.UsedUp);
+        if (blocked is { } view) Notify(view, need != StandInNeed.UsedUp);
     }
 
     private void Dismiss()
@@ -173,10 +174,13 @@ internal sealed class StandInWatch
         return busy;
     }
 
-    /// <summary>Notifies the observer of a blocked worker, unless its kind was already reported. Under no lock: an item's labels are code of a caller.</summary>
-    private void Notify(Worker worker, bool hasStandIn)
+    /// <summary>
+    /// Notifies the observer of a blocked worker, unless its kind was already reported or the worker has released the item meanwhile. Under no
+    /// lock: an item's labels are code of a caller.
+    /// </summary>
+    private void Notify(in WorkerView worker, bool hasStandIn)
     {
-        WorkerSnapshot snapshot = _core.Views.Snapshot(worker);
+        WorkerSnapshot snapshot = _core.Views.SnapshotOf(worker);
         if (snapshot.Kind is not { } kind) return;
         lock (_notified)
         {
