@@ -204,6 +204,36 @@ public class BlockedWorkerTests
     }
 
     [Fact]
+    public async Task A_stand_in_whose_state_cannot_be_made_is_tried_for_again_after_a_second()
+    {
+        bool refuse = true;
+        int starts = 0;
+        using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, more: o =>
+        {
+            o.CreateWorkerState = id => id > 0 && Volatile.Read(ref refuse) ? throw new InvalidDataException("on purpose") : null;
+            o.StartThread = thread =>
+            {
+                Interlocked.Increment(ref starts);
+                thread.UnsafeStart();
+            };
+        });
+        Task<int> outer = pool.RunAsync(() => Result(pool.RunAsync(static () => 1))).AsTask();
+        AdvanceUntil(() => Volatile.Read(ref starts) == 2);
+        Patience.Until(() => _observer.Lost.Count == 1);
+        for (int i = 0; i < 500; i++)
+        {
+            _time.Advance(Millisecond);
+            Patience.Until(() => pool.Core.Queue.StandInCount == 0); // a started one has failed again
+        }
+        (int startsMeanwhile, (int Worker, Exception Error)[] failures) = (starts, [.. _observer.StateFailed]);
+        Volatile.Write(ref refuse, false);
+        AdvanceUntil(() => outer.IsCompleted);
+        Assert.Equal(1, await outer);
+        Assert.Equal(2, startsMeanwhile);
+        Assert.IsType<InvalidDataException>(Assert.Single(failures).Error);
+    }
+
+    [Fact]
     public async Task A_worker_that_was_blocked_is_not_told_of_with_its_next_item()
     {
         using var innocentRuns = new ManualResetEventSlim();

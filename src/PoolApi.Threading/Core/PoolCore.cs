@@ -307,6 +307,9 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         return true;
     }
 
+    /// <summary>A stand-in is about to leave, because its state could not be made.</summary>
+    public void StandInFailed() => _standIns.StartFailed();
+
     /// <summary>Lets a worker look for work for a moment before it sleeps.</summary>
     public void Spin() => _queue.Spin();
 

@@ -31,7 +31,7 @@ internal sealed class StandInWatch
     /// <summary>How long a stand-in stays idle before it leaves, since workers that have blocked once are likely to block again.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(1);
 
-    /// <summary>The pause before another try after the system gave no thread.</summary>
+    /// <summary>The pause before another try after the system gave no thread, or the state of a stand-in could not be made.</summary>
     private static readonly TimeSpan NoThread = TimeSpan.FromSeconds(1);
 
     private const int MostKinds = 64; // bounds the log, should there be many kinds
@@ -44,6 +44,7 @@ internal sealed class StandInWatch
     private TimeSpan _next = Soon;
     private long _seen = -1; // identifies the workers' items at the last check, if all were blocked; -1: they were not
     private long _blockedSince;
+    private long _failedAt = long.MinValue; // when the start of a stand-in last failed on its thread; long.MinValue: never
 
     public StandInWatch(PoolCore core)
     {
@@ -65,6 +66,9 @@ internal sealed class StandInWatch
 
     /// <summary>Schedules the dismissal of an idle stand-in, on request of the queue.</summary>
     public void SetDismissal() => TimerSetting.Set(_dismissing, Rest);
+
+    /// <summary>A stand-in has its thread but not its state, and is about to leave. Called on that thread.</summary>
+    public void StartFailed() => Volatile.Write(ref _failedAt, _core.Clock.Now);
 
     /// <summary>Whether every other worker is blocked or idle. Only then may the stand-in take an item.</summary>
     public bool AreOthersBlocked(Worker standIn)
@@ -111,6 +115,11 @@ internal sealed class StandInWatch
             _core.Queue.Exit();
             _next = seen >= 0 || need == StandInNeed.None ? Soon : Min(_next * 2, Longest);
             if (need == StandInNeed.None) _seen = -1;
+            if (need == StandInNeed.Start && PauseLeft(now) is var pause && pause > TimeSpan.Zero)
+            {
+                need = StandInNeed.CheckAgain;
+                _next = pause > Soon ? pause : Soon;
+            }
             if (need == StandInNeed.Start && !TryStart(out start)) _next = NoThread;
             if (need == StandInNeed.UsedUp) _next = Longest; // a worker that returns takes the queued work without a check
             if (need is StandInNeed.Start or StandInNeed.Woken || (need == StandInNeed.UsedUp && blockedFor >= Hopeless))
@@ -133,6 +142,13 @@ internal sealed class StandInWatch
         _core.Queue.Exit();
         _core.CarryOut(ref after);
         if (again) SetDismissal();
+    }
+
+    /// <summary>How long no stand-in is started because the start of one has failed.</summary>
+    private TimeSpan PauseLeft(long now)
+    {
+        long failedAt = Volatile.Read(ref _failedAt);
+        return failedAt == long.MinValue ? TimeSpan.Zero : NoThread - _core.Clock.Time.GetElapsedTime(failedAt, now);
     }
 
     /// <returns><see langword="false"/> if there was no thread, or no memory for one.</returns>

@@ -124,6 +124,7 @@ internal sealed class WorkerSet
     {
         if (ready is null)
         {
+            if (worker.IsStandIn) _core.StandInFailed(); // before it leaves, or the next check would start another at once
             _core.Observers.WorkerStateFailed(worker, error);
             Lose(worker, error);
             return;
