@@ -38,7 +38,8 @@ public interface IFixedThreadPoolObserver
     /// A worker has become stuck, or is no longer stuck; see <see cref="WorkerSnapshot.State"/>. A worker is stuck if it has run one item for
     /// longer than <see cref="FixedThreadPoolOptions.StuckAfter"/>, or if its item has timed out
     /// (<see cref="FixedThreadPoolOptions.MaxRunTime"/>) and has not returned a tenth of a second later. Called once on a timer's thread when
-    /// the worker becomes stuck, and once on the worker when it recovers.
+    /// the worker becomes stuck, and once on the worker when it recovers, or on the timer's thread if the worker recovers before the first call
+    /// has returned. Never called for one worker on two threads at once.
     /// </summary>
     /// <param name="worker">The worker, its item, and for how long it has run it.</param>
     void WorkerHealthChanged(WorkerSnapshot worker) { }

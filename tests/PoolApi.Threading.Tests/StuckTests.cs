@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
@@ -164,6 +165,33 @@ public class StuckTests
         using (pool.Occupy()) Assert.Equal(2, Pools.ThreadsNamed($"{pool.Name}-").Count);
     }
 
+    [Fact]
+    public void A_recovery_is_told_after_the_worker_was_told_to_be_stuck_however_long_that_takes()
+    {
+        var told = new ConcurrentQueue<bool>();
+        Occupation? busy = null;
+        TestItem? next = null;
+        using FixedThreadPool pool = Pools.Make(time: _time, stuckAfter: Minute, observer: new HealthObserver(worker =>
+        {
+            if (worker.State == WorkerState.Stuck)
+            {
+                Assert.Equal("test", worker.Kind);
+                busy!.Dispose();
+                Patience.Until(() => next!.Endings.Count == 1); // by then the worker has recovered
+            }
+            told.Enqueue(worker.State == WorkerState.Stuck);
+        }));
+        for (int round = 1; round <= 2; round++)
+        {
+            busy = pool.Occupy();
+            next = new TestItem();
+            pool.Accepted(next);
+            Advance(Minute + (2 * Millisecond));
+            Assert.Equal(2 * round, told.Count);
+        }
+        Assert.Equal([true, false, true, false], told);
+    }
+
     public static TheoryData<TimeSpan> NoLimits => [TimeSpan.MaxValue, Timeout.InfiniteTimeSpan];
 
     [Theory]
@@ -208,6 +236,11 @@ public class StuckTests
     {
         Patience.Until(() => pool.GetSnapshot().Workers.All(static w => w.State != WorkerState.Busy));
         return pool.GetSnapshot().Workers.Select(static w => w.State);
+    }
+
+    private sealed class HealthObserver(Action<WorkerSnapshot> changed) : IFixedThreadPoolObserver
+    {
+        public void WorkerHealthChanged(WorkerSnapshot worker) => changed(worker);
     }
 
     private sealed class SlowlyDeadlyItem : PoolWorkItem

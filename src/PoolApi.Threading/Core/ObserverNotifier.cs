@@ -102,15 +102,15 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         Notify(static (o, w, _, e) => o.WorkerDied(w, e!, isReplaced: true), worker.Id, null, error);
     }
 
-    public void WorkerStuck(Worker worker, bool hasStandIn)
-    {
-        if (hasStandIn) CountReplaced("stuck");
-        if (observer is not null) NotifyHealth(core.Views.SnapshotOfStuck(worker));
-    }
+    public void StuckReplaced() => CountReplaced("stuck");
 
-    public void WorkerRecovered(Worker worker)
+    /// <param name="worker">The worker when it became stuck, or when it had recovered.</param>
+    /// <param name="isStuck">Whether it has become stuck.</param>
+    public void WorkerHealthChanged(WorkerView worker, bool isStuck)
     {
-        if (observer is not null) NotifyHealth(core.Views.Snapshot(worker));
+        if (observer is null) return;
+        WorkerSnapshot snapshot = isStuck ? core.Views.SnapshotOfStuck(worker) : core.Views.SnapshotOf(worker);
+        Notify((o, _, _, _) => o.WorkerHealthChanged(snapshot), snapshot.Id, null, null);
     }
 
     public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) =>
@@ -127,8 +127,6 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         WorkerSnapshot snapshot = core.Views.Snapshot(worker);
         Notify((o, _, _, _) => o.WorkerJoined(snapshot, inTime), worker.Id, null, null);
     }
-
-    private void NotifyHealth(WorkerSnapshot worker) => Notify((o, _, _, _) => o.WorkerHealthChanged(worker), worker.Id, null, null);
 
     private void CountReplaced(string reason)
     {

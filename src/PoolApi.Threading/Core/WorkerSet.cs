@@ -240,15 +240,17 @@ internal sealed class WorkerSet
     public void Recovered(Worker worker)
     {
         Loss loss;
+        HealthReport report;
         using (new UninterruptibleLock(this))
         {
             if (worker.StuckSince == 0) return;
             worker.StuckSince = 0;
             _stuck--;
             loss = ApplyTargetLocked();
+            report = TakeReportLocked(worker);
         }
         ReportLoss(loss);
-        _core.Observers.WorkerRecovered(worker);
+        Report(report);
     }
 
     /// <summary>Marks a worker as stuck if it still holds the item that it took at the given time. Reports it once, and may start a stand-in.</summary>
@@ -256,6 +258,7 @@ internal sealed class WorkerSet
     {
         bool hasStandIn;
         Loss loss;
+        HealthReport report;
         using (new UninterruptibleLock(this))
         {
             if (worker.StuckSince != 0) return;
@@ -271,9 +274,42 @@ internal sealed class WorkerSet
             _stuck++;
             hasStandIn = _stuck <= (_maxStandIns ?? 0) && !_core.IsClosed;
             loss = ApplyTargetLocked();
+            report = TakeReportLocked(worker);
         }
         ReportLoss(loss);
-        _core.Observers.WorkerStuck(worker, hasStandIn);
+        if (hasStandIn) _core.Observers.StuckReplaced();
+        Report(report);
+    }
+
+    /// <summary>
+    /// Takes what the observer has to be told of a worker's health. While one thread tells it of a worker, another takes nothing: the first goes on with
+    /// what has changed meanwhile. So the observer's last call is the last change.
+    /// </summary>
+    private HealthReport TakeReportLocked(Worker worker)
+    {
+        Debug.Assert(Monitor.IsEntered(this));
+        bool isStuck = worker.StuckSince != 0;
+        if (worker.IsBeingReported || worker.IsReportedStuck == isStuck) return default;
+        worker.IsBeingReported = true;
+        worker.IsReportedStuck = isStuck;
+        // Read here: a stuck worker that returns waits for the lock before it takes another item.
+        return new HealthReport(worker, WorkerView.Read(worker), isStuck);
+    }
+
+    private void Report(HealthReport report)
+    {
+        while (report.Worker is { } worker)
+        {
+            try
+            {
+                _core.Observers.WorkerHealthChanged(report.View, report.IsStuck);
+            }
+            finally
+            {
+                using (new UninterruptibleLock(this)) worker.IsBeingReported = false;
+            }
+            using (new UninterruptibleLock(this)) report = TakeReportLocked(worker);
+        }
     }
 
     /// <summary>Starts workers up to the target. Surplus workers leave by themselves.</summary>
@@ -368,6 +404,7 @@ internal sealed class WorkerSet
         {
             if (worker.StuckSince != 0) _stuck--;
             worker.StuckSince = 0;
+            worker.IsReportedStuck = false; // its loss is reported instead
         }
         ReportLoss(new Loss(worker, error, Leave(worker) == 0));
     }
@@ -401,6 +438,9 @@ internal sealed class WorkerSet
 
     /// <summary>A worker that has no thread and gets none.</summary>
     internal readonly record struct Loss(Worker? Worker, Exception? Error, bool WasLast);
+
+    /// <summary>What to tell the observer of a worker's health; the default value: nothing.</summary>
+    private readonly record struct HealthReport(Worker? Worker, WorkerView View, bool IsStuck);
 
     /// <summary>The start of a stand-in; the default value: none was needed any more.</summary>
     internal readonly record struct StandInStart(bool IsAdded, Loss Loss)
