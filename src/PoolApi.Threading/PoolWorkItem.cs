@@ -52,13 +52,13 @@ public abstract partial class PoolWorkItem
     /// </summary>
     public CancellationToken CancellationToken => SourceMade<ProcessorOps>().Token;
 
-    /// <summary>The queue time. Valid when the item has started or ended.</summary>
+    /// <summary>The queue time. Valid when the item has started or ended. Zero after a later submission was refused.</summary>
     public TimeSpan QueueTime => Core?.Clock.Elapsed(SubmittedAt, StartedAt == 0 ? EndedAt : StartedAt) ?? TimeSpan.Zero;
 
-    /// <summary>The run time from start to end, including awaits. Valid when the item has run and ended.</summary>
+    /// <summary>The run time from start to end, including awaits. Valid when the item has run and ended. Zero after a later submission was refused.</summary>
     public TimeSpan RunTime => StartedAt == 0 ? TimeSpan.Zero : Core?.Clock.Elapsed(StartedAt, EndedAt) ?? TimeSpan.Zero;
 
-    /// <summary>The name of the worker that ran the item last; <see langword="null"/> if none has.</summary>
+    /// <summary>The name of the worker that ran the item last; <see langword="null"/> if none has, or after a later submission was refused.</summary>
     public string? WorkerName => LastWorker?.Name;
 
     private PoolCore? Core => (PoolCore?)Volatile.Read(ref Owner);

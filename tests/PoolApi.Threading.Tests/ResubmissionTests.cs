@@ -54,6 +54,28 @@ public class ResubmissionTests
         }
     }
 
+    [Theory]
+    [InlineData(30)]
+    [InlineData(-0.001)] // no limit
+    public async Task An_item_whose_next_submission_was_refused_has_no_times_of_the_last(double maxQueueSeconds)
+    {
+        using FixedThreadPool pool = Pools.Make(1, capacity: 1, maxQueueTime: TimeSpan.FromSeconds(maxQueueSeconds));
+        var item = new TestItem(static _ => Thread.Sleep(2));
+        pool.Accepted(item);
+        Assert.Equal(WorkOutcome.Completed, await item.Endings.First);
+        Assert.InRange(item.RunTime, TimeSpan.FromMilliseconds(1), TimeSpan.MaxValue);
+        using (pool.Occupy())
+        {
+            pool.Accepted(new TestItem());
+            Assert.Equal(SubmitResult.QueueFull, pool.Answer(item));
+            Assert.Equal((TimeSpan.Zero, TimeSpan.Zero, null), (item.QueueTime, item.RunTime, item.WorkerName));
+        }
+        Patience.Until(() => pool.GetSnapshot() is { InFlight: 0, QueueLength: 0 });
+        pool.Accepted(item);
+        Patience.Until(() => item.Endings.Count == 2);
+        Assert.InRange(item.RunTime, TimeSpan.FromMilliseconds(1), TimeSpan.MaxValue);
+    }
+
     [Fact]
     public async Task An_item_that_waits_or_runs_cannot_be_submitted_a_second_time()
     {

@@ -49,7 +49,7 @@ public abstract partial class PoolWorkItem
     internal void EndWatch<TOps>()
         where TOps : struct, IAtomicOps => _watch?.End<TOps>();
 
-    /// <summary>The submission was refused: restores the state before it.</summary>
+    /// <summary>The submission was refused: restores the state before it, and the calls of Cancel. The times of an earlier submission are lost.</summary>
     internal void Unclaim<TOps>(WorkItemState was)
         where TOps : struct, IAtomicOps
     {
@@ -64,6 +64,7 @@ public abstract partial class PoolWorkItem
             _watch = null;
             if (watch.HasMarked) UnmarkByToken<TOps>(watch.Signalled);
         }
+        if (was == WorkItemState.Ended) ExpiresAt = 0; // or the limit of the refused submission would be read as the time of the end
         State = was;
     }
 
