@@ -22,8 +22,8 @@ public sealed class FixedThreadPoolOptions
     public int Workers { get; set; } = WorkersFor(Environment.ProcessorCount);
 
     /// <summary>
-    /// The most items that may be queued while every worker is busy, 1 to 16,777,216. Continuations of work that
-    /// awaits do not count. Default: 1024.
+    /// The most items that may be queued while every worker is busy, 1 to 16,777,216. A continuation of work that awaits is never refused, but
+    /// takes a place until a worker has run it. So while continuations are queued, the pool refuses new items earlier. Default: 1024.
     /// </summary>
     public int QueueCapacity { get; set; } = 1024;
 
@@ -37,7 +37,9 @@ public sealed class FixedThreadPoolOptions
     /// The longest time an item may run, more than zero, awaits included, or <see cref="Timeout.InfiniteTimeSpan"/> for no limit. An item
     /// that runs longer ends as <see cref="WorkOutcome.TimedOut"/>, at once, and its token is cancelled. The worker stays with the item until
     /// the item's code returns. Meanwhile the pool shows the worker as stuck and may start a stand-in (<see cref="MaxStandIns"/>). The limit
-    /// applies to everything that the pool runs, including tasks of <see cref="FixedThreadPool.TaskScheduler"/>. Default: no limit.
+    /// applies to everything that the pool runs, including tasks of <see cref="FixedThreadPool.TaskScheduler"/>. A drain waits for the code of such
+    /// an item only while that code holds a worker. An asynchronous item that exceeds its limit during an await is not waited for: once the pool
+    /// has drained, its code after the await may never run. Default: no limit.
     /// </summary>
     public TimeSpan MaxRunTime { get; set; } = Timeout.InfiniteTimeSpan;
 

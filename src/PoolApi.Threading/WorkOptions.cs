@@ -17,7 +17,8 @@ public readonly struct WorkOptions
     /// <param name="maxRunTime">
     /// The longest time that the work may run, more than zero, awaits included. After that it ends as <see cref="WorkOutcome.TimedOut"/>, at
     /// once: the caller of a call gets a <see cref="WorkTimedOutException"/>, and the token that the work was given is cancelled. Its worker
-    /// stays with it until its code returns, and is shown as stuck. Never longer than the pool's own
+    /// stays with it until its code returns, and is shown as stuck. A drain does not wait for its code after an await; see
+    /// <see cref="FixedThreadPoolOptions.MaxRunTime"/>. Never longer than the pool's own
     /// <see cref="FixedThreadPoolOptions.MaxRunTime"/>. Default: <see langword="null"/>, the pool's. Costs one small object, and two
     /// readings of the clock.
     /// </param>

@@ -112,6 +112,30 @@ public class BoundedTests
     }
 
     [Fact]
+    public async Task Queued_continuations_are_never_refused_and_take_the_places_of_new_items()
+    {
+        const int Capacity = 10;
+        using FixedThreadPool pool = Pools.Make(1, Capacity);
+        var resume = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task[] calls = [.. Enumerable.Range(0, Capacity + 1).Select(i =>
+        {
+            Task call = pool.RunAsync(async () => await resume.Task).AsTask();
+            Patience.Until(() => pool.GetSnapshot().Suspended == i + 1);
+            return call;
+        })];
+        using (pool.Occupy())
+        {
+            resume.SetResult();
+            Patience.Until(() => pool.Core.Queue.PendingEstimate == Capacity + 2);
+            Assert.Equal((0, true), (pool.GetSnapshot().QueueLength, ((IPoolAdmission)pool).IsLikelyFull));
+            Assert.Equal(SubmitResult.QueueFull, pool.Answer(new TestItem()));
+        }
+        await Task.WhenAll(calls).Patiently();
+        Patience.Until(() => pool.Core.Queue.PendingEstimate == 0);
+        pool.Accepted(new TestItem());
+    }
+
+    [Fact]
     public async Task What_waits_runs_in_the_order_it_came()
     {
         using FixedThreadPool pool = Pools.Make();
