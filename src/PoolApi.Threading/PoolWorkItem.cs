@@ -113,8 +113,8 @@ public abstract partial class PoolWorkItem
         {
             throw new InvalidOperationException(was switch
             {
-                WorkItemState.Abandoned => "The work item was left behind by a pool that stopped; its code may still be running.",
-                WorkItemState.TimedOut => "The work item has run for longer than it may; its code may still be running.",
+                WorkItemState.Abandoned => "A pool that stopped has abandoned the work item. Its code may still be running.",
+                WorkItemState.TimedOut => "The work item has exceeded its limit on run time. Its code may still be running.",
                 _ => "The work item has been submitted already and has not ended yet.",
             });
         }

@@ -26,6 +26,6 @@ public sealed class WorkRejectedException : Exception
     public WorkOutcome? Outcome { get; }
 
     private static string Explain(WorkOutcome outcome) => outcome == WorkOutcome.Expired
-        ? "it waited longer than it may"
+        ? "it was queued for longer than its limit"
         : "the pool stopped before a worker was free";
 }

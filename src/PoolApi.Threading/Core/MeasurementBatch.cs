@@ -10,8 +10,9 @@ namespace PoolApi.Threading.Core;
 /// </summary>
 /// <remarks>
 /// A collection of the metrics sees every measurement: a batch is recorded when it is full, when its worker has nothing to run, when its
-/// items are no longer tiny, and at each collection of the pool's metrics. The worker and the collector take its lock. Code of listeners runs
-/// under it, as for any instrument, and may re-enter it.
+/// items are no longer tiny, and at each collection of the pool's metrics. The worker and the collector take its lock. Code of
+/// listeners runs under this lock, unlike that of a plain instrument, and may re-enter it. While a listener collects, it must not hold a lock that its
+/// callbacks take.
 /// </remarks>
 internal sealed class MeasurementBatch
 {

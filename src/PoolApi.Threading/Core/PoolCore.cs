@@ -235,8 +235,8 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         Worker.Current is { } worker && HasItemInHand(worker) ? new Submitter(worker, worker.Ledger.Item!.Depth + 1) : default;
 
     /// <summary>
-    /// Whether the worker belongs to this pool and has an item. Except for a continuation that an ended item left over, the pool has not
-    /// drained then.
+    /// Whether the worker belongs to this pool and holds an item. Such a pool has not drained, with one exception: the worker runs a continuation
+    /// of an item that has already ended.
     /// </summary>
     private bool HasItemInHand(Worker? worker) => worker?.Core == this && worker.Ledger.Item is not null;
 

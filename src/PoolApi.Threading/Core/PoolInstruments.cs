@@ -54,11 +54,11 @@ internal sealed class PoolInstruments
         meter.CreateObservableCounter(
             "poolapi.worker.work", () => Observe(WorkerItems), "{item}", "Items that ran on the worker and have ended.");
         meter.CreateObservableGauge(
-            "poolapi.queue.length", () => Observe(QueueLength), "{item}", "Items that wait.");
+            "poolapi.queue.length", () => Observe(QueueLength), "{item}", "Queued items.");
         meter.CreateObservableGauge(
-            "poolapi.queue.capacity", () => Observe(QueueCapacity), "{item}", "Items that may wait.");
+            "poolapi.queue.capacity", () => Observe(QueueCapacity), "{item}", "The most items that may be queued.");
         meter.CreateObservableGauge(
-            "poolapi.queue.oldest.age", () => Observe(OldestAge), "s", "For how long the oldest waiting item has waited.");
+            "poolapi.queue.oldest.age", () => Observe(OldestAge), "s", "Age of the oldest queued item.");
         meter.CreateObservableCounter(
             "poolapi.work.accepted", () => Observe(AcceptedBesideZeros), "{item}", "Items accepted.");
     }

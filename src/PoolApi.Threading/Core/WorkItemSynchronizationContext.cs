@@ -30,7 +30,7 @@ internal sealed class WorkItemSynchronizationContext(PoolCore core, PoolWorkItem
 
     public override SynchronizationContext CreateCopy() => this;
 
-    private InvalidOperationException NobodyLeft() => new($"The pool '{core.Name}' has stopped; nobody is left to run the callback.");
+    private InvalidOperationException NobodyLeft() => new($"The pool '{core.Name}' has stopped, so no worker runs the callback.");
 
     /// <summary>A callback whose sender waits. One compare-and-swap decides between the worker that runs it and the sender that gives up.</summary>
     private sealed class SentCallback(SendOrPostCallback callback, object? state)

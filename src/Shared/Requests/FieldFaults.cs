@@ -13,7 +13,7 @@ internal class FieldFaults
     // Reads a text as something else.
     public delegate bool Parser<T>(string text, out T value);
 
-    // What is wrong with each field; null: nothing is. Asked last.
+    // The faults of each field. Null: no fault. Read after all fields have been read.
     public Dictionary<string, string[]>? ByField => _byField;
 
     // What a whole number may be, in words.
