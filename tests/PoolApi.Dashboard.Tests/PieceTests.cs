@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Dashboard.Recording;
 using PoolApi.Dashboard.Streams;
@@ -7,7 +8,7 @@ using PoolApi.Threading.Core.Recording;
 namespace PoolApi.Dashboard.Tests;
 
 /// <summary>Records become pieces of a strip: few, whatever the pool has run.</summary>
-public sealed class PieceTests
+public sealed partial class PieceTests
 {
     private const int Records = 20_000;
     private const int Most = 800;
@@ -46,6 +47,35 @@ public sealed class PieceTests
     }
 
     [Fact]
+    public void A_merged_piece_is_late_if_one_of_its_items_was()
+    {
+        using var pool = new FixedThreadPool(new FixedThreadPoolOptions { Workers = 1, TimeProvider = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000)) });
+        var time = new PoolTime(pool.Core);
+        long step = time.ToTicks(TimeSpan.FromMilliseconds(0.2));
+        List<RecordedItem> items = [.. Enumerable.Range(0, Records).Select(i => new RecordedItem("cpu", 0, new ItemRecord
+        {
+            Kind = "a",
+            Started = time.Now - ((Records - i) * step),
+            Ended = time.Now - ((Records - i - 1) * step),
+            Count = 1,
+            Form = i % 2 == 0 ? RecordForm.Item : RecordForm.Late,
+            Outcome = WorkOutcome.Completed,
+        }))];
+        List<Piece> pieces = Piece.Of(items, time, 0, Most);
+        Assert.InRange(pieces.Count, 1, Most);
+        Assert.All(pieces.SkipLast(1), static piece => Assert.Equal("late", piece.Outcome));
+    }
+
+    [Fact]
+    public void The_strips_mark_as_failures_what_merging_takes_for_failures()
+    {
+        string page = File.ReadAllText(Path.Combine(Repository.Root, "src", "PoolApi.Dashboard", "Pages", "Assets", "lanes.js"));
+        string[] marked = [.. Quoted().Matches(Marked().Match(page).Groups[1].Value).Select(static outcome => outcome.Groups[1].Value)];
+        string[] outcomes = ["completed", "failed", "cancelled", "expired", "clientGone", "notStarted", "abandoned", "timedOut", "late", "suspended"];
+        Assert.Equal(outcomes.Where(Piece.IsFailure).Order(), marked.Order());
+    }
+
+    [Fact]
     public void Few_items_are_told_each_by_its_kind()
     {
         using var pool = new FixedThreadPool(new FixedThreadPoolOptions { Workers = 1, TimeProvider = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000)) });
@@ -62,4 +92,10 @@ public sealed class PieceTests
         }))];
         Assert.Equal(["k0", "k1", "k0", "k1", "k0", "k1", "k0", "k1", "k0", "k1"], Piece.Of(items, time, 0, Most).Select(static piece => piece.Kind));
     }
+
+    [GeneratedRegex(@"const bad = new Set\(\[(.*)\]\)")]
+    private static partial Regex Marked();
+
+    [GeneratedRegex("\"(\\w+)\"")]
+    private static partial Regex Quoted();
 }

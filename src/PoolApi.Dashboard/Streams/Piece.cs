@@ -114,7 +114,8 @@ internal struct Piece
         return pieces;
     }
 
-    private static bool IsFailure(string? outcome) => outcome is "failed" or "expired" or "notStarted" or "abandoned" or "timedOut";
+    /// <summary>Whether the strips mark it as a failure. A late piece counts: of an item that timed out, the strip has no other trace.</summary>
+    internal static bool IsFailure(string? outcome) => outcome is "failed" or "expired" or "notStarted" or "abandoned" or "timedOut" or "late";
 
     private static string? Word(WorkOutcome? outcome) => outcome switch
     {

@@ -145,7 +145,9 @@ export function draw(canvas, lane, kinds, from, to, width, slide, mark) {
   }
 }
 
-function isBad(outcome) { return outcome !== undefined && outcome !== null && outcome !== "completed" && outcome !== "cancelled" && outcome !== "clientGone"; }
+const bad = new Set(["failed", "expired", "notStarted", "abandoned", "timedOut", "late"]); // as Piece.IsFailure
+
+function isBad(outcome) { return bad.has(outcome); }
 
 function hatch(c, x, w, fill, step, line) {
   c.save();
