@@ -98,6 +98,27 @@ public sealed class FrameFeedTests
     }
 
     [Fact]
+    public async Task After_a_frame_that_could_not_be_made_the_frames_go_on_even_if_the_log_throws()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using DashboardApp app = await DashboardApp.StartAsync();
+        var part = new FailingPart();
+        using var log = new ThrowingLog("");
+        PoolMonitor monitor = PoolMonitor.Of(app.App.Services);
+        using var feed = new FrameFeed(monitor, new RunningJobs(app.App.Services, monitor), "run", [part], time, log.For<FrameFeed>());
+        await using IAsyncEnumerator<SseItem<string>> steady = Read(feed);
+        Assert.Equal("run-1", (await NextAsync(steady)).EventId);
+
+        Task<bool> next = steady.MoveNextAsync().AsTask();
+        part.Fails = 1;
+        time.Advance(FrameFeed.Period);
+        await Patience.UntilAsync(() => log.Thrown == 1, "That the frame fails");
+        time.Advance(FrameFeed.Period);
+        Assert.True(await next.Patiently());
+        Assert.Equal(FrameFeed.SnapshotEvent, steady.Current.EventType);
+    }
+
+    [Fact]
     public async Task Who_comes_while_no_frame_can_be_made_is_no_watcher_and_who_comes_later_is_served()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);

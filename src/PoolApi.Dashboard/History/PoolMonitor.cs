@@ -213,7 +213,14 @@ internal sealed partial class PoolMonitor : IDisposable
         }
         catch (Exception e)
         {
-            LogFailed(e);
+            try
+            {
+                LogFailed(e);
+            }
+            catch (Exception)
+            {
+                // The log throws too. Nobody can be told, and the process must not end.
+            }
         }
     }
 

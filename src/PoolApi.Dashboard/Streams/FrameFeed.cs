@@ -179,8 +179,17 @@ internal sealed partial class FrameFeed : IDisposable
         }
         catch (Exception e) when (e is not (OperationCanceledException or ObjectDisposedException))
         {
-            if (!_hasFailed) LogFailed(e);
+            bool isFirst = !_hasFailed;
             _hasFailed = true;
+            if (!isFirst) return;
+            try
+            {
+                LogFailed(e);
+            }
+            catch (Exception)
+            {
+                // The log throws too. The frames must go on: nothing starts them again.
+            }
         }
     }
 

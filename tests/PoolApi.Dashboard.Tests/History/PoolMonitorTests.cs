@@ -115,6 +115,19 @@ public class PoolMonitorTests
     }
 
     [Fact]
+    public async Task A_fault_that_the_log_cannot_take_ends_neither_the_process_nor_the_ticks()
+    {
+        var clock = new MonitorsClock();
+        using var log = new ThrowingLog(typeof(PoolMonitor).FullName!);
+        await using MonitoredApp app = await MonitoredApp.StartAsync(clock: clock, log: log);
+        app.Monitor.Ticked += static _ => throw new InvalidOperationException("as asked");
+        await app.Pool.RunAsync(static () => { });
+        clock.Fire();
+        clock.Fire();
+        Assert.Equal((2, 2), (app.Monitor.LastTick, log.Thrown));
+    }
+
+    [Fact]
     public async Task While_a_handler_runs_there_is_no_further_tick()
     {
         var clock = new MonitorsClock();

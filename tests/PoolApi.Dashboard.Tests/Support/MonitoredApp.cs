@@ -33,11 +33,13 @@ internal sealed class MonitoredApp : IAsyncDisposable
 
     public static async Task<MonitoredApp> StartAsync(
         int workers = 1, bool fakeClock = true, Action<FixedThreadPoolOptions>? threads = null, Action<WebApplication>? map = null,
-        Action<AspNetCore.PoolOptions>? pool = null, Dictionary<string, string?>? settings = null, FakeTimeProvider? clock = null)
+        Action<AspNetCore.PoolOptions>? pool = null, Dictionary<string, string?>? settings = null, FakeTimeProvider? clock = null,
+        ILoggerProvider? log = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseTestServer();
         builder.Logging.ClearProviders();
+        if (log is not null) builder.Logging.AddProvider(log);
         if (settings is not null) builder.Configuration.AddInMemoryCollection(settings);
         if (fakeClock) clock ??= new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000));
         if (clock is not null) builder.Services.AddSingleton<TimeProvider>(clock);
