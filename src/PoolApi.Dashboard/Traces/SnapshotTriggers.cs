@@ -11,6 +11,9 @@ internal sealed class SnapshotTriggers
 {
     private static readonly string[] OverloadReasons = ["queue_full", "overloaded"];
 
+    /// <summary>How long the end of a stop waits for the files of snapshots: the process ends after it, also if the disk hangs.</summary>
+    private static readonly TimeSpan LongestWrite = TimeSpan.FromSeconds(2);
+
     private readonly PoolMonitor _monitor;
     private readonly Snapshots _snapshots;
     private readonly TimeSpan? _slowItem;
@@ -61,6 +64,8 @@ internal sealed class SnapshotTriggers
     {
         if (exitCode != 0)
             Fire(SnapshotTrigger.UncleanStop, $"the stop ended with exit code {exitCode}: {string.Join(", ", _monitor.Pools.SelectMany(static pool => Left(pool.Name, pool.Pool.Threads.GetSnapshot())).DefaultIfEmpty("no work was lost"))}");
+        // The process ends after this: there is nobody who could await it.
+        ((IAsyncResult)_snapshots.Written).AsyncWaitHandle.WaitOne(LongestWrite);
 
         static IEnumerable<string> Left(string name, PoolSnapshot pool)
         {

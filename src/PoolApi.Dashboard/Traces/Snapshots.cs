@@ -39,6 +39,7 @@ internal sealed record Snapshot(string Id, DateTimeOffset At, SnapshotTrigger Tr
 /// <remarks>
 /// At most ten are kept. The oldest snapshot of the trigger that has the most is removed first, so that a long overload does not remove the one
 /// snapshot of a failed stop. <see cref="SnapshotFiles"/> does the same with the files.
+/// The files are written one after the other on the .NET ThreadPool: a disk that hangs must hold up neither the monitor's ticks nor a stop.
 /// </remarks>
 internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, ILogger<Snapshots> logger) : IFeedPart
 {
@@ -53,6 +54,8 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
     private readonly List<Snapshot> _kept = []; // oldest first
     private readonly long[] _byTrigger = new long[Enum.GetValues<SnapshotTrigger>().Length];
     private int _taken;
+    private Task _written = Task.CompletedTask;
+    private int _unwritten; // the files that are not written yet
 
     /// <summary>The kept snapshots, oldest first.</summary>
     public IReadOnlyList<Snapshot> All
@@ -60,6 +63,15 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         get
         {
             lock (_lock) return [.. _kept];
+        }
+    }
+
+    /// <summary>Completes when the files of the snapshots so far are written, or could not be.</summary>
+    public Task Written
+    {
+        get
+        {
+            lock (_lock) return _written;
         }
     }
 
@@ -116,7 +128,7 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
             _byTrigger[(int)trigger]++;
         }
         LogTaken(taken.Id, detail);
-        if (directory is not null) Keep(directory, taken);
+        if (directory is not null) QueueFile(directory, taken);
         return taken;
     }
 
@@ -136,7 +148,21 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         _ => "unclean-stop",
     };
 
-    private void Keep(string directory, Snapshot taken)
+    private void QueueFile(string directory, Snapshot taken)
+    {
+        lock (_lock)
+        {
+            if (_unwritten < Most)
+            {
+                _unwritten++;
+                _written = _written.ContinueWith(_ => WriteFile(directory, taken), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+                return;
+            }
+        }
+        LogNotWritten(SnapshotFiles.PathOf(directory, taken.Id), $"{Most} earlier snapshots are not written yet");
+    }
+
+    private void WriteFile(string directory, Snapshot taken)
     {
         try
         {
@@ -145,6 +171,10 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             LogNotWritten(SnapshotFiles.PathOf(directory, taken.Id), e.Message);
+        }
+        finally
+        {
+            lock (_lock) _unwritten--;
         }
     }
 

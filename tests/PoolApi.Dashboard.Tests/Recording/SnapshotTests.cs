@@ -1,5 +1,8 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using PoolApi.Dashboard.Tests.Support;
+using PoolApi.Dashboard.Traces;
 using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Tests.Recording;
@@ -74,6 +77,7 @@ public sealed class SnapshotTests : IDisposable
             Environment.ExitCode = before; // it is the test run's
         }
 
+        await SnapshotsOf(app).Written.Patiently();
         string file = Assert.Single(Directory.GetFiles(_directory));
         Assert.EndsWith(".json.gz", file, StringComparison.Ordinal);
         Assert.Contains("unclean-stop", file, StringComparison.Ordinal);
@@ -150,6 +154,7 @@ public sealed class SnapshotTests : IDisposable
         string[] triggers = [.. (await ListAsync(app)).Select(static s => s.Trigger)];
         Assert.Equal(10, triggers.Length);
         Assert.Single(triggers, "stuck"); // from the first seconds
+        await SnapshotsOf(app).Written.Patiently();
         Assert.Equal(10, Directory.GetFiles(_directory, "*.json.gz").Length);
         item.Dispose();
         await waits;
@@ -177,11 +182,71 @@ public sealed class SnapshotTests : IDisposable
         app.Tick();
         Assert.Equal("overload", Assert.Single(await ListAsync(app)).Trigger);
 
+        await SnapshotsOf(app).Written.Patiently();
         string[] kept = [.. Directory.GetFiles(_directory).Select(static path => Path.GetFileName(path))];
         Assert.Equal(deleted.Split(' '), names.Except(kept).Select(static name => name.Replace(".json.gz", "", StringComparison.Ordinal)));
         Assert.EndsWith("-overload-1.json.gz", Assert.Single(kept.Except(names)), StringComparison.Ordinal); // though this clock is behind
         item.Dispose();
         await waits;
+    }
+
+    [Fact]
+    public async Task A_disk_that_hangs_holds_up_no_tick_and_the_snapshots_are_in_memory()
+    {
+        using var log = new CapturingLog();
+        await using MonitoredApp app = await StartAsync(cooldown: TimeSpan.FromSeconds(1), directory: _directory, log: log);
+        string[] pipes = await HangAsync(app.Clock!.GetUtcNow(), 2, "overload");
+        using var item = new Held(app, "hog", "/hog");
+        try
+        {
+            Thread ticks = Patience.OnOwnThread(() =>
+            {
+                for (int second = 0; second < 12; second++)
+                {
+                    ((IPoolAdmission)app.Pool).CountRejected("queue_full");
+                    app.Tick();
+                }
+            });
+            ticks.JoinPatiently();
+            Assert.Equal(12, app.Monitor.LastTick);
+            Assert.Equal(10, (await ListAsync(app)).Count);
+            Assert.False(SnapshotsOf(app).Written.IsCompleted);
+            // Ten wait for the disk. Of those after them, the log says so.
+            string[] lost = log.With("The snapshot could not be written to ");
+            Assert.Equal(2, lost.Length);
+            Assert.All(lost, static line => Assert.EndsWith("10 earlier snapshots are not written yet", line, StringComparison.Ordinal));
+        }
+        finally
+        {
+            Release(pipes);
+        }
+        await SnapshotsOf(app).Written.Patiently();
+        Assert.InRange(Directory.GetFiles(_directory, "*.json.gz").Length, 9, 10); // the first, perhaps, could not be written
+    }
+
+    [Fact]
+    public async Task An_unclean_stop_ends_even_if_the_disk_hangs()
+    {
+        await using MonitoredApp app = await StartAsync(fakeClock: false, settings: new()
+        {
+            ["PoolShutdown:Drain"] = "00:00:00.1",
+            ["PoolShutdown:Cancel"] = "00:00:00.1",
+        }, directory: _directory);
+        using var item = new Held(app, "deaf", "/deaf");
+        string[] pipes = await HangAsync(DateTimeOffset.UtcNow, 600, "unclean-stop");
+        int before = Environment.ExitCode;
+        try
+        {
+            await app.StopAsync().Patiently();
+            Assert.Equal("unclean-stop", Snapshots.Word(Assert.Single(SnapshotsOf(app).All).Trigger));
+            Assert.False(SnapshotsOf(app).Written.IsCompleted);
+        }
+        finally
+        {
+            Environment.ExitCode = before; // it is the test run's
+            Release(pipes);
+        }
+        await SnapshotsOf(app).Written.Patiently();
     }
 
     [Fact]
@@ -218,13 +283,38 @@ public sealed class SnapshotTests : IDisposable
 
     private static Task<MonitoredApp> StartAsync(
         bool fakeClock = true, Action<AspNetCore.PoolOptions>? pool = null, TimeSpan? slow = null, TimeSpan? cooldown = null, string? directory = null,
-        Dictionary<string, string?>? settings = null) =>
-        MonitoredApp.StartAsync(fakeClock: fakeClock, pool: pool, settings: settings, map: app => app.MapPoolDashboard("/pools", o =>
+        Dictionary<string, string?>? settings = null, ILoggerProvider? log = null) =>
+        MonitoredApp.StartAsync(fakeClock: fakeClock, pool: pool, settings: settings, log: log, map: app => app.MapPoolDashboard("/pools", o =>
         {
             o.SlowItem = slow;
             o.SnapshotDirectory = directory;
             if (cooldown is { } time) o.SnapshotCooldown = time;
         }));
+
+    /// <summary>Those of the app: a later mapping shares them.</summary>
+    private static Snapshots SnapshotsOf(MonitoredApp app) => TraceSetup.Start(app.Services, app.Monitor, new PoolDashboardOptions());
+
+    /// <summary>
+    /// Makes the writing of the first snapshot hang, if it is taken within so many seconds: where its file is written, there is a pipe that
+    /// nobody reads.
+    /// </summary>
+    /// <returns>The pipes, for <see cref="Release"/>.</returns>
+    private async Task<string[]> HangAsync(DateTimeOffset since, int seconds, string trigger)
+    {
+        string[] pipes = [.. Enumerable.Range(0, seconds).Select(second => Path.Combine(
+            _directory, since.AddSeconds(second).ToString(Snapshots.TimeFormat, CultureInfo.InvariantCulture) + $"-{trigger}-1.json.gz.tmp"))];
+        (await ProgramRun.ToEndAsync(new ProcessStartInfo("mkfifo", pipes), Patience.Long)).MustSucceed();
+        return pipes;
+    }
+
+    private static void Release(string[] pipes)
+    {
+        foreach (string pipe in pipes)
+        {
+            // One that is open for both does not wait for the other side.
+            if (File.Exists(pipe)) new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite).Dispose();
+        }
+    }
 
     /// <summary>As the pages and a client see them, oldest first.</summary>
     private static async Task<List<(string Trigger, string Detail, DecodedTrace Trace)>> ListAsync(MonitoredApp app)
