@@ -1,27 +1,37 @@
+using System.Text.RegularExpressions;
+
 namespace PoolApi.Packages.Tests;
 
 /// <summary>The template poolapi-service: what it makes builds, passes its own tests, starts and stops.</summary>
-public sealed class TemplateTests(LocalFeed feed)
+public sealed partial class TemplateTests(LocalFeed feed)
 {
-    [Fact]
-    public async Task What_the_template_makes_builds_passes_its_tests_serves_and_stops()
+    [Theory]
+    [InlineData("Thumbs")]
+    [InlineData("my-service")] // no name that C# could use
+    public async Task What_the_template_makes_builds_passes_its_tests_serves_and_stops(string name)
     {
         Package templates = Assert.Single(feed.Packages, static package => package.Id == "PoolApi.Templates");
-        string hive = Path.Combine(feed.Workspace, "hive");
+        string hive = Path.Combine(feed.Workspace, $"hive-{name}");
         await ProgramRun.ApartAsync(feed.Workspace, "dotnet", "new", "install", templates.File, "--debug:custom-hive", hive);
-        await ProgramRun.ApartAsync(feed.Workspace, "dotnet", "new", "poolapi-service", "--output", "Thumbs", "--debug:custom-hive", hive);
-        string folder = Path.Combine(feed.Workspace, "Thumbs");
+        await ProgramRun.ApartAsync(feed.Workspace, "dotnet", "new", "poolapi-service", "--output", name, "--debug:custom-hive", hive);
+        string folder = Path.Combine(feed.Workspace, name);
         Assert.All((string[])["Dockerfile", "compose.yaml", ".github/workflows/ci.yml", ".dockerignore", ".gitignore"], file => Assert.True(File.Exists(Path.Combine(folder, file)), file));
         Assert.DoesNotContain(
-            Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories), static file => File.ReadAllText(file).Contains("PoolService", StringComparison.Ordinal));
+            Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories),
+            static file => TemplatesName().IsMatch(file) || TemplatesName().IsMatch(File.ReadAllText(file)));
+        foreach (string page in (string[])["Dockerfile", "README.md"])
+        {
+            string text = await File.ReadAllTextAsync(Path.Combine(folder, page), Patience.Token);
+            Assert.All(Source().Matches(text), path => Assert.True(Path.Exists(Path.Combine(folder, path.Value)), path.Value));
+        }
 
         // With the analyzers, as in the first build of somebody who uses the template.
-        await ProgramRun.ApartAsync(folder, "dotnet", "build", "Thumbs.slnx", "-c", "Release", "-v:q", "-nologo", "-warnaserror", "-p:RunAnalyzersDuringBuild=true");
+        await ProgramRun.ApartAsync(folder, "dotnet", "build", $"{name}.slnx", "-c", "Release", "-v:q", "-nologo", "-warnaserror", "-p:RunAnalyzersDuringBuild=true");
         string tests = await ProgramRun.ApartAsync(folder, "dotnet", "test", "-c", "Release", "--no-build");
         Assert.Contains("succeeded: 2", tests, StringComparison.Ordinal);
 
-        string service = Path.Combine(folder, "src", "Thumbs");
-        await using RunningApp app = await RunningApp.ListenAsync(service, "dotnet", Path.Combine(service, "bin", "Release", "net10.0", "Thumbs.dll"));
+        string service = Path.Combine(folder, "src", name);
+        await using RunningApp app = await RunningApp.ListenAsync(service, "dotnet", Path.Combine(service, "bin", "Release", "net10.0", $"{name}.dll"));
         Assert.Equal(64, (await app.GetAsync("/work/10")).Length);
         await app.GetAsync("/readyz");
         await app.StopAsync();
@@ -30,7 +40,13 @@ public sealed class TemplateTests(LocalFeed feed)
     [Fact]
     public void The_template_names_the_version_that_is_packed()
     {
-        string project = Path.Combine(Repository.Root, "templates", "PoolApi.Templates", "content", "poolapi-service", "src", "PoolService", "PoolService.csproj");
+        string project = Path.Combine(Repository.Root, "templates", "PoolApi.Templates", "content", "poolapi-service", "src", "Pool-Service", "Pool-Service.csproj");
         Assert.Contains($"Include=\"PoolApi.AspNetCore\" Version=\"{Packable.Version}\"", File.ReadAllText(project), StringComparison.Ordinal);
     }
+
+    [GeneratedRegex("Pool[-_]?Service")]
+    private static partial Regex TemplatesName();
+
+    [GeneratedRegex(@"\bsrc/[\w./-]*\w")]
+    private static partial Regex Source();
 }

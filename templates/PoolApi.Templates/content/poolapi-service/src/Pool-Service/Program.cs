@@ -1,4 +1,4 @@
-using PoolService;
+using Pool_Service;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.Services.AddFixedThreadPool("cpu");             // settings in the section "Pools:cpu" of appsettings.json

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 
-namespace PoolService;
+namespace Pool_Service;
 
 /// <summary>The work of this service: put your own here. It may compute or block, since the thread is the pool's.</summary>
 public static class Workload

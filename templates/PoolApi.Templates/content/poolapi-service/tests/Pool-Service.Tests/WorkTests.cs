@@ -2,7 +2,7 @@ using System.Net;
 using Microsoft.AspNetCore.Mvc.Testing;
 using Xunit;
 
-namespace PoolService.Tests;
+namespace Pool_Service.Tests;
 
 public sealed class WorkTests(WebApplicationFactory<Program> app) : IClassFixture<WebApplicationFactory<Program>>
 {
