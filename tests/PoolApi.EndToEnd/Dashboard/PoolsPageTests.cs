@@ -222,7 +222,8 @@ public sealed partial class PoolsPageTests
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
-        await using var stream = await ToldStream.OpenAsync(browser.Page, service, minutes: 6);
+        long now = Now();
+        await using var stream = await ToldStream.OpenAsync(browser.Page, service, Told.Snapshot(now, Told.Piece("before", now)), After(now, minutes: 6));
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
         await stream.GoOnAsync();
         await browser.Page.Clock.FastForwardAsync(6000); // pieces are forgotten each five seconds
@@ -231,15 +232,87 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
+    public async Task A_paused_page_keeps_the_pieces_that_it_shows_beyond_a_snapshot_without_them()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
+        long now = Now();
+        await using var stream = await ToldStream.OpenAsync(browser.Page, service, Told.Snapshot(now, Told.Piece("before", now)), Told.Snapshot(now + 60_000));
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
+        await stream.GoOnAsync();
+        Assert.Contains("before", await ListAsync(browser.Page), StringComparison.Ordinal);
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task A_worker_that_leaves_while_the_page_is_paused_stays_until_it_goes_on()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
+        long now = Now();
+        await using var stream = await ToldStream.OpenAsync(
+            browser.Page, service, Told.Snapshot(now, Told.Piece("before", now)), Told.Frame(now + 1000, """ "gone":[0] """));
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
+        await stream.GoOnAsync();
+        Assert.Contains("before", await ListAsync(browser.Page), StringComparison.Ordinal);
+        await browser.Page.Keyboard.PressAsync("Escape");
+        await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
+        await Assertions.Expect(browser.Worker("told-0")).ToHaveCountAsync(0);
+        Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
     public async Task When_the_clock_of_the_server_is_set_back_the_page_shows_what_is_done_from_then_on()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
-        await using var stream = await ToldStream.OpenAsync(browser.Page, service, minutes: -10);
+        long now = Now();
+        await using var stream = await ToldStream.OpenAsync(browser.Page, service, Told.Snapshot(now, Told.Piece("before", now)), After(now, minutes: -10));
         await stream.GoOnAsync();
         Assert.Contains("after", await ListAsync(browser.Page), StringComparison.Ordinal);
         await Assertions.Expect(browser.Worker("told-0")).ToBeVisibleAsync();
         Assert.Empty(browser.Complaints);
+    }
+
+    [Fact]
+    public async Task A_strip_marks_a_failure_and_not_an_item_that_awaits()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
+        long now = Now();
+        await using var stream = await ToldStream.OpenAsync(
+            browser.Page, service,
+            Told.Snapshot(now, Told.Piece("async", now - 20_000, 10_000, "suspended"), Told.Piece("sync", now - 5000, 10_000, "failed")));
+        // Where the pixels have the colour of failures, as parts of the strip's minute.
+        double[] failed = await Eventually.SeesAsync(
+            () => browser.Page.Locator("tr[data-worker='told-0'] .strip canvas").EvaluateAsync<double[]>(
+                """
+                strip => {
+                  const copy = new OffscreenCanvas(strip.width, strip.height).getContext("2d", { willReadFrequently: true });
+                  copy.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--bad").trim();
+                  copy.fillRect(0, 0, 1, 1);
+                  const bad = copy.getImageData(0, 0, 1, 1).data.join();
+                  copy.clearRect(0, 0, 1, 1);
+                  copy.drawImage(strip, 0, 0);
+                  const at = [];
+                  for (let x = 0; x < strip.width; x++) if (copy.getImageData(x, strip.height * 19 / 24, 1, 1).data.join() === bad) at.push(x / strip.width);
+                  return at;
+                }
+                """),
+            static seen => seen.Length > 0, "the mark of a failure");
+        // The failed item ran from 15 s to 5 s ago, and the page's clock goes on for two seconds at most.
+        Assert.InRange(failed[0], 0.70, 0.76);
+        Assert.InRange(failed[^1], 0.86, 0.93);
+        Assert.Empty(browser.Complaints);
+    }
+
+    private static long Now() => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+
+    /// <summary>A frame with a piece as of some minutes later.</summary>
+    private static Told After(long now, int minutes)
+    {
+        long then = now + (minutes * 60_000L);
+        return Told.Frame(then, $""" "workers":[],"pieces":[{Told.Piece("after", then)}] """);
     }
 
     /// <summary>What the worker of the told stream did, as the page lists it.</summary>
@@ -249,56 +322,77 @@ public sealed partial class PoolsPageTests
         return await page.GetByRole(AriaRole.Dialog).InnerTextAsync();
     }
 
-    /// <summary>A stream of a snapshot and a frame as of some minutes later. A piece ends before each.</summary>
+    /// <summary>An event of the told stream, about the pool "told" with the worker "told-0".</summary>
+    private sealed record Told(string Type, string Data)
+    {
+        private const string Worker = """{"id":0,"name":"told-0","state":"idle","since":null}""";
+
+        public static Told Snapshot(long at, params string[] pieces) =>
+            Frame(at, $""" "workers":[{Worker}],"pieces":[{string.Join(',', pieces)}],"samples":[] """) with { Type = "snapshot" };
+
+        /// <param name="at">The time of the frame.</param>
+        /// <param name="pool">The members of the pool, as JSON.</param>
+        public static Told Frame(long at, string pool) =>
+            new("frame", $$"""{"at":{{at}},"can":{"change":false},"pools":[{"name":"told",{{pool}} }]}""");
+
+        /// <summary>A piece that ends half a second before a time.</summary>
+        public static string Piece(string kind, long before) => Piece(kind, before - 500, 500, "completed");
+
+        public static string Piece(string kind, long end, int ms, string outcome) =>
+            $$"""{"worker":0,"kind":"{{kind}}","start":{{end - ms}},"ms":{{ms}},"outcome":"{{outcome}}"}""";
+    }
+
+    /// <summary>A stream of the test's own. The first event is a snapshot; the others come when the test says so.</summary>
     private sealed class ToldStream : IAsyncDisposable
     {
-        private readonly TaskCompletionSource _goesOn = new(), _isTaken = new(), _over = new();
+        private readonly Told[] _events;
+        private readonly TaskCompletionSource[] _goesOn, _isAsked;
+        private int _sent = 1;
 
-        private ToldStream() { }
-
-        public static async Task<ToldStream> OpenAsync(IPage page, PoolApiProcess service, int minutes)
+        private ToldStream(Told[] events)
         {
-            var told = new ToldStream();
-            long now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), then = now + (minutes * 60_000L);
-            await page.RouteAsync("**/stream", route => route.FulfillAsync(Event(
-                "snapshot", "1",
-                $$"""
-                {"at":{{now}},"can":{"change":false},"pools":[{"name":"told","workers":[{"id":0,"name":"told-0","state":"idle","since":null}],"pieces":[{{Piece("before", now)}}],"samples":[]}]}
-                """)));
-            await page.RouteAsync("**/stream?after=1", async route =>
-            {
-                await told._goesOn.Task;
-                await route.FulfillAsync(Event("frame", "2", $$"""{"at":{{then}},"pools":[{"name":"told","workers":[],"pieces":[{{Piece("after", then)}}]}]}"""));
-            });
-            await page.RouteAsync("**/stream?after=2", async route =>
-            {
-                told._isTaken.TrySetResult();
-                await told._over.Task;
-                await route.AbortAsync();
-            });
+            _events = events;
+            _goesOn = [.. Enumerable.Range(0, events.Length + 1).Select(static _ => new TaskCompletionSource())];
+            _isAsked = [.. Enumerable.Range(0, events.Length + 1).Select(static _ => new TaskCompletionSource())];
+        }
+
+        public static async Task<ToldStream> OpenAsync(IPage page, PoolApiProcess service, params Told[] events)
+        {
+            var told = new ToldStream(events);
+            await page.RouteAsync("**/stream*", told.AnswerAsync);
             await page.Clock.InstallAsync();
+            told._goesOn[0].SetResult();
             await page.GotoAsync($"{service.Management.Url}/");
             await Assertions.Expect(page.Locator("tr[data-worker='told-0']")).ToBeVisibleAsync();
             return told;
-
-            static string Piece(string kind, long at) => $$"""{"worker":0,"kind":"{{kind}}","start":{{at - 1000}},"ms":500,"outcome":"completed"}""";
-
-            static RouteFulfillOptions Event(string type, string id, string data) =>
-                new() { ContentType = "text/event-stream", Body = $"event: {type}\nid: {id}\ndata: {data}\n\n" };
         }
 
-        /// <summary>Sends the frame. The page has taken it when it asks for the next.</summary>
+        /// <summary>Sends the next event. The page has taken it when it asks for the one after it.</summary>
         public async Task GoOnAsync()
         {
-            _goesOn.TrySetResult();
-            await _isTaken.Task.Patiently();
+            _goesOn[_sent].TrySetResult();
+            await _isAsked[++_sent].Task.Patiently();
         }
 
         public ValueTask DisposeAsync()
         {
-            _goesOn.TrySetResult();
-            _over.TrySetResult();
+            foreach (TaskCompletionSource one in _goesOn) one.TrySetResult();
             return ValueTask.CompletedTask;
+        }
+
+        private async Task AnswerAsync(IRoute route)
+        {
+            string query = new Uri(route.Request.Url).Query;
+            int seen = query.Length == 0 ? 0 : int.Parse(query["?after=".Length..], CultureInfo.InvariantCulture);
+            _isAsked[seen].TrySetResult();
+            await _goesOn[seen].Task;
+            if (seen == _events.Length)
+            {
+                await route.AbortAsync();
+                return;
+            }
+            var (type, data) = _events[seen];
+            await route.FulfillAsync(new() { ContentType = "text/event-stream", Body = $"event: {type}\nid: {seen + 1}\ndata: {data}\n\n" });
         }
     }
 

@@ -29,7 +29,8 @@ function end() { return shownNow() + view.back * 1000; }
 
 class Pool {
   name; workers = new Map(); lanes = new Map(); kinds = new Kinds(); rows = new Map(); page = 0; sample = null; samples = []; coarse = null; range = 300; kind = null;
-  #parts = {}; #group = new ChartGroup(); #legend = ""; #chosen = null;
+  left = new Set(); // the workers that have left while the page was paused
+  #parts = {}; #group = new ChartGroup(); #legend = ""; #chosen = null; #askedAt = -Infinity; #fault = null;
 
   constructor(name) {
     this.name = name;
@@ -149,7 +150,7 @@ class Pool {
   }
 
   update(worker) {
-    const before = this.workers.get(worker.id) ?? {};
+    const before = this.left.delete(worker.id) ? {} : this.workers.get(worker.id) ?? {};
     const now = { ...before, ...worker };
     this.workers.set(worker.id, now);
     const lane = this.lane(worker.id);
@@ -165,20 +166,31 @@ class Pool {
     return lane;
   }
 
-  /** Forgets what the server told, and keeps what the user chose. The rows stay until show() knows the workers. */
+  /** Forgets what the server told, and keeps what the user chose. The rows stay until show() knows the workers, or until a paused page goes on. */
   startAnew() {
-    this.workers.clear(); this.lanes.clear();
+    if (view.paused !== null) for (const id of this.workers.keys()) this.remove(id);
+    else { this.workers.clear(); this.lanes.clear(); }
     this.sample = null;
-    this.forgetPast();
+    this.#forgetSamples();
   }
 
   forgetPast() {
     for (const lane of this.lanes.values()) lane.pieces = [];
+    this.#forgetSamples();
+  }
+
+  #forgetSamples() {
     this.samples = [];
     this.coarse = null;
   }
 
+  /** Removes a worker that has left. While the page is paused, the worker stays, with what it did. */
   remove(id) {
+    if (view.paused !== null) {
+      this.left.add(id);
+      this.lane(id).now = null;
+      return;
+    }
     this.workers.delete(id); this.lanes.delete(id);
     this.rows.get(id)?.row.remove(); this.rows.delete(id);
   }
@@ -268,6 +280,12 @@ class Pool {
     const [a, b, c] = this.#parts.ruler.children;
     say(a, `${{ 10: "10 s", 60: "60 s", 300: "5 min" }[view.span / 1000]} ago`); say(b, ""); say(c, view.paused === null && view.back === 0 && !isStale() ? "now" : time(to));
     for (const row of this.rows.values()) row.draw(from, to);
+  }
+
+  /** Removes the workers that have left while the page was paused. */
+  goOn() {
+    for (const id of this.left) this.remove(id);
+    this.left.clear();
   }
 
   forget() { for (const lane of this.lanes.values()) lane.forget(shownNow()); }
@@ -515,7 +533,11 @@ addEventListener("resize", () => { for (const pool of pools.values()) pool.showC
 
 $("#pause").addEventListener("click", event => {
   view.paused = view.paused === null ? serverNow() : null;
-  if (view.paused === null) { view.back = 0; $("#back").value = "0"; }
+  if (view.paused === null) {
+    view.back = 0;
+    $("#back").value = "0";
+    for (const pool of pools.values()) pool.goOn();
+  }
   set(event.currentTarget, "aria-pressed", `${view.paused !== null}`);
   say(event.currentTarget, view.paused === null ? "Pause" : "Go on");
   showBack();
