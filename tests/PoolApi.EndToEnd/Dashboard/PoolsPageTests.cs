@@ -306,6 +306,50 @@ public sealed partial class PoolsPageTests
         Assert.Empty(browser.Complaints);
     }
 
+    [Fact]
+    public async Task Where_the_last_hour_cannot_be_read_the_page_asks_again_after_a_while_and_says_so_once()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
+        IPage page = browser.Page;
+        long now = Now();
+        int asked = 0;
+        // The first time it is answered; after that there is the page where people sign in.
+        await page.RouteAsync("**/history*", route => route.FulfillAsync(Interlocked.Increment(ref asked) == 1
+            ? new() { ContentType = "application/json", Body = $$"""{"pools":[{"name":"told","samples":[{{Told.Sample(now - 60_000)}}]}]}""" }
+            : new() { ContentType = "text/html", Body = "<p>Sign in.</p>" }));
+        string[] samples = [.. Enumerable.Range(1, 60).Select(second => Told.Sample(now + (second * 1000)))];
+        await using var stream = await ToldStream.OpenAsync(
+            page, service, Told.Snapshot(now), Told.Frame(now + 30_000, $""" "samples":[{string.Join(',', samples[..30])}] """),
+            Told.Snapshot(now + 31_000), Told.Frame(now + 60_000, $""" "samples":[{string.Join(',', samples[31..])}] """));
+        await page.EvaluateAsync(
+            """
+            () => {
+              window.said = [];
+              const said = document.querySelector("#said");
+              new MutationObserver(() => window.said.push(said.textContent)).observe(said, { childList: true });
+            }
+            """);
+        await page.GetByRole(AriaRole.Button, new() { Name = "1 h" }).ClickAsync();
+        await AskedAsync(1);
+        await page.Clock.FastForwardAsync(11_000);
+        await stream.GoOnAsync();
+        await AskedAsync(2);
+        await stream.GoOnAsync(); // a snapshot forgets when it was asked
+        await AskedAsync(3);
+        await page.Clock.FastForwardAsync(11_000);
+        await stream.GoOnAsync();
+        await AskedAsync(4);
+        Assert.Single(await page.EvaluateAsync<string[]>("window.said"), static said => said.Contains("JSON", StringComparison.Ordinal));
+        Assert.Empty(browser.Complaints);
+
+        async Task AskedAsync(int times)
+        {
+            await Eventually.SeesAsync(() => Task.FromResult(Volatile.Read(ref asked)), seen => seen >= times, $"{times} questions for the last hour");
+            Assert.Equal(times, Volatile.Read(ref asked));
+        }
+    }
+
     private static long Now() => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
 
     /// <summary>A frame with a piece as of some minutes later.</summary>
@@ -340,6 +384,10 @@ public sealed partial class PoolsPageTests
 
         public static string Piece(string kind, long end, int ms, string outcome) =>
             $$"""{"worker":0,"kind":"{{kind}}","start":{{end - ms}},"ms":{{ms}},"outcome":"{{outcome}}"}""";
+
+        public static string Sample(long at) =>
+            $$"""{"at":{{at}},"utilization":0,"queue":0,"capacity":10,"queueHigh":0,"queueNormal":0,"queueLow":0,"""
+            + """ "oldestMs":null,"suspended":0,"bytes":0,"accepted":0,"finished":{},"refused":{}}""";
     }
 
     /// <summary>A stream of the test's own. The first event is a snapshot; the others come when the test says so.</summary>

@@ -110,11 +110,18 @@ class Pool {
   get series() { return this.range === 300 ? this.samples : this.coarse ?? []; }
 
   async showCharts() {
-    if (this.range !== 300 && (this.coarse === null || this.coarse.length === 0 || serverNow() - this.coarse.at(-1).at > 15_000)) {
+    const isDue = this.coarse === null || this.coarse.length === 0 || serverNow() - this.coarse.at(-1).at > 15_000;
+    // Each sample comes here: a server that does not answer is not asked each second, and its fault is told once.
+    if (this.range !== 300 && isDue && performance.now() - this.#askedAt > 10_000) {
+      this.#askedAt = performance.now();
       try {
         const history = await read(`history?seconds=3600&pool=${encodeURIComponent(this.name)}`);
         this.coarse = history.pools[0]?.samples ?? [];
-      } catch (fault) { announce(fault.message); }
+        this.#fault = null;
+      } catch (fault) {
+        if (this.#fault !== fault.message) announce(fault.message);
+        this.#fault = fault.message;
+      }
     }
     this.#drawCharts();
   }
@@ -146,7 +153,7 @@ class Pool {
     this.samples.push(sample);
     if (this.samples.length > 301) this.samples.splice(0, this.samples.length - 301);
     if (this.range === 300) this.#drawCharts();
-    else if (this.coarse !== null && sample.at - (this.coarse.at(-1) ?? this.samples[0]).at > 15_000) this.showCharts();
+    else if (this.coarse === null || sample.at - (this.coarse.at(-1) ?? this.samples[0]).at > 15_000) this.showCharts();
   }
 
   update(worker) {
@@ -182,6 +189,7 @@ class Pool {
   #forgetSamples() {
     this.samples = [];
     this.coarse = null;
+    this.#askedAt = -Infinity;
   }
 
   /** Removes a worker that has left. While the page is paused, the worker stays, with what it did. */
