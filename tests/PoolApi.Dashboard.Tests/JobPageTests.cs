@@ -45,6 +45,27 @@ public sealed class JobPageTests
     }
 
     [Fact]
+    public async Task A_page_that_comes_again_is_told_that_the_job_is_not_stale_any_more()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(
+            jobs: true, services: static builder => builder.Services.Configure<PoolApi.Jobs.AspNetCore.JobsOptions>(static o => o.Lease = TimeSpan.FromMinutes(30)));
+        JobClaim claim = await ClaimAsync(app, TimeSpan.FromMinutes(8)); // less than a third
+        string? seen;
+        await using (EventReader first = await EventReader.OpenAsync(app.Client, $"job/stream?id={claim.Job.Id:D}"))
+        {
+            (seen, JsonElement told) = await first.NextAsync("job");
+            Assert.True(IsStale(told.GetProperty("job")));
+        }
+
+        // It has no new version.
+        await app.Jobs.RenewAsync([claim], TimeSpan.FromMinutes(20), Token);
+
+        await using EventReader again = await EventReader.OpenAsync(app.Client, $"job/stream?id={claim.Job.Id:D}", seen);
+        var (id, job) = await again.NextAsync("job").Patiently();
+        Assert.Equal((seen, false), (id, IsStale(job.GetProperty("job"))));
+    }
+
+    [Fact]
     public async Task A_job_that_runs_here_names_its_worker_and_the_worker_names_its_job()
     {
         using var entered = new SemaphoreSlim(0);

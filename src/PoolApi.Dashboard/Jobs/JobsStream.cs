@@ -98,12 +98,12 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
         using var timer = new PeriodicTimer(Period, time);
         string? accepted = await AcceptedTraceAsync(id, over.Token);
         bool isFirst = true;
+        (bool, string?)? sent = null; // a page that has come again may show anything of these two
         do
         {
             // The watch ends with the job. A user may retry the job, so this loop begins a new watch once a second.
             IAsyncEnumerator<Job> versions = watch.WatchAsync(id, after, over.Token).GetAsyncEnumerator(over.Token);
             Task<bool>? moving = null;
-            (bool, string?) sent = default;
             try
             {
                 while (true)
