@@ -188,6 +188,18 @@ public sealed class JobTests
         }
     }
 
+    [Fact]
+    public async Task A_result_that_has_grown_since_its_length_was_read_is_downloaded_whole()
+    {
+        byte[] body = [.. Enumerable.Range(0, 100_000).Select(static i => (byte)i)];
+        await using DashboardApp app = await DashboardApp.StartAsync(jobs: true, store: GrowingStore.Of);
+        var job = new NewJob { Kind = "k", MaxAttempts = 1, Payload = new JobPayload(ReadOnlyMemory<byte>.Empty, "POST", "/x", "") };
+        JobClaim claim = (await app.Jobs.AcceptAndClaimAsync(job, "elsewhere", TimeSpan.FromMinutes(10), Token)).Claim!;
+        await app.Jobs.FinishAsync(claim, new JobEnd(JobState.Succeeded, new JobResult(200, "text/plain", body)), Token);
+
+        Assert.Equal(body, await app.Client.GetByteArrayAsync($"job/result?id={claim.Job.Id:D}", Token));
+    }
+
     /// <summary>A store that cannot be used from the sixth cancellation on.</summary>
 #pragma warning disable CA1812, CA1852 // DispatchProxy derives from it, and makes it
     internal class FailingStore : DispatchProxy
@@ -210,6 +222,33 @@ public sealed class JobTests
                 return new ValueTask<JobTransition?>(Task.FromException<JobTransition?>(new JobStoreException("as asked")));
             return targetMethod.Invoke(_store, args);
         }
+    }
+
+    /// <summary>A store in which a result was a tenth as long when its length was first read.</summary>
+#pragma warning disable CA1812, CA1852 // DispatchProxy derives from it, and makes it
+    internal class GrowingStore : DispatchProxy
+#pragma warning restore CA1812, CA1852
+    {
+        private IJobStore _store = null!;
+        private bool _wasRead;
+
+        public static IJobStore Of(IJobStore store)
+        {
+            IJobStore proxy = Create<IJobStore, GrowingStore>();
+            ((GrowingStore)proxy)._store = store;
+            return proxy;
+        }
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+        {
+            object? answer = targetMethod!.Invoke(_store, args);
+            if (targetMethod.Name != nameof(IJobStore.GetResultAsync) || _wasRead) return answer;
+            _wasRead = true;
+            return new ValueTask<JobWithResult?>(ShorterAsync((ValueTask<JobWithResult?>)answer!));
+        }
+
+        private static async Task<JobWithResult?> ShorterAsync(ValueTask<JobWithResult?> answer) =>
+            await answer is { } found ? found with { UnreadBytes = found.UnreadBytes / 10 } : null;
     }
 
     private static string? State(JsonElement told) => told.GetProperty("job").GetProperty("state").GetString();

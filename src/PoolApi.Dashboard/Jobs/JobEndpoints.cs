@@ -130,17 +130,23 @@ internal static class JobEndpoints
                 context, found.IsSwept ? "The result is past its retention." : $"The job is {found.Job.State.ToWord()}: it has no result.");
         }
         long length = found.UnreadBytes + found.Result.Body.Length;
-        if (length > MostResult || responses.TryTake(context, length) is not { } reservation)
-        {
-            return Problem.Later(context, CommonProblems.Overloaded, "There is no room for the result now. Read it by the route of the job.");
-        }
+        if (length > MostResult || responses.TryTake(context, length) is not { } reservation) return NoRoom();
         found = await store.GetResultAsync(id, length, context.RequestAborted);
+        // A job that was retried meanwhile may have a longer result by now.
+        while (found is { UnreadBytes: > 0 and var longer })
+        {
+            if (longer > MostResult || !reservation.TryResize(longer)) return NoRoom();
+            found = await store.GetResultAsync(id, longer, context.RequestAborted);
+        }
         if (found?.Result is not { } result)
         {
             reservation.Dispose();
             return NotFound(context);
         }
         return await SendAsync(context, reservation, result.Body, $"job-{id:D}-result");
+
+        ProblemHttpResult NoRoom() =>
+            Problem.Later(context, CommonProblems.Overloaded, "There is no room for the result now. Read it by the route of the job.");
     }
 
     /// <summary>What the client has sent, as a file.</summary>
