@@ -52,7 +52,8 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
             {
                 yield break;
             }
-            bool isSame = trouble == fault && logged == log.Version
+            long version = log.Version; // before its content, so that the next frame has what is added meanwhile
+            bool isSame = trouble == fault && logged == version
                 && (page is null || (order is not null && order.SequenceEqual(page.Jobs.Select(static j => j.Id))
                     && page.Jobs.All(j => sent.GetValueOrDefault(j.Id) == Seen(j))))
                 && (counted is null || (counts is not null && counted.All(c => counts.GetValueOrDefault(c.Key) == c.Value)));
@@ -77,9 +78,9 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
                     json.WriteEndArray();
                 }
                 if (counted is not null) JobJson.WriteCounts(json, counted);
-                if (logged != log.Version) log.Write(json);
+                if (logged != version) log.Write(json);
             });
-            logged = log.Version;
+            logged = version;
             if (page is not null)
             {
                 order = [.. page.Jobs.Select(static j => j.Id)];
