@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.IO.Compression;
 using System.Text.Json;
+using Microsoft.Net.Http.Headers;
 using PoolApi.Dashboard.History;
 using PoolApi.Dashboard.Requests;
 using PoolApi.Dashboard.Traces.Formats;
@@ -61,7 +62,8 @@ internal static class TraceEndpoints
                 return Problem.NotFound(context, $"There is no snapshot {id}: only the last {Snapshots.Most} are kept.");
             context.Response.Headers.CacheControl = "private, no-store";
             context.Response.Headers.Vary = "Accept-Encoding";
-            if (context.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase))
+            if (StringWithQualityHeaderValue.TryParseList(context.Request.Headers.AcceptEncoding!, out IList<StringWithQualityHeaderValue>? codings)
+                && codings.Any(static coding => coding.Quality is not 0 && coding.Value.Equals("gzip", StringComparison.OrdinalIgnoreCase)))
             {
                 context.Response.Headers.ContentEncoding = "gzip";
                 return TypedResults.Bytes(snapshot.Trace, "application/json", $"{id}.json");

@@ -249,6 +249,28 @@ public sealed class SnapshotTests : IDisposable
         await SnapshotsOf(app).Written.Patiently();
     }
 
+    [Theory]
+    [InlineData("gzip, deflate, br", true)]
+    [InlineData("br, GZIP;q=0.5", true)]
+    [InlineData("gzip;q=0, identity", false)]
+    [InlineData("deflate", false)]
+    public async Task It_is_compressed_for_a_client_that_takes_gzip(string accepted, bool isCompressed)
+    {
+        await using MonitoredApp app = await StartAsync();
+        using var item = new Held(app, "hog", "/hog");
+        ((IPoolAdmission)app.Pool).CountRejected("queue_full");
+        app.Tick();
+        using HttpClient client = app.Client();
+        string id = Assert.Single(SnapshotsOf(app).All).Id;
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/pools/snapshots/{id}") { Headers = { { "Accept-Encoding", accepted } } };
+        using HttpResponseMessage answer = await client.SendAsync(request, Cancel);
+        byte[] body = await answer.Content.ReadAsByteArrayAsync(Cancel);
+        string[] coding = isCompressed ? ["gzip"] : [];
+        Assert.Equal(coding, answer.Content.Headers.ContentEncoding);
+        DecodedTrace trace = isCompressed ? DecodedTrace.OfGzip(body) : DecodedTrace.Of(body);
+        Assert.Equal("hog", Assert.Single(trace.On("cpu-0")).Name);
+    }
+
     [Fact]
     public async Task A_snapshot_that_is_not_there_is_not_found()
     {
