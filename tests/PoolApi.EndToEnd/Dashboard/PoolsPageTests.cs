@@ -350,6 +350,24 @@ public sealed partial class PoolsPageTests
         }
     }
 
+    [Fact]
+    public async Task A_chart_that_is_as_wide_as_a_new_canvas_has_its_height()
+    {
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
+        await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
+        // Before the charts are drawn for the first time.
+        await browser.Page.AddInitScriptAsync(
+            """
+            new MutationObserver(() => { for (const plot of document.querySelectorAll(".plot")) plot.style.width = "300px"; })
+              .observe(document, { subtree: true, childList: true });
+            """);
+        await browser.Page.GotoAsync($"{service.Management.Url}/");
+        await Eventually.SeesAsync(
+            () => browser.Page.Locator(".chart canvas").EvaluateAllAsync<string>("all => [...new Set(all.map(one => `${one.width} × ${one.height}`))].join()"),
+            static seen => seen == "300 × 96", "charts of 300 × 96");
+        Assert.Empty(browser.Complaints);
+    }
+
     private static long Now() => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
 
     /// <summary>A frame with a piece as of some minutes later.</summary>

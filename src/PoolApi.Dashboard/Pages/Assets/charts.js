@@ -80,7 +80,8 @@ export class Chart {
     const n = this.group.times.length;
     const scale = Math.min(2, devicePixelRatio || 1);
     const canvas = this.#canvas;
-    if (canvas.width !== Math.round(width * scale)) { canvas.width = Math.round(width * scale); canvas.height = height * scale; }
+    const across = Math.round(width * scale), down = Math.round(height * scale);
+    if (canvas.width !== across || canvas.height !== down) { canvas.width = across; canvas.height = down; }
     const c = canvas.getContext("2d");
     const p = paint();
     c.setTransform(scale, 0, 0, scale, 0, 0);

@@ -89,10 +89,10 @@ export function draw(canvas, lane, kinds, from, to, width, slide, mark) {
   const height = 24;
   const perMs = width / (to - from);
   const whole = width + Math.ceil(slide * perMs);
-  const pixels = Math.max(1, Math.round(whole * scale));
-  if (canvas.width !== pixels || canvas.height !== height * scale) {
-    canvas.width = pixels;
-    canvas.height = height * scale;
+  const across = Math.max(1, Math.round(whole * scale)), down = Math.round(height * scale);
+  if (canvas.width !== across || canvas.height !== down) {
+    canvas.width = across;
+    canvas.height = down;
     canvas.style.width = `${whole}px`;
   }
   const c = canvas.getContext("2d");
