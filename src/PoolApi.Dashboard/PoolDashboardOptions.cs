@@ -31,8 +31,9 @@ public sealed class PoolDashboardOptions
     public TimeSpan? SlowItem { get; set; }
 
     /// <summary>
-    /// The directory to which snapshots are also written, at most ten files. The oldest are deleted, also those of earlier processes. Each instance
-    /// needs a directory of its own. It is created if it does not exist. If that fails, the app does not start. Default: <see langword="null"/>, snapshots are in memory only.
+    /// The directory to which snapshots are also written, at most ten files, those of earlier processes included. Of the trigger that has the most
+    /// files, the oldest is deleted first. Each instance needs a directory of its own. It is created if it does not exist. If that fails, the app does
+    /// not start. Default: <see langword="null"/>, snapshots are in memory only.
     /// </summary>
     public string? SnapshotDirectory { get; set; }
 

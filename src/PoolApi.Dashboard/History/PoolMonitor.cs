@@ -254,7 +254,7 @@ internal sealed partial class PoolMonitor : IDisposable
         return ended;
     }
 
-    [LoggerMessage(42, LogLevel.Error, "What is done at each tick of the pools' monitor failed")]
+    [LoggerMessage(42, LogLevel.Error, "The pools' monitor could not take a sample, or could not evaluate it")]
     private partial void LogFailed(Exception error);
 
     private static TaskCompletionSource<long> NewTick() => new(TaskCreationOptions.RunContinuationsAsynchronously);

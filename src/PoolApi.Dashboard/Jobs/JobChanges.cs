@@ -21,7 +21,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
 
     private const string Form = "The body may be a JSON object with action and job, or with action, filter and through.";
 
-    /// <summary>Of two members with one name, one would be overlooked.</summary>
+    /// <summary>If two members had the same name, one would be ignored.</summary>
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     /// <summary>The request that counts has it in the query, a change has it in the body. The two parameters below are in the body only.</summary>
@@ -186,7 +186,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
     {
         if (!of.TryGetValue(name, out JsonElement value)) return null;
         string? text = TextOf(value);
-        if (text is null) faults.Add(name, $"{name} may be a text.");
+        if (text is null) faults.Add(name, $"{name} may be a string.");
         return text;
     }
 

@@ -170,7 +170,9 @@ internal sealed partial class FrameFeed : IDisposable
         }
     }
 
-    /// <summary>Adds a frame. If that fails, the frames after it are not enough: with the next one, every watcher gets a snapshot. Under the lock.</summary>
+    /// <summary>
+    /// Adds a frame. If that fails, later frames lack its changes, so every watcher gets a snapshot in place of the next frame. Under the lock.
+    /// </summary>
     private void TryAdd()
     {
         try

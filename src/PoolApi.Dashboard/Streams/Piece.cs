@@ -22,13 +22,17 @@ internal struct Piece
     /// <summary>The kind of a piece whose items have several.</summary>
     private const string SeveralKinds = "several kinds";
 
-    /// <summary>From this limit of length on, in ms, items of several kinds and outcomes are merged too: otherwise those that take turns would never be.</summary>
+    /// <summary>
+    /// From this length limit on, in ms, items of different kinds and outcomes are merged too. Otherwise items whose kinds alternate would never be
+    /// merged.
+    /// </summary>
     private const double MixedFrom = 64;
 
     /// <summary>Converts records to pieces. Short records of one worker in a row are merged.</summary>
     /// <remarks>
     /// A pool runs up to a million tiny items a second, and a strip has a thousand pixels. A merged piece shows the number of items and the busy
-    /// part of its time. Only if there would be too many pieces, it has items of several kinds and outcomes: it is then a failure if one of them is.
+    /// part of its time. If there would be too many pieces, items of different kinds and outcomes are merged too. Such a piece has the outcome of a
+    /// failure if one of its items failed.
     /// </remarks>
     /// <param name="items">The records by worker, each worker's oldest first.</param>
     /// <param name="time">Converts the time stamps.</param>
