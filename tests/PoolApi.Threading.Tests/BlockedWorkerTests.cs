@@ -267,12 +267,19 @@ public class BlockedWorkerTests
     public async Task Items_that_wait_for_each_others_calls_get_every_stand_in_there_is()
     {
         using FixedThreadPool pool = Pools.Make(2);
+        using var bothRun = new CountdownEvent(2);
         using var both = new CountdownEvent(2);
-        Task<int>[] outer = [.. Enumerable.Range(0, 2).Select(_ => pool.RunAsync(() => Result(pool.RunAsync(() =>
+        Task<int>[] outer = [.. Enumerable.Range(0, 2).Select(_ => pool.RunAsync(() =>
         {
-            both.Signal();
-            return both.Wait(Patience.Long) ? 1 : 0;
-        }))).AsTask())];
+            // Otherwise the second worker may take the first call and wait for the second one, whose item has no worker and is caused by none.
+            bothRun.Signal();
+            Assert.True(bothRun.Wait(Patience.Long));
+            return Result(pool.RunAsync(() =>
+            {
+                both.Signal();
+                return both.Wait(Patience.Long) ? 1 : 0;
+            }));
+        }).AsTask())];
         Assert.All(await Task.WhenAll(outer).Patiently(), static answer => Assert.Equal(1, answer));
     }
 
