@@ -189,7 +189,7 @@ internal sealed class Database : IAsyncDisposable
     /// </summary>
     public void OpeningFailed(Exception e)
     {
-        if (Classify(e, isOpen: false) == ServerError.Lost && !IsTimeout(e)) Interrupted();
+        if (Classify(e, isOpen: false) == ServerError.Lost) Interrupted();
     }
 
     /// <summary>The failure of the first connection, in words for the operator.</summary>

@@ -28,7 +28,9 @@ internal sealed class BufferedResult : IResult, IDisposable
     {
         if (result is null || ReferenceEquals(result, Results.Empty)) return result;
         // A result that executes itself may end silently when it is cancelled, as the framework's JSON does. A value that is written here does not.
-        CancellationToken cancellation = result is IResult executable && !StreamedResult.IsShort(executable) ? context.RequestAborted : CancellationToken.None;
+        CancellationToken cancellation = WrappedResult.Unwrap(result) is IResult executable && !StreamedResult.IsShort(executable)
+            ? context.RequestAborted
+            : CancellationToken.None;
         using var body = new ResponseBuffer(context, pool?.Responses, cancellation);
         // A context of its own: a filter that has given the handler up writes to the request's context meanwhile.
         _ = (context.RequestServices, context.Items); // created at the first read, in the context that is read

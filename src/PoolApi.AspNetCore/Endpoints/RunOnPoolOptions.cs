@@ -40,8 +40,8 @@ public sealed class RunOnPoolOptions
 
     /// <summary>
     /// Whether the result is also executed on the pool, into memory: for results that do work while they are written, such as views. Its
-    /// bytes count against the budget for responses as they are written. Default: <see langword="false"/>, only the handler runs on the
-    /// pool. A lazy sequence (<c>IEnumerable</c>, <c>IQueryable</c>) is always enumerated on the pool;
+    /// bytes count against the budget for responses as they are written. A result must write to the context that it is executed with, not to one
+    /// that it got elsewhere. Default: <see langword="false"/>, only the handler runs on the pool. A lazy sequence (<c>IEnumerable</c>, <c>IQueryable</c>) is always enumerated on the pool;
     /// <c>IAsyncEnumerable</c> and streams are not, since they are written as they come.
     /// </summary>
     public bool ExecuteResult { get; set; }

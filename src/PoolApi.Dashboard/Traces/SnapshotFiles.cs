@@ -10,6 +10,7 @@ namespace PoolApi.Dashboard.Traces;
 internal static class SnapshotFiles
 {
     private const string Extension = ".json.gz";
+    private const string Unfinished = ".tmp";
 
     public static string PathOf(string directory, string id) => Path.Combine(directory, id + Extension);
 
@@ -19,7 +20,7 @@ internal static class SnapshotFiles
     public static void Write(string directory, Snapshot snapshot)
     {
         string file = PathOf(directory, snapshot.Id);
-        string unfinished = $"{file}.tmp";
+        string unfinished = file + Unfinished;
         try
         {
             File.WriteAllBytes(unfinished, snapshot.Trace);
@@ -35,6 +36,11 @@ internal static class SnapshotFiles
 
     private static void DeleteOld(string directory, Snapshot added)
     {
+        // Of processes that ended before they were written.
+        foreach (string path in Directory.EnumerateFiles(directory, $"*{Extension}{Unfinished}"))
+        {
+            if (TryParse(Path.GetFileName(path)[..^(Extension.Length + Unfinished.Length)]) is not null) File.Delete(path);
+        }
         List<(string Id, DateTime At, string Trigger, int Number)> files = [];
         foreach (string path in Directory.EnumerateFiles(directory, "*" + Extension))
         {

@@ -39,7 +39,8 @@ internal sealed record Snapshot(string Id, DateTimeOffset At, SnapshotTrigger Tr
 /// <remarks>
 /// At most ten are kept. The oldest snapshot of the trigger that has the most is removed first, so that a long overload does not remove the one
 /// snapshot of a failed stop. <see cref="SnapshotFiles"/> does the same with the files.
-/// The files are written one after the other on the .NET ThreadPool: a disk that hangs must hold up neither the monitor's ticks nor a stop.
+/// The files are written one after the other, on threads of their own: a disk that hangs must hold up neither the monitor's ticks nor a stop, and the
+/// .NET ThreadPool may be starved when a stop is unclean.
 /// </remarks>
 internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, ILogger<Snapshots> logger) : IFeedPart
 {
@@ -65,6 +66,9 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
             lock (_lock) return [.. _kept];
         }
     }
+
+    /// <summary>Logs that a file is not written, since the process ends.</summary>
+    public void NoteUnwritten() => LogNotWritten(directory ?? "", "the disk has not answered in time");
 
     /// <summary>Completes when the files of the snapshots so far are written, or could not be.</summary>
     public Task Written
@@ -155,7 +159,8 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
             if (_unwritten < Most)
             {
                 _unwritten++;
-                _written = _written.ContinueWith(_ => WriteFile(directory, taken), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+                _written = _written.ContinueWith(
+                    _ => WriteFile(directory, taken), CancellationToken.None, TaskContinuationOptions.LongRunning, TaskScheduler.Default);
                 return;
             }
         }

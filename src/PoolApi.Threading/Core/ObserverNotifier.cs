@@ -109,7 +109,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
     public void WorkerHealthChanged(WorkerView worker, bool isStuck)
     {
         if (observer is null) return;
-        WorkerSnapshot snapshot = isStuck ? core.Views.SnapshotOfStuck(worker) : core.Views.SnapshotOf(worker);
+        WorkerSnapshot snapshot = core.Views.SnapshotOf(worker, isStuck);
         Notify((o, _, _, _) => o.WorkerHealthChanged(snapshot), snapshot.Id, null, null);
     }
 

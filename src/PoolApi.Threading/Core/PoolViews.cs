@@ -101,9 +101,9 @@ internal sealed class PoolViews(PoolCore core)
     /// <summary>The snapshot of a worker as it was when it was read. Without the labels of an item that it has released since.</summary>
     public WorkerSnapshot SnapshotOf(in WorkerView worker) => ToSnapshot(worker, core.Clock.Now);
 
-    /// <summary>The same of a worker that was found stuck.</summary>
-    public WorkerSnapshot SnapshotOfStuck(in WorkerView worker) =>
-        worker.ToSnapshot(core.Workers.StuckAfter, core.Clock.Time, core.Clock.Now, isStuck: true);
+    /// <summary>The same of a worker that was found stuck, or had recovered, whatever it holds now.</summary>
+    public WorkerSnapshot SnapshotOf(in WorkerView worker, bool isStuck) =>
+        worker.ToSnapshot(core.Workers.StuckAfter, core.Clock.Time, core.Clock.Now, isStuck);
 
     /// <summary>Records the workers' measurements so far, for a collection of the metrics.</summary>
     public void RecordMeasured()

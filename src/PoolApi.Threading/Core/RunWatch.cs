@@ -111,10 +111,16 @@ internal sealed class RunWatch
         finally
         {
             // Also of the items that ended before there was no memory.
-            _core.CarryOut(ref after);
-            foreach (TimedOutItem one in ended) _core.CancelToken(one.Item, one.Source);
-            foreach (TimedOutItem one in ended) _core.Records.EndedElsewhere(one.Item, WorkOutcome.TimedOut);
-            foreach (TimedOutItem one in ended) _core.Observers.Ended(one.Item, WorkOutcome.TimedOut, one.Error);
+            try
+            {
+                _core.CarryOut(ref after);
+            }
+            finally
+            {
+                foreach (TimedOutItem one in ended) _core.CancelToken(one.Item, one.Source);
+                foreach (TimedOutItem one in ended) _core.Records.EndedElsewhere(one.Item, WorkOutcome.TimedOut);
+                foreach (TimedOutItem one in ended) _core.Observers.Ended(one.Item, WorkOutcome.TimedOut, one.Error);
+            }
         }
         foreach ((Worker worker, long since) in stuck) _core.Workers.NoteStuck(worker, since);
     }

@@ -273,7 +273,15 @@ internal sealed class WorkerSet
             }
             _stuck++;
             hasStandIn = _stuck <= (_maxStandIns ?? 0) && !_core.IsClosed;
-            loss = ApplyTargetLocked();
+            try
+            {
+                loss = ApplyTargetLocked();
+            }
+            catch
+            {
+                (worker.StuckSince, _stuck) = (0, _stuck - 1); // the next check finds it again
+                throw;
+            }
             report = TakeReportLocked(worker);
         }
         ReportLoss(loss);

@@ -39,8 +39,8 @@ internal readonly struct WorkerView
     /// <param name="stuckAfter">How long a worker may run one item.</param>
     /// <param name="time">The pool's clock.</param>
     /// <param name="now">The time.</param>
-    /// <param name="isStuck">Whether the worker was found stuck. It may have recovered since.</param>
-    public WorkerSnapshot ToSnapshot(TimeSpan stuckAfter, TimeProvider time, long now, bool isStuck = false)
+    /// <param name="isStuck">Whether the worker was found stuck, or had recovered. That may have changed since. Null: the snapshot shows the present state.</param>
+    public WorkerSnapshot ToSnapshot(TimeSpan stuckAfter, TimeProvider time, long now, bool? isStuck = null)
     {
         TimeSpan? elapsed = _item is null ? null : time.GetElapsedTime(_since, Math.Max(_since, now));
         (string? kind, string? origin, ActivityTraceId trace) = Labels();
@@ -48,10 +48,10 @@ internal readonly struct WorkerView
         {
             Id = _worker.Id,
             Name = _worker.Name,
-            State = isStuck ? WorkerState.Stuck
+            State = isStuck == true ? WorkerState.Stuck
                 : !IsLive ? WorkerState.Stopped
                 : elapsed is null ? WorkerState.Idle
-                : elapsed > stuckAfter || _item!.State == WorkItemState.TimedOut ? WorkerState.Stuck
+                : isStuck is null && (elapsed > stuckAfter || _item!.State == WorkItemState.TimedOut) ? WorkerState.Stuck
                 : WorkerState.Busy,
             Kind = kind,
             Origin = origin,

@@ -172,8 +172,10 @@ public sealed class SnapshotTests : IDisposable
         [
             .. Enumerable.Range(1, stops).Select(static i => $"20250101T0000{i:D2}Z-unclean-stop-{i}.json.gz"),
             .. Enumerable.Range(1, overloads).Select(static i => $"20260101T0000{i:D2}Z-overload-{i}.json.gz"),
-            "mine.json.gz", "notes.txt",
+            "mine.json.gz", "mine.json.gz.tmp", "notes.txt",
         ];
+        string unfinished = Path.Combine(_directory, "20260101T000100Z-overload-20.json.gz.tmp"); // of a process that ended while it was written
+        await File.WriteAllTextAsync(unfinished, "", Cancel);
         foreach (string name in names) await File.WriteAllTextAsync(Path.Combine(_directory, name), "", Cancel);
         await using MonitoredApp app = await StartAsync(pool: static o => (o.QueueCapacity, o.MaxQueueTime) = (1, Timeout.InfiniteTimeSpan), directory: _directory);
         using var item = new Held(app, "hog", "/hog");
@@ -183,6 +185,7 @@ public sealed class SnapshotTests : IDisposable
         Assert.Equal("overload", Assert.Single(await ListAsync(app)).Trigger);
 
         await SnapshotsOf(app).Written.Patiently();
+        Assert.False(File.Exists(unfinished));
         string[] kept = [.. Directory.GetFiles(_directory).Select(static path => Path.GetFileName(path))];
         Assert.Equal(deleted.Split(' '), names.Except(kept).Select(static name => name.Replace(".json.gz", "", StringComparison.Ordinal)));
         Assert.EndsWith("-overload-1.json.gz", Assert.Single(kept.Except(names)), StringComparison.Ordinal); // though this clock is behind
@@ -333,8 +336,15 @@ public sealed class SnapshotTests : IDisposable
     {
         foreach (string pipe in pipes)
         {
-            // One that is open for both does not wait for the other side.
-            if (File.Exists(pipe)) new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite).Dispose();
+            try
+            {
+                // One that is open for both does not wait for the other side.
+                new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite).Dispose();
+            }
+            catch (FileNotFoundException)
+            {
+                // The first writer that goes on deletes those that are left.
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http.HttpResults;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Jobs;
 using PoolApi.Problems;
@@ -215,14 +216,16 @@ public class JobFailureTests
     [InlineData("/v1/list")]
     [InlineData("/v1/bytes")]
     [InlineData("/v1/executed")]
+    [InlineData("/v1/one-of")]
     public async Task Work_that_ignores_its_cancellation_has_its_whole_result(string path)
     {
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using StorableApp app = await StorableApp.StartAsync(app =>
         {
             app.MapPost("/v1/list", (HttpContext context) => Numbers(context)).AllowJobs().RunOnPool();
-            app.MapPost("/v1/bytes", (HttpContext context) => TypedResults.Bytes(System.Text.Encoding.UTF8.GetBytes($"[{string.Join(',', Numbers(context))}]")))
-                .AllowJobs().RunOnPool();
+            app.MapPost("/v1/bytes", Bytes).AllowJobs().RunOnPool();
+            app.MapPost("/v1/one-of", Results<FileContentHttpResult, NotFound> (HttpContext context) => Bytes(context))
+                .AllowJobs().RunOnPool(configure: static o => o.ExecuteResult = true);
             app.MapPost("/v1/executed", (HttpContext context) => Numbers(context)).AllowJobs().RunOnPool(configure: static o => o.ExecuteResult = true);
         });
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Headers = { { "Prefer", "respond-async" } } };
@@ -238,6 +241,8 @@ public class JobFailureTests
         Assert.Equal("succeeded", (string?)JsonNode.Parse(await ended.Content.ReadAsStringAsync(ServiceApp.Token))!["state"]);
         JsonNode result = JsonNode.Parse(await app.Client.GetStringAsync(new Uri($"{location}/result"), ServiceApp.Token))!;
         Assert.Equal(20_000, result.AsArray().Count);
+
+        FileContentHttpResult Bytes(HttpContext context) => TypedResults.Bytes(System.Text.Encoding.UTF8.GetBytes($"[{string.Join(',', Numbers(context))}]"));
 
         List<int> Numbers(HttpContext context)
         {
