@@ -81,9 +81,12 @@ internal static class JobRouteEndpoints
     /// <summary>Waits for the end of the job, or, if the client says which versions it has, for another one.</summary>
     private static async Task<Job?> WaitAsync(HttpContext context, Guid id, TimeSpan wait, JobWatch watch, IHostApplicationLifetime lifetime)
     {
+        TimeProvider clock = context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System;
+        long received = clock.GetTimestamp(); // the first read of the job counts too
         await using JobFollower? job = await JobFollower.BeginAsync(context, id, watch, lifetime.ApplicationStopping);
         if (job is null) return null;
-        job.EndIn(wait, context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System);
+        TimeSpan left = wait - clock.GetElapsedTime(received);
+        job.EndIn(left > TimeSpan.Zero ? left : TimeSpan.Zero, clock);
         var known = JobETag.Known(context.Request);
         while (known.Count > 0 ? known.Matches(job.Job) : !job.Job.State.IsFinal())
         {
