@@ -1,7 +1,10 @@
 namespace PoolApi.Jobs.AspNetCore.Replay;
 
 /// <summary>The response is larger than a stored result may be.</summary>
-internal sealed class ResultTooLargeException(int limit) : Exception($"The answer is larger than {limit} bytes.");
+internal sealed class ResultTooLargeException(int limit) : Exception(TextOf(limit))
+{
+    public static string TextOf(int limit) => $"The answer is larger than {limit} bytes.";
+}
 
 /// <summary>Keeps in memory what is written to it, and throws beyond a limit.</summary>
 internal sealed class BoundedStream(int limit) : MemoryStream

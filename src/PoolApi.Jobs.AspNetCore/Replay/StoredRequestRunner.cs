@@ -52,7 +52,7 @@ internal sealed partial class StoredRequestRunner(
         catch (Exception) when (stored.IsTooLarge) // the work may have wrapped the exception of its write
         {
             span.SetStatus(ActivityStatusCode.Error);
-            return Failed(JobProblems.ResultTooLarge.Name, $"The answer is larger than {options.Value.MaxResultBytes} bytes. Ask for a smaller one.");
+            return Failed(JobProblems.ResultTooLarge.Name, ResultTooLargeException.TextOf(options.Value.MaxResultBytes) + " Ask for a smaller one.");
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {
@@ -108,7 +108,7 @@ internal sealed partial class StoredRequestRunner(
             {
                 using JsonDocument problem = JsonDocument.Parse(result.Body);
                 if (ProblemType.NameOf(TextOf(problem.RootElement, "type")) is { } name)
-                    return new JobError(Short(name, MostName), Short(TextOf(problem.RootElement, "detail") ?? "", MostDetail));
+                    return new JobError(Beginning.Of(name, MostName), Beginning.Of(TextOf(problem.RootElement, "detail") ?? "", MostDetail));
             }
             catch (JsonException)
             {
@@ -132,10 +132,6 @@ internal sealed partial class StoredRequestRunner(
             return null; // no UTF-8, or half of a surrogate pair
         }
     }
-
-    /// <summary>The beginning of a text that is too long, without half of a surrogate pair.</summary>
-    private static string Short(string text, int most) =>
-        text.Length <= most ? text : text[..(char.IsHighSurrogate(text[most - 1]) ? most - 1 : most)];
 
     private static AttemptEnd Failed(string name, string detail) => new(AttemptOutcome.Failed, null, new JobError(name, detail), MayRetry: false);
 

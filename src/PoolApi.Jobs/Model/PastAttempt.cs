@@ -71,10 +71,7 @@ internal static partial class PastAttempts
                 ? before.SkipLast(1)
                 : before.Count >= Most ? before.Skip(before.Count - Most + 1) : before;
         if (attempt.Error is { Detail.Length: > MostDetail } error)
-        {
-            int length = char.IsHighSurrogate(error.Detail[MostDetail - 1]) ? MostDetail - 1 : MostDetail;
-            attempt = attempt with { Error = error with { Detail = error.Detail[..length] } };
-        }
+            attempt = attempt with { Error = error with { Detail = Beginning.Of(error.Detail, MostDetail) } };
         return [.. kept, attempt];
     }
 
