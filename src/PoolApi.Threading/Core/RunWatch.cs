@@ -89,40 +89,45 @@ internal sealed class RunWatch
         DeferredActions after = default;
         try
         {
-            using (new UninterruptibleLock(this))
-            {
-                _due = long.MaxValue;
-                long next;
-                _core.Stop.Pins.Pin(PinReason.RunWatch);
-                _core.Queue.Enter();
-                try
-                {
-                    next = EndDueLocked(now, ended, stuck);
-                }
-                finally
-                {
-                    if (ended.Count > 0) _core.Queue.CheckDrainedLocked(ref after);
-                    _core.Queue.Exit();
-                    _core.Stop.Pins.Unpin(PinReason.RunWatch);
-                }
-                SetLocked(next, now);
-            }
+            using (new UninterruptibleLock(this)) SetLocked(EndDueUnderGate(now, ended, stuck, ref after), now);
         }
         finally
         {
-            // Also of the items that ended before there was no memory.
-            try
-            {
-                _core.CarryOut(ref after);
-            }
-            finally
-            {
-                foreach (TimedOutItem one in ended) _core.CancelToken(one.Item, one.Source);
-                foreach (TimedOutItem one in ended) _core.Records.EndedElsewhere(one.Item, WorkOutcome.TimedOut);
-                foreach (TimedOutItem one in ended) _core.Observers.Ended(one.Item, WorkOutcome.TimedOut, one.Error);
-            }
+            Notify(ended, ref after); // also of the items that ended before there was no memory
         }
         foreach ((Worker worker, long since) in stuck) _core.Workers.NoteStuck(worker, since);
+    }
+
+    /// <returns>When to check again; long.MaxValue: no item with a limit runs.</returns>
+    private long EndDueUnderGate(long now, List<TimedOutItem> ended, List<(Worker Worker, long Since)> stuck, ref DeferredActions after)
+    {
+        _due = long.MaxValue;
+        _core.Stop.Pins.Pin(PinReason.RunWatch);
+        _core.Queue.Enter();
+        try
+        {
+            return EndDueLocked(now, ended, stuck);
+        }
+        finally
+        {
+            if (ended.Count > 0) _core.Queue.CheckDrainedLocked(ref after);
+            _core.Queue.Exit();
+            _core.Stop.Pins.Unpin(PinReason.RunWatch);
+        }
+    }
+
+    private void Notify(List<TimedOutItem> ended, ref DeferredActions after)
+    {
+        try
+        {
+            _core.CarryOut(ref after);
+        }
+        finally
+        {
+            foreach (TimedOutItem one in ended) _core.CancelToken(one.Item, one.Source);
+            foreach (TimedOutItem one in ended) _core.Records.EndedElsewhere(one.Item, WorkOutcome.TimedOut);
+            foreach (TimedOutItem one in ended) _core.Observers.Ended(one.Item, WorkOutcome.TimedOut, one.Error);
+        }
     }
 
     /// <returns>When to check again; long.MaxValue: no item with a limit runs.</returns>
