@@ -60,16 +60,13 @@ public sealed class ApiKeyFileTests : IDisposable
     [Fact]
     public async Task A_folder_in_which_something_changes_all_the_time_does_not_keep_the_keys_from_being_read()
     {
-        string path = _folder.File("keys.json");
-        await File.WriteAllTextAsync(path, $$"""{ "alice": "{{First}}" }""", ServiceApp.Token);
-        AuthSettings settings = Read(("Auth:KeysFile", path));
-        ApiKeys first = settings.Keys!.Now;
         var clock = new WatchedClock();
-        using var watch = new ApiKeyFileWatch(settings, settings.Keys, clock, NullLogger<ApiKeyFileWatch>.Instance);
-        await watch.StartAsync(ServiceApp.Token);
+        (string path, ApiKeyRing keys, ApiKeyFileWatch watch) = await WatchAsync(clock);
+        using var end = watch;
+        ApiKeys first = keys.Now;
         await File.WriteAllTextAsync(path, $$"""{ "alice": "{{Second}}" }""", ServiceApp.Token);
 
-        for (int i = 0; i < 50 && settings.Keys.Now.Equals(first); i++)
+        for (int i = 0; i < 50 && keys.Now.Equals(first); i++)
         {
             int before = clock.Uses;
             await File.WriteAllTextAsync(_folder.File("other.log"), $"{i}", ServiceApp.Token);
@@ -77,20 +74,17 @@ public sealed class ApiKeyFileTests : IDisposable
             clock.Advance(TimeSpan.FromMilliseconds(150));
         }
 
-        Assert.NotEqual(first, settings.Keys.Now);
+        Assert.NotEqual(first, keys.Now);
         await watch.StopAsync(ServiceApp.Token);
     }
 
     [Fact]
     public async Task A_reading_that_stalls_does_not_replace_the_keys_of_a_later_one()
     {
-        string path = _folder.File("keys.json");
-        await File.WriteAllTextAsync(path, $$"""{ "alice": "{{First}}" }""", ServiceApp.Token);
-        AuthSettings settings = Read(("Auth:KeysFile", path));
-        ApiKeys first = settings.Keys!.Now;
         var timer = new ManualTimer();
-        using var watch = new ApiKeyFileWatch(settings, settings.Keys, timer, NullLogger<ApiKeyFileWatch>.Instance);
-        await watch.StartAsync(ServiceApp.Token);
+        (string path, ApiKeyRing keys, ApiKeyFileWatch watch) = await WatchAsync(timer);
+        using var end = watch;
+        ApiKeys first = keys.Now;
 
         // Opening a pipe for reading waits for its writer, and reading ends when the writer closes it.
         using (Process make = Process.Start("mkfifo", [path + ".pipe"])) await make.WaitForExitAsync(ServiceApp.Token);
@@ -101,30 +95,27 @@ public sealed class ApiKeyFileTests : IDisposable
             await File.WriteAllTextAsync(path + ".new", $$"""{ "alice": "{{Second}}" }""", ServiceApp.Token);
             File.Move(path + ".new", path, overwrite: true);
             await Task.Run(timer.Fire, ServiceApp.Token).Patiently();
-            Assert.NotEqual(first, settings.Keys.Now);
+            Assert.NotEqual(first, keys.Now);
             await pipe.WriteAsync(System.Text.Encoding.UTF8.GetBytes($$"""{ "alice": "{{First}}" }"""), ServiceApp.Token);
         }
         await stalled.Patiently();
 
-        Assert.NotEqual(first, settings.Keys.Now);
+        Assert.NotEqual(first, keys.Now);
         await watch.StopAsync(ServiceApp.Token);
     }
 
     [Fact]
     public async Task Half_of_a_surrogate_pair_is_a_fault_like_another_and_ends_no_thread()
     {
-        string path = _folder.File("keys.json");
-        await File.WriteAllTextAsync(path, $$"""{ "alice": "{{First}}" }""", ServiceApp.Token);
-        AuthSettings settings = Read(("Auth:KeysFile", path));
-        ApiKeys first = settings.Keys!.Now;
         var timer = new ManualTimer();
-        using var watch = new ApiKeyFileWatch(settings, settings.Keys, timer, NullLogger<ApiKeyFileWatch>.Instance);
-        await watch.StartAsync(ServiceApp.Token);
+        (string path, ApiKeyRing keys, ApiKeyFileWatch watch) = await WatchAsync(timer);
+        using var end = watch;
+        ApiKeys first = keys.Now;
 
         await File.WriteAllTextAsync(path, """{ "alice": "\ud800" }""", ServiceApp.Token);
         timer.Fire();
 
-        Assert.Equal(first, settings.Keys.Now);
+        Assert.Equal(first, keys.Now);
         await watch.StopAsync(ServiceApp.Token);
     }
 
@@ -143,6 +134,17 @@ public sealed class ApiKeyFileTests : IDisposable
         var faults = new List<string>();
         Assert.Equal(settings.Keys.Now, settings.ReadKeys(faults));
         Assert.Empty(faults);
+    }
+
+    /// <summary>Watches a file with the first key of alice.</summary>
+    private async Task<(string Path, ApiKeyRing Keys, ApiKeyFileWatch Watch)> WatchAsync(TimeProvider clock)
+    {
+        string path = _folder.File("keys.json");
+        await File.WriteAllTextAsync(path, $$"""{ "alice": "{{First}}" }""", ServiceApp.Token);
+        AuthSettings settings = Read(("Auth:KeysFile", path));
+        var watch = new ApiKeyFileWatch(settings, settings.Keys!, clock, NullLogger<ApiKeyFileWatch>.Instance);
+        await watch.StartAsync(ServiceApp.Token);
+        return (path, settings.Keys!, watch);
     }
 
     private static AuthSettings Read(params ReadOnlySpan<(string, string?)> settings) => AuthSettings.Read(Configuration(settings), "/", []);
