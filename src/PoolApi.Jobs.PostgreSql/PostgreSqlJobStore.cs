@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -14,7 +13,7 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <para>If the database cannot be reached, each call fails within about five seconds.</para>
 /// <para>It uses LISTEN and prepared statements, so a pooler must pool sessions. One that pools transactions is refused.</para>
 /// </remarks>
-internal sealed partial class PostgreSqlJobStore : IJobStore
+internal sealed class PostgreSqlJobStore : IJobStore
 {
     private readonly string _schema;
     private readonly string _name = Guid.NewGuid().ToString("N")[..12];
@@ -34,9 +33,9 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
 
     /// <summary>Creates a store. It does nothing until it is opened.</summary>
     /// <param name="connectionString">An Npgsql connection string. Its timeouts are ignored.</param>
-    /// <param name="schema">The schema of the tables: at most 40 lower-case letters, digits and underscores.</param>
+    /// <param name="schema">The schema of the tables (<see cref="SchemaName"/>).</param>
     /// <exception cref="ArgumentException">It is no connection string, or no name for a schema.</exception>
-    public PostgreSqlJobStore(string connectionString, string schema = "poolapi")
+    public PostgreSqlJobStore(string connectionString, string schema = SchemaName.Default)
         : this(connectionString, schema, DatabaseLimits.Default)
     {
     }
@@ -44,24 +43,25 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
     /// <summary>For tests: a store with time limits of its own.</summary>
     internal PostgreSqlJobStore(string connectionString, string schema, DatabaseLimits limits)
     {
-        if (!SchemaName().IsMatch(schema)) throw new ArgumentException("Small letters, digits and underscores, 40 at most.", nameof(schema));
+        if (!SchemaName.IsValid(schema)) throw new ArgumentException($"The name of the schema may be {SchemaName.MayBe}.", nameof(schema));
         _schema = schema;
+        string quoted = SchemaName.Quoted(schema);
         _database = new Database(connectionString, limits);
         _changes = new JobChanges(_name, NotifyAsync);
         _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
         _database.Failed = _listener.Doubt;
         _database.ResponseLost = _changes.MayHaveMissed;
-        var lost = new LostClaims(_database, schema, _changes);
-        var suspects = new Suspects(_database, schema);
-        _accepting = new Accepting(_database, schema, _changes, lost);
-        _claiming = new Claiming(_database, schema, _changes, lost, suspects);
-        _finishing = new Finishing(_database, schema, _changes, suspects);
-        _leases = new Leases(_database, schema, _changes, suspects);
-        _transitions = new Transitions(_database, schema, _changes);
-        _bodies = new BodyReader(_database, schema);
-        _reading = new Reading(_database, schema, _bodies);
-        _maintenance = new Maintenance(_database, schema, _changes);
-        _check = new WriteCheck(_database, schema);
+        var lost = new LostClaims(_database, quoted, _changes);
+        var suspects = new Suspects(_database, quoted);
+        _accepting = new Accepting(_database, quoted, _changes, lost);
+        _claiming = new Claiming(_database, quoted, _changes, lost, suspects);
+        _finishing = new Finishing(_database, quoted, _changes, suspects);
+        _leases = new Leases(_database, quoted, _changes, suspects);
+        _transitions = new Transitions(_database, quoted, _changes);
+        _bodies = new BodyReader(_database, quoted);
+        _reading = new Reading(_database, quoted, _bodies);
+        _maintenance = new Maintenance(_database, quoted, _changes);
+        _check = new WriteCheck(_database, quoted);
         _disposal = new Disposal(CloseAsync);
     }
 
@@ -284,7 +284,4 @@ internal sealed partial class PostgreSqlJobStore : IJobStore
         Listener?.MayHaveMissed();
         Listener?.MayBeDue();
     }
-
-    [GeneratedRegex("^[a-z_][a-z0-9_]{0,39}$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
-    private static partial Regex SchemaName();
 }

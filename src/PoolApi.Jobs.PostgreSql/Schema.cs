@@ -33,19 +33,20 @@ internal static class Schema
         await ExecuteAsync(
             connection,
             $"set local statement_timeout = 0; select pg_advisory_xact_lock(hashtextextended('poolapi.jobs {schema}', 0))", cancellation);
+        string quoted = SchemaName.Quoted(schema);
         int version = await VersionAsync(connection, schema, cancellation);
         if (version == 0)
         {
             // Not "if not exists", which requires the right to create a schema even if it exists.
-            if (!await ExistsAsync(connection, schema, cancellation)) await ExecuteAsync(connection, $"create schema {schema}", cancellation);
+            if (!await ExistsAsync(connection, schema, cancellation)) await ExecuteAsync(connection, $"create schema {quoted}", cancellation);
             await ExecuteAsync(
                 connection,
-                $"create table {schema}.schema_version (version int primary key, applied_at timestamptz not null default now())", cancellation);
+                $"create table {quoted}.schema_version (version int primary key, applied_at timestamptz not null default now())", cancellation);
         }
         for (; version < to; version++)
         {
-            await ExecuteAsync(connection, Migrations[version](schema), cancellation);
-            await ExecuteAsync(connection, $"insert into {schema}.schema_version (version) values ({version + 1})", cancellation);
+            await ExecuteAsync(connection, Migrations[version](quoted), cancellation);
+            await ExecuteAsync(connection, $"insert into {quoted}.schema_version (version) values ({version + 1})", cancellation);
         }
         await transaction.CommitAsync(cancellation);
     }
@@ -62,13 +63,13 @@ internal static class Schema
             connection);
         exists.Parameters.With(NpgsqlDbType.Text, schema);
         if (await exists.ExecuteScalarAsync(cancellation) is not true) return 0;
-        await using var command = new NpgsqlCommand($"select coalesce(max(version), 0) from {schema}.schema_version", connection);
+        await using var command = new NpgsqlCommand($"select coalesce(max(version), 0) from {SchemaName.Quoted(schema)}.schema_version", connection);
         int version = (int)(await command.ExecuteScalarAsync(cancellation))!;
         return version <= Migrations.Length
             ? version
             : throw new JobStoreException(
                 $"The schema '{schema}' of the database is of version {version}; this program knows up to {Migrations.Length}. "
-                + "A newer program has been here: start that one, or give this one a database of its own (Jobs:ConnectionString).");
+                + "A newer program has been here: start that one, or give this one a schema or a database of its own (Jobs:Schema, Jobs:ConnectionString).");
     }
 
     private static async Task<bool> ExistsAsync(NpgsqlConnection connection, string schema, CancellationToken cancellation)

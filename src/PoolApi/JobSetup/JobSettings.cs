@@ -2,6 +2,7 @@ using Npgsql;
 using PoolApi.AspNetCore.Settings;
 using PoolApi.Jobs;
 using PoolApi.Jobs.AspNetCore;
+using PoolApi.Jobs.PostgreSql;
 using PoolApi.Jobs.Running;
 
 namespace PoolApi.JobSetup;
@@ -18,6 +19,10 @@ internal sealed class JobSettings
 
     private static readonly Setting ConnectionStringSetting = Setting.Special(
         "ConnectionString", "Host=…;Database=…;Username=…;Password=…", "where PostgreSQL is, with `Jobs:Store=postgres`");
+
+    private static readonly TextSetting SchemaSetting = Setting.Words(
+        "Schema", SchemaName.Default, SchemaName.IsValid, SchemaName.MayBe,
+        "the schema of the tables, with `Jobs:Store=postgres`; it is created if it does not exist, and apps that share a database need one each");
 
     private static readonly Setting<TimeSpan> Retention = Of(
         "Retention", JobRanges.Retention, "how long after its end a job keeps its body and result; it is listed for twice as long");
@@ -47,7 +52,7 @@ internal sealed class JobSettings
 
     public static readonly SettingSection Section = new("Jobs",
     [
-        StoreSetting, PathSetting, ConnectionStringSetting, Retention, MaxAttempts, RetryDelay, Lease, MaxRedeliveries, Share, MaxPayloadBytes,
+        StoreSetting, PathSetting, ConnectionStringSetting, SchemaSetting, Retention, MaxAttempts, RetryDelay, Lease, MaxRedeliveries, Share, MaxPayloadBytes,
         MaxResultBytes, MemoryBytes,
     ]);
 
@@ -59,6 +64,9 @@ internal sealed class JobSettings
     /// <summary>The address of PostgreSQL. It may contain a password: it is never logged, and never in a fault.</summary>
     public required string ConnectionString { get; init; }
 
+    /// <summary>The schema of the tables in PostgreSQL.</summary>
+    public required string Schema { get; init; }
+
     /// <summary>Copies the settings into the options of the jobs.</summary>
     public required Action<JobsOptions> Configure { get; init; }
 
@@ -69,6 +77,7 @@ internal sealed class JobSettings
 
         string store = reader.Read(StoreSetting);
         string path = reader.Read(PathSetting);
+        string schema = reader.Read(SchemaSetting);
         int attempts = reader.Read(MaxAttempts, JobRanges.MaxAttempts.Default);
         int payload = reader.Read(MaxPayloadBytes, JobRanges.Bytes.Default);
         int result = reader.Read(MaxResultBytes, JobRanges.Bytes.Default);
@@ -91,13 +100,20 @@ internal sealed class JobSettings
                 $"{section.Path}:{ConnectionStringSetting.Key} is {(connection.Length == 0 ? "missing" : "not understood (it is not told here: it may hold a password)")}; "
                 + $"with Jobs:Store=postgres it may be '{ConnectionStringSetting.MayBe}'.");
         }
-        if (store != "postgres" && connection.Length > 0)
-            faults.Add($"{section.Path}:{ConnectionStringSetting.Key} is set, and {section.Path}:Store is {store}; set {section.Path}:Store to postgres, or leave it out.");
+        if (store != "postgres")
+        {
+            foreach (Setting setting in (Setting[])[ConnectionStringSetting, SchemaSetting])
+            {
+                if (!string.IsNullOrEmpty(section[setting.Key]))
+                    faults.Add($"{section.Path}:{setting.Key} is set, and {section.Path}:Store is {store}; set {section.Path}:Store to postgres, or leave it out.");
+            }
+        }
         return new JobSettings
         {
             Store = store switch { "postgres" => JobStoreKind.Postgres, "none" => JobStoreKind.None, _ => JobStoreKind.Sqlite },
             Path = System.IO.Path.Combine(contentRoot, path),
             ConnectionString = connection,
+            Schema = schema,
             Configure = options =>
             {
                 options.MaxAttempts = attempts;

@@ -25,7 +25,7 @@ internal static class ServiceJobs
         });
         if (settings.Store == JobStoreKind.Sqlite) jobs.UseSqlite(settings.Path);
         // A missing one is reported when the app starts, together with the other faults.
-        else if (!string.IsNullOrWhiteSpace(settings.ConnectionString)) jobs.UsePostgreSql(settings.ConnectionString);
+        else if (!string.IsNullOrWhiteSpace(settings.ConnectionString)) jobs.UsePostgreSql(settings.ConnectionString, settings.Schema);
     }
 
     /// <summary>Maps the routes of jobs. They need a key if the service asks for keys, although nothing of them runs on the pool.</summary>

@@ -83,6 +83,28 @@ public sealed class StoreFileTests(SharedPostgres postgres)
         Task<Answer> ResultAsync(string what) => service.Api.ResultAsync(Of(what));
     }
 
+    [Fact]
+    public async Task Two_services_with_a_schema_each_share_a_database_and_no_jobs()
+    {
+        string database = await postgres.NewDatabaseAsync();
+        string[] settings = ["--Jobs:Store postgres", $"--Jobs:ConnectionString {database}", PoolApiProcess.Diagnostics];
+        await using var shop = await PoolApiProcess.StartAsync(ServiceForm.Any, [.. settings, "--Jobs:Schema shop"]);
+        await using var plain = await PoolApiProcess.StartAsync(ServiceForm.Any, settings);
+
+        Guid sold = await shop.Api.AcceptJobAsync("/v1/diagnostics/noop", "Idempotency-Key: key"), own = await plain.Api.AcceptJobAsync("/v1/diagnostics/noop", "Idempotency-Key: key");
+
+        Assert.Equal("succeeded", (await shop.Api.JobEndsAsync(sold)).State);
+        Assert.Equal("succeeded", (await plain.Api.JobEndsAsync(own)).State);
+        Assert.Equal([sold], (await shop.Api.JobsAsync("")).Select(job => job.Id));
+        Assert.Equal([own], (await plain.Api.JobsAsync("")).Select(job => job.Id));
+        await using var connection = new NpgsqlConnection(database + ";Pooling=false");
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var ids = new NpgsqlCommand("select shop.jobs.id, poolapi.jobs.id from shop.jobs, poolapi.jobs", connection);
+        await using NpgsqlDataReader row = await ids.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+        Assert.True(await row.ReadAsync(TestContext.Current.CancellationToken));
+        Assert.Equal((sold, own), (row.GetGuid(0), row.GetGuid(1)));
+    }
+
     [Theory, ClassData(typeof(OneForm))]
     public async Task A_file_of_a_newer_version_is_refused(ServiceForm form)
     {

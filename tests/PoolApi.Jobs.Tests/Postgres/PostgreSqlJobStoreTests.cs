@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.PostgreSql;
@@ -43,6 +44,72 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
 
         Assert.Contains("99", refused.Message, StringComparison.Ordinal);
         Assert.Contains("newer", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("order")]
+    [InlineData("user")]
+    [InlineData("a_name_that_has_the_longest_length_of_40")]
+    public async Task A_schema_may_have_a_name_that_is_a_keyword_or_long(string schema)
+    {
+        PostgresCluster.Require();
+        string database = $"d_{Guid.NewGuid():N}";
+        await cluster.ExecuteAsync($"create database {database}");
+        string connect = $"{cluster.ConnectionString};Database={database}";
+        Ears ears = new();
+        await using (var one = new PostgreSqlJobStore(connect, schema, PostgresTests.Patient))
+        await using (var two = new PostgreSqlJobStore(connect, schema, PostgresTests.Patient) { Listener = ears })
+        {
+            await one.OpenAsync(Token);
+            await two.OpenAsync(Token);
+            Job job = (await one.AcceptAsync(Jobs.New(tags: ["tag"], runAt: Jobs.Now + TimeSpan.FromMilliseconds(10)), Token)).Job;
+            await UntilAsync(() => ears.Due > 0, "That the other instance hears of the job");
+            JobClaim? claim = null;
+            await UntilAsync(async () => (claim = (await two.ClaimAsync("two", 1, Jobs.LongLease, Token)).Claims.SingleOrDefault()) is not null, "That the job is due");
+            await two.FinishAsync(claim!, new JobEnd(JobState.Succeeded, new JobResult(200, null, "body"u8.ToArray())), Token);
+            await one.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), MaxRedeliveries: 3), Token);
+            Job ended = Assert.Single((await one.ListAsync(new JobQuery { Tag = "tag" }, Token)).Jobs);
+            Assert.Equal((job.Id, JobState.Succeeded), (ended.Id, ended.State));
+            Assert.Equal("body"u8, (await one.GetResultAsync(job.Id, Token))!.Result!.Body.Span);
+        }
+        await cluster.ExecuteAsync($"drop database {database} with (force)");
+    }
+
+    [Fact]
+    public async Task Apps_with_a_schema_each_share_a_database_and_no_jobs()
+    {
+        Ears others = new();
+        PostgreSqlJobStore one = await OpenAsync();
+        PostgresCluster.Require();
+        await using var other = new PostgreSqlJobStore(cluster.ConnectionString, PostgresTests.NewSchema(), PostgresTests.Patient) { Listener = others };
+        await other.OpenAsync(Token);
+
+        Job job = (await one.AcceptAsync(Jobs.New(key: "key"), Token)).Job;
+        JobAcceptance own = await other.AcceptAsync(Jobs.New(key: "key"), Token);
+
+        Assert.Equal(AcceptOutcome.Created, own.Outcome);
+        Assert.Null(await other.GetAsync(job.Id, Token));
+        Assert.Equal(own.Job.Id, Assert.Single((await other.ClaimAsync("other", 10, Jobs.LongLease, Token)).Claims).Job.Id);
+        Assert.Equal(job.Id, Assert.Single((await one.ClaimAsync("one", 10, Jobs.LongLease, Token)).Claims).Job.Id);
+        Assert.DoesNotContain(others.Changes, c => c.Id == job.Id);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("Order")]
+    [InlineData("pg_jobs")]
+    [InlineData("1st")]
+    [InlineData("a\n")]
+    [InlineData("a\"b")]
+    [InlineData("a_name_that_is_one_letter_longer_than_40_")]
+    public void A_name_that_no_schema_may_have_is_refused_by_the_builder(string schema)
+    {
+        var jobs = new JobsBuilder(new ServiceCollection());
+
+        var refused = Assert.Throws<ArgumentException>(() => jobs.UsePostgreSql("Host=db", schema));
+
+        Assert.Equal("schema", refused.ParamName);
+        Assert.Contains("1 to 40 lower-case letters", refused.Message, StringComparison.Ordinal);
     }
 
     [Theory]

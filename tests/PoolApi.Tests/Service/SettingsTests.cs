@@ -45,6 +45,25 @@ public class SettingsTests
     }
 
     [Theory]
+    [InlineData(null)]
+    [InlineData("sqlite")]
+    [InlineData("none")]
+    public void A_schema_that_nothing_uses_is_a_fault(string? store) =>
+        Assert.StartsWith("Jobs:Schema is set, and Jobs:Store is ", Assert.Single(Faults(("Jobs:Schema", "shop"), ("Jobs:Store", store))), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("Shop")]
+    [InlineData("2nd")]
+    [InlineData("a.b")]
+    [InlineData("a\n")]
+    [InlineData("pg_shop")]
+    [InlineData("a_name_that_is_one_letter_longer_than_40_")]
+    public void A_name_that_no_schema_may_have_is_a_fault(string name) =>
+        Assert.StartsWith(
+            $"Jobs:Schema is '{name}'; it may be 1 to 40 lower-case letters",
+            Assert.Single(Faults(("Jobs:Schema", name), ("Jobs:Store", "postgres"), ("Jobs:ConnectionString", "Host=db"))), StringComparison.Ordinal);
+
+    [Theory]
     [InlineData("http://localhost:5000", "http://localhost:5000", 1)]
     [InlineData("http://localhost:5000", "http://LOCALHOST:5000/", 1)]
     [InlineData("http://+:5000;http://127.0.0.1:5002", "http://+:5001", 3)]
