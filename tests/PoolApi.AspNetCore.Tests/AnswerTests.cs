@@ -2,6 +2,7 @@ using System.Net;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Tests.Support;
 using PoolApi.Threading;
@@ -18,6 +19,7 @@ public class AnswerTests
     [Fact]
     public async Task An_answer_that_nobody_reads_keeps_its_bytes_until_its_client_is_cut()
     {
+        var time = new FakeTimeProvider();
         await using TestApp app = await TestApp.StartAsync(
             static app =>
             {
@@ -25,7 +27,7 @@ public class AnswerTests
                 app.MapPost("/short", static () => "short").RunOnPool();
             },
             Settings,
-            static builder => builder.Services.AddSingleton(new ResponseBudget(30_000_000) { StallTimeout = MachineLoad.Stretch(TimeSpan.FromSeconds(2)) }),
+            builder => builder.Services.AddSingleton(new ResponseBudget(30_000_000) { Time = time }),
             kestrel: true);
         using RawConnection idle = await app.ConnectAsync();
         await idle.SendAsync($"POST /?length={Length} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n");
@@ -41,7 +43,13 @@ public class AnswerTests
         using HttpResponseMessage other = await app.Client.PostAsync("/short", null, TestApp.Token);
         Assert.Equal("short", await other.Content.ReadAsStringAsync(TestApp.Token));
 
-        await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "the client is cut");
+        await Patience.UntilAsync(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(1));
+                return app.PoolContext().Responses.Used == 0;
+            },
+            "the client is cut");
         using HttpResponseMessage read = await app.Client.PostAsync($"/?length={Length}", null, TestApp.Token);
         Assert.Equal(Length, (await read.Content.ReadAsByteArrayAsync(TestApp.Token)).Length);
         await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "it is over");
@@ -63,7 +71,9 @@ public class AnswerTests
                     (Results<FileContentHttpResult, NotFound>)TypedResults.Bytes(new byte[Length])).RunOnPool();
                 app.MapGet("/text", static Results<Utf8ContentHttpResult, NotFound> () => TypedResults.Text(new byte[Length])).RunOnPool();
             },
-            Settings, kestrel: true);
+            Settings,
+            static builder => builder.Services.AddSingleton(new ResponseBudget(30_000_000) { StallTimeout = Timeout.InfiniteTimeSpan }),
+            kestrel: true);
         using RawConnection idle = await app.ConnectAsync();
         await idle.SendAsync($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
         await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 1 && app.PoolContext().Responses.Used == Length, "the answer is held");
