@@ -70,7 +70,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
             await one.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), MaxRedeliveries: 3), Token);
             Job ended = Assert.Single((await one.ListAsync(new JobQuery { Tag = "tag" }, Token)).Jobs);
             Assert.Equal((job.Id, JobState.Succeeded), (ended.Id, ended.State));
-            Assert.Equal("body"u8, (await one.GetResultAsync(job.Id, Token))!.Result!.Body.Span);
+            Assert.Equal("body"u8.ToArray(), (await one.GetResultAsync(job.Id, Token))!.Result!.Body.ToArray());
         }
         await cluster.ExecuteAsync($"drop database {database} with (force)");
     }

@@ -149,7 +149,7 @@ public class SettingsTests
     [Theory]
     [InlineData("Management:Url", "Management:Url is not a setting; the settings under Management are: AllowedHosts, Urls. (Its value is 'x'.)")]
     [InlineData("Workloads:Diagnostic", "Workloads:Diagnostic is not a setting; the settings under Workloads are: Diagnostics. (Its value is 'x'.)")]
-    [InlineData("Jobs:Paths", "Jobs:Paths is not a setting; the settings under Jobs are: ConnectionString, Lease, MaxAttempts, MaxPayloadBytes, MaxRedeliveries, MaxResultBytes, MemoryBytes, Path, Retention, RetryDelay, Share, Store.")] // the value of a mistyped ConnectionString is a secret
+    [InlineData("Jobs:Paths", "Jobs:Paths is not a setting; the settings under Jobs are: ConnectionString, Lease, MaxAttempts, MaxPayloadBytes, MaxRedeliveries, MaxResultBytes, MemoryBytes, Path, Retention, RetryDelay, Schema, Share, Store.")] // the value of a mistyped ConnectionString is a secret
     [InlineData("Jobs:Share", "Jobs:Share is 'x'; it may be a number from 0 to 1, such as 0.02.")]
     [InlineData("Jobs:Retention", "Jobs:Retention is 'x'; it may be a time from 00:00:01 to 3650.00:00:00, written [d.]hh:mm:ss[.fff].")]
     [InlineData("Auth:ApiKey", "Auth:ApiKey is not a setting; the settings under Auth are: ApiKeys, KeysFile, MaxConcurrency.")] // its value may be a secret
