@@ -1,4 +1,6 @@
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
@@ -83,6 +85,46 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         Assert.Equal("succeeded", Parse(await ended.Content.ReadAsStringAsync(Token)).GetProperty("state").GetString());
         Assert.StartsWith("2026-01 31 days\n", await app.GetAsync($"{job.AbsolutePath}/result"), StringComparison.Ordinal);
         await app.StopAsync();
+    }
+
+    [Fact]
+    public async Task Callback_calls_the_address_of_a_job_when_it_has_ended_until_the_call_is_taken()
+    {
+        byte[] key = RandomNumberGenerator.GetBytes(24);
+        int port = FreePorts.Next();
+        using var client = new HttpListener { Prefixes = { $"http://localhost:{port}/" } };
+        client.Start();
+        await using RunningApp app = await samples.ListenAsync(
+            "Callback", "--CallbackKey", $"whsec_{Convert.ToBase64String(key)}", "--JobsFile", Path.Combine(samples.Folder, "callback.db"));
+
+        foreach (string refused in (string[])["http://example.com/done", "ftp://localhost/done", "/done"])
+            Assert.Equal(HttpStatusCode.BadRequest, await ReportAsync(refused));
+        Assert.Equal(HttpStatusCode.Accepted, await ReportAsync($"http://localhost:{port}/done"));
+
+        var ids = new HashSet<string>();
+        foreach (HttpStatusCode status in (HttpStatusCode[])[HttpStatusCode.ServiceUnavailable, HttpStatusCode.OK])
+        {
+            HttpListenerContext call = await client.GetContextAsync().Patiently();
+            using var reader = new StreamReader(call.Request.InputStream);
+            string body = await reader.ReadToEndAsync(Token), id = call.Request.Headers["webhook-id"]!;
+            byte[] signed = Encoding.UTF8.GetBytes($"{id}.{call.Request.Headers["webhook-timestamp"]}.{body}");
+            Assert.Equal($"v1,{Convert.ToBase64String(HMACSHA256.HashData(key, signed))}", call.Request.Headers["webhook-signature"]);
+            JsonElement message = Parse(body);
+            Assert.Equal("report.succeeded", message.GetProperty("type").GetString());
+            ids.Add(id);
+            Assert.StartsWith("2026-01 31 days\n", await app.GetAsync($"{message.GetProperty("data").GetProperty("job").GetString()}/result"), StringComparison.Ordinal);
+            call.Response.StatusCode = (int)status;
+            call.Response.Close();
+        }
+        Assert.Single(ids);
+        await app.StopAsync();
+
+        async Task<HttpStatusCode> ReportAsync(string callback)
+        {
+            using var asks = new HttpRequestMessage(HttpMethod.Post, $"/reports/2026?callback={Uri.EscapeDataString(callback)}") { Headers = { { "Prefer", "respond-async" } } };
+            using HttpResponseMessage response = await app.Client.SendAsync(asks, Token);
+            return response.StatusCode;
+        }
     }
 
     [Fact]
