@@ -326,8 +326,14 @@ internal sealed partial class PoolRequest
     public void OnWorkEnded(WorkOutcome outcome, Exception? error)
     {
         (_outcome, _error) = (outcome, error);
-        if (_run is not null || PoolSpans.AreWanted) EndSpan(outcome, error);
-        Pool.Continuations.Add(this);
+        try
+        {
+            if (_run is not null || PoolSpans.AreWanted) EndSpan(outcome, error);
+        }
+        finally
+        {
+            Pool.Continuations.Add(this); // a listener of the traces may throw, and the client gets its response all the same
+        }
     }
 
     private void EndSpan(WorkOutcome outcome, Exception? error)
