@@ -290,6 +290,8 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         _body?.Release();
         ReleaseQuota();
         _lifetime.Leave();
+        // Late code of a job's attempt goes on with the context, in which its token stays cancelled.
+        if (_accepted is not null && _outcome is WorkOutcome.TimedOut or WorkOutcome.Abandoned) Context.RequestAborted = ItemToken;
         if (IsReusable) ReturnToCache();
     }
 
