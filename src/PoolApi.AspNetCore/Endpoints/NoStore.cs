@@ -19,7 +19,20 @@ internal sealed class NoStore
         // Filters may have set headers for another body.
         context.Response.ContentLength = null;
         context.Response.ContentType = null;
+        KeepOut(context);
+    }
+
+    /// <summary>Disables the app's output cache for this response, which may have begun.</summary>
+    public static void KeepOut(HttpContext context)
+    {
         if (context.Features.Get<IOutputCacheFeature>() is { } cache) cache.Context.AllowCacheStorage = false;
+    }
+
+    /// <summary>Aborts a response that is cut off. To the app's output cache it would look complete.</summary>
+    public static void Abort(HttpContext context)
+    {
+        KeepOut(context);
+        context.Abort();
     }
 
     /// <summary>Replaces the headers when the response starts, after all middleware that sets headers then.</summary>

@@ -220,7 +220,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         if (WritesItself) ServerTiming.Announce(this, Pool.Options); // such requests are not reused
         if (await RunAsync(next: null, invocation: null) is not IResult result) return;
         // A response that was cut off must not look complete.
-        if (Context.Response.HasStarted) Context.Abort();
+        if (Context.Response.HasStarted) NoStore.Abort(Context);
         else await result.ExecuteAsync(Context);
     }
 
