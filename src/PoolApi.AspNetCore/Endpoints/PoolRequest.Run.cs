@@ -28,12 +28,23 @@ internal sealed partial class PoolRequest
     /// <returns>The result to write.</returns>
     public ValueTask<object?> StoreAsync(IRequestStoreFeature store)
     {
-        if (Volatile.Read(ref _isOver)) return TooLate();
-        ValueTask<object?> stored = store.StoreAsync();
-        if (stored.IsCompleted || _endpoint.FinishesWithWork) return stored; // no filter can drop it
-        Task<object?> storing = stored.AsTask();
-        _pending = storing;
-        return new ValueTask<object?>(storing);
+        if (_endpoint.FinishesWithWork) return store.StoreAsync(); // no filter can drop it
+        var stored = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        // Before the store reads anything of the request. A full fence; pairs with that in OutlastWorkAsync.
+        _ = Interlocked.Exchange(ref _pending, stored.Task);
+        return StorePendingAsync(store, stored);
+    }
+
+    private async ValueTask<object?> StorePendingAsync(IRequestStoreFeature store, TaskCompletionSource stored)
+    {
+        try
+        {
+            return Volatile.Read(ref _isOver) ? await TooLate() : await store.StoreAsync();
+        }
+        finally
+        {
+            stored.SetResult();
+        }
     }
 
     /// <summary>Runs the handler on the pool, or returns a problem if it does not run. Stage 3 ends by calling it.</summary>

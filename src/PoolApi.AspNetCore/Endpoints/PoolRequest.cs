@@ -259,7 +259,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     /// </summary>
     private Task OutlastWorkAsync(bool isAnswered)
     {
-        Interlocked.Exchange(ref _isOver, true); // a full fence; pairs with that in RunAsync: either this thread sees the work, or that call sees the end
+        Interlocked.Exchange(ref _isOver, true); // a full fence; pairs with those in RunAsync and StoreAsync: either this thread sees the work, or that call sees the end
         return IsInPool || IsPending ? GiveUpAsync(isAnswered) : Task.CompletedTask;
     }
 
