@@ -216,6 +216,31 @@ public sealed class GivenUpTests
         Assert.Equal("the body", await stored.Task.Patiently());
     }
 
+    [Theory]
+    [InlineData("/unlimited")]
+    [InlineData("/limited")]
+    public async Task Under_the_output_cache_a_body_that_the_filter_answers_is_whole_while_the_handler_runs(string path)
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.UseOutputCache();
+                RouteGroupBuilder givenUp = app.MapGroup("").CacheOutput().AddEndpointFilter(async (invocation, next) =>
+                {
+                    _ = next(invocation).AsTask();
+                    await gate.NextArrivalAsync();
+                    return Results.Json("given up", statusCode: 504); // no Content-Length
+                });
+                givenUp.MapGet("/unlimited", () => gate.Pass()).RunOnPool();
+                givenUp.MapGet("/limited", () => gate.Pass()).RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromHours(1));
+            },
+            configure: static b => b.Services.AddOutputCache(),
+            kestrel: true);
+        Assert.Equal("\"given up\"", await (await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token)).Content.ReadAsStringAsync(TestApp.Token));
+        gate.Open();
+    }
+
     [Fact]
     public async Task A_filter_that_calls_the_handler_after_the_response_is_told_so()
     {

@@ -362,6 +362,30 @@ public sealed class RunTimeoutTests
         return [.. answer.Headers.GetValues("Set-Cookie")];
     }
 
+    /// <summary>Their wrapper around the body passes on every byte, but not the end.</summary>
+    [Theory]
+    [InlineData("output")]
+    [InlineData("response")]
+    [InlineData("both")]
+    public async Task Under_a_cache_of_the_framework_the_client_has_its_whole_answer_while_the_handler_still_runs(string cache)
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                if (cache != "output") app.UseResponseCaching();
+                if (cache != "response") app.UseOutputCache();
+                app.MapGet("/", () => gate.Pass()).CacheOutput().RunOnPool(configure: Short);
+            },
+            configure: static b => b.Services.AddOutputCache().AddResponseCaching(),
+            kestrel: true);
+
+        string problem = await (await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token)).Content.ReadAsStringAsync(TestApp.Token);
+
+        Assert.Contains("run-timeout", problem, StringComparison.Ordinal);
+        gate.Open();
+    }
+
     [Fact]
     public async Task A_client_whose_handler_still_runs_has_used_its_quota()
     {

@@ -66,6 +66,9 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     /// <summary>The headers that the calling flow reads and sets.</summary>
     public IHeaderDictionary Headers => _state != State.Own && IsServers ? _server.Headers : _headers;
 
+    /// <summary>The server's body; <see langword="null"/>: another flow answers in the handler's place.</summary>
+    public IHttpResponseBodyFeature? ServerBody => IsDetached ? null : _serverBody;
+
     private bool IsServers => _state == State.Passed || IsAnswering;
 
     /// <summary>Replaces the context's response with this one, before the handler runs.</summary>
@@ -124,7 +127,7 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         try
         {
             await write(new DefaultHttpContext(features));
-            await _serverBody.CompleteAsync();
+            await EarlyEnd.CompleteAsync(_serverBody);
         }
         finally
         {

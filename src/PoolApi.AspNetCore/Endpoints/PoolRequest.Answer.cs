@@ -36,7 +36,7 @@ internal sealed partial class PoolRequest
             {
                 HttpContext context = BufferedResult.Unbuffered(Context);
                 await write(context);
-                await context.Response.CompleteAsync();
+                await EarlyEnd.CompleteAsync(context);
             }
             else
             {
@@ -74,7 +74,7 @@ internal sealed partial class PoolRequest
         {
             if (!isAnswered || isRemoved || _accepted is not null || (left.IsCompleted && !IsPending)) return;
             if (!Context.Response.HasStarted) CloseConnection(Context);
-            await Context.Response.CompleteAsync();
+            await EarlyEnd.CompleteAsync(Context);
         }
         finally
         {
