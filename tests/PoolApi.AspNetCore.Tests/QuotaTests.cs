@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http.Metadata;
 using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
@@ -139,6 +140,28 @@ public sealed class QuotaTests : IDisposable
             yield return 1;
             await more;
         }
+    }
+
+    [Fact]
+    public async Task What_a_handler_with_a_limit_leaves_unflushed_holds_no_share_while_it_is_read()
+    {
+        const int Length = 24 << 20;
+        await using TestApp app = await StartAsync(
+            static app => app.MapGet("/", new RequestDelegate(static context =>
+            {
+                context.Response.BodyWriter.GetSpan(Length);
+                context.Response.BodyWriter.Advance(Length);
+                return Task.CompletedTask;
+            })).RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromHours(1)),
+            kestrel: true);
+        using RawConnection slow = await app.ConnectAsync();
+        await slow.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 1, "the handler has returned");
+
+        await UntilFree(app);
+
+        using HttpResponseMessage next = await app.Client.GetAsync(Root, HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
+        Assert.Equal(HttpStatusCode.OK, next.StatusCode);
     }
 
     [Fact]

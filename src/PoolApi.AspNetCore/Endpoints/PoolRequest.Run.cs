@@ -137,6 +137,7 @@ internal sealed partial class PoolRequest
             if (outer.IsCancellationRequested) Cancel();
             WorkOutcome outcome = await new ValueTask<WorkOutcome>(this, _ended.Version);
             if (outcome is WorkOutcome.TimedOut or WorkOutcome.Abandoned) return await AnswerWithoutHandlerAsync(outcome);
+            ReleaseQuota(); // no worker is held, and the next line may wait for a slow client
             if (_response is not null) await _response.RestoreAsync(Context, isWhole: outcome == WorkOutcome.Completed);
             object? result = Conclude(outcome, outer);
             if (!ends || _longResponse is null) return result;
