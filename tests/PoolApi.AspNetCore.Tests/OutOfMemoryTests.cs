@@ -1,5 +1,6 @@
 using System.Net;
 using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Shutdown;
 using PoolApi.AspNetCore.Tests.Support;
 using PoolApi.Threading;
 
@@ -133,6 +134,23 @@ public class OutOfMemoryTests
         await Patience.UntilAsync(() => continuations.IsEntryHeld, "it has run");
         continuations.RunHeldEntry();
         Assert.Equal("passed", await next.Patiently());
+    }
+
+    [Fact]
+    public async Task A_first_request_that_finds_no_memory_for_its_endpoint_fails_and_the_next_does_not()
+    {
+        bool isHungry = true;
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/", static () => "done").RunOnPool(),
+            configure: b => b.Services.AddSingleton(
+                services => isHungry ? throw new InsufficientMemoryException("planted") : ActivatorUtilities.CreateInstance<RequestGate>(services)),
+            kestrel: true);
+        using HttpResponseMessage first = await app.Client.GetAsync("/", TestApp.Token);
+        Assert.Equal(HttpStatusCode.InternalServerError, first.StatusCode);
+
+        isHungry = false;
+
+        Assert.Equal("done", await app.Client.GetStringAsync("/", TestApp.Token));
     }
 
     /// <summary>Holds the entry that would be in the queue of the ThreadPool, or has no memory for it.</summary>
