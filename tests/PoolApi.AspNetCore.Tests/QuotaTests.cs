@@ -268,9 +268,10 @@ public sealed class QuotaTests : IDisposable
     [Theory]
     [InlineData(90.5, 91)]
     [InlineData(0.0, 1)]
+    [InlineData(double.PositiveInfinity, int.MaxValue)]
     public async Task A_limiter_that_knows_when_says_when(double says, int answered)
     {
-        using var limiter = new Never(TimeSpan.FromSeconds(says));
+        using var limiter = new Never(double.IsInfinity(says) ? TimeSpan.MaxValue : TimeSpan.FromSeconds(says));
         await using TestApp app = await TestApp.StartAsync(
             app => app.MapGet("/", static () => "never").RunOnPool(), configure: b => SetQuota(b, limiter));
         using HttpResponseMessage refused = await app.Client.GetAsync(Root, TestApp.Token);
