@@ -34,7 +34,7 @@ internal sealed class PoolContext(
     public ResponseBudget Responses => responses;
 
     /// <summary>Continues requests on the .NET ThreadPool when their work has ended.</summary>
-    public RequestContinuations Continuations { get; } = new();
+    public RequestContinuations Continuations { get; set; } = new();
 
     /// <summary>The cached parts of the <c>Server-Timing</c> header.</summary>
     public ServerTimingValues ServerTimings { get; } = new();

@@ -135,6 +135,21 @@ public class AdmissionTests
         Assert.DoesNotContain(app.Log.With("Shutdown: "), static l => l.Contains("LameDuck", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task The_last_of_max_requests_is_answered_before_what_the_app_does_as_it_stops()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", () => "done").RunOnPool(), new() { ["Shutdown:MaxRequests"] = "1" });
+        using CancellationTokenRegistration blocks = app.App.Lifetime.ApplicationStopping.Register(() => gate.Pass());
+
+        Assert.Equal("done", await app.Client.GetStringAsync("/", TestApp.Token).Patiently());
+
+        await gate.NextArrivalAsync();
+        gate.Open();
+        await app.App.WaitForShutdownAsync(TestApp.Token);
+    }
+
     internal static async Task AssertProblem(HttpResponseMessage response, string name)
     {
         Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);

@@ -175,6 +175,38 @@ public class AnswerTests
         Assert.InRange(source.ReadLater, 0, 2);
     }
 
+    [Theory]
+    [InlineData("/held")]
+    [InlineData("/executed")]
+    public async Task A_refusal_in_the_place_of_an_answer_has_none_of_its_headers_about_the_body(string path)
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app =>
+            {
+                app.MapGet("/held", static (HttpResponse response) =>
+                {
+                    response.Headers.ContentEncoding = "br";
+                    response.Headers.ContentLocation = "/elsewhere";
+                    return TypedResults.Bytes(new byte[2_000_000], "image/png");
+                }).RunOnPool();
+                app.MapGet("/executed", static () => TypedResults.Bytes(new byte[2_000_000], "application/pdf", "report.pdf", enableRangeProcessing: true))
+                    .RunOnPool(configure: static o => o.ExecuteResult = true);
+            },
+            configure: static builder => builder.Services.AddSingleton(new ResponseBudget(1_000_000)),
+            kestrel: true);
+        using ResponseReservation other = app.PoolContext().Responses.TryTake(new DefaultHttpContext(), 1)!;
+        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Range", "bytes=0-1499999" } } };
+
+        using HttpResponseMessage refused = await app.Client.SendAsync(request, TestApp.Token);
+
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, "application/problem+json"), (refused.StatusCode, refused.Content.Headers.ContentType?.MediaType));
+        Assert.Empty(refused.Content.Headers.ContentEncoding);
+        Assert.Null(refused.Content.Headers.ContentDisposition);
+        Assert.Null(refused.Content.Headers.ContentLocation);
+        Assert.Null(refused.Content.Headers.ContentRange);
+        Assert.Empty(refused.Headers.AcceptRanges);
+    }
+
     /// <summary>Rows of a client that leaves after the first one. Reading them does not look at the token.</summary>
     internal sealed class RowSource
     {

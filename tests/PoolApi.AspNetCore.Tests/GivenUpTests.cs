@@ -181,6 +181,67 @@ public sealed class GivenUpTests
     }
 
     [Fact]
+    public async Task A_request_that_is_given_up_as_its_store_begins_stays_open_until_it_is_stored()
+    {
+        using var gate = new Gate();
+        var stored = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapPost("/", static (int? unused) => "ran")
+                .AddEndpointFilter(async (invocation, next) =>
+                {
+                    // On a thread of its own, as after a filter between the two that has awaited.
+                    _ = Task.Run(() => next(invocation).AsTask(), TestApp.Token);
+                    await gate.NextArrivalAsync();
+                    return Results.StatusCode(504);
+                })
+                .RunOnPool()
+                .WithMetadata(new Intake(context =>
+                {
+                    gate.Pass(CancellationToken.None); // before the store's first await
+                    try
+                    {
+                        stored.SetResult(Encoding.UTF8.GetString(context.Features.GetRequiredFeature<IBufferedBodyFeature>().Body.Span));
+                    }
+                    catch (Exception e)
+                    {
+                        stored.SetException(e);
+                    }
+                    return Task.CompletedTask;
+                })),
+            kestrel: true);
+        using var content = new StringContent("the body");
+        using HttpResponseMessage answer = await app.Client.PostAsync(new Uri("/", UriKind.Relative), content, TestApp.Token);
+        Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
+        gate.Open();
+        Assert.Equal("the body", await stored.Task.Patiently());
+    }
+
+    [Theory]
+    [InlineData("/unlimited")]
+    [InlineData("/limited")]
+    public async Task Under_the_output_cache_a_body_that_the_filter_answers_is_whole_while_the_handler_runs(string path)
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.UseOutputCache();
+                RouteGroupBuilder givenUp = app.MapGroup("").CacheOutput().AddEndpointFilter(async (invocation, next) =>
+                {
+                    _ = next(invocation).AsTask();
+                    await gate.NextArrivalAsync();
+                    return Results.Json("given up", statusCode: 504); // no Content-Length
+                });
+                givenUp.MapGet("/unlimited", () => gate.Pass()).RunOnPool();
+                givenUp.MapGet("/limited", () => gate.Pass()).RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromHours(1));
+            },
+            configure: static b => b.Services.AddOutputCache(),
+            kestrel: true);
+        Assert.Equal("\"given up\"", await (await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token)).Content.ReadAsStringAsync(TestApp.Token));
+        gate.Open();
+    }
+
+    [Fact]
     public async Task A_filter_that_calls_the_handler_after_the_response_is_told_so()
     {
         Func<Task<object?>>? call = null;

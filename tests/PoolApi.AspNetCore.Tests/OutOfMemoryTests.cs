@@ -1,6 +1,8 @@
 using System.Net;
 using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Shutdown;
 using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
@@ -102,6 +104,81 @@ public class OutOfMemoryTests
 
         Assert.Equal((HttpStatusCode.InternalServerError, null), (answer.StatusCode, answer.Headers.RetryAfter));
         Assert.True(hasStarted);
+    }
+
+    [Theory]
+    [InlineData(true)] // for the first request
+    [InlineData(false)] // for the entry that continues more of them
+    public async Task Requests_are_answered_though_the_ThreadPool_has_no_memory_for_their_continuations(bool isFirst)
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(app => app.MapGet("/", () => gate.Pass()).RunOnPool());
+        var continuations = new HungryContinuations { IsHungry = isFirst };
+        app.PoolContext().Continuations = continuations;
+        Task<string>[] sent = [.. Enumerable.Range(0, 3).Select(_ => app.Client.GetStringAsync("/", TestApp.Token))];
+        await gate.NextArrivalAsync();
+        await app.UntilQueued(2);
+
+        gate.Open();
+        if (!isFirst)
+        {
+            await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 3, "they have run");
+            Assert.DoesNotContain(sent, static s => s.IsCompleted);
+            continuations.IsHungry = true;
+            continuations.RunHeldEntry();
+        }
+
+        Assert.All(await Task.WhenAll(sent).Patiently(), static s => Assert.Equal("passed", s));
+        continuations.IsHungry = false;
+        Task<string> next = app.Client.GetStringAsync("/", TestApp.Token);
+        await Patience.UntilAsync(() => continuations.IsEntryHeld, "it has run");
+        continuations.RunHeldEntry();
+        Assert.Equal("passed", await next.Patiently());
+    }
+
+    [Fact]
+    public async Task A_first_request_that_finds_no_memory_for_its_endpoint_fails_and_the_next_does_not()
+    {
+        bool isHungry = true;
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/", static () => "done").RunOnPool(),
+            configure: b => b.Services.AddSingleton(
+                services => isHungry ? throw new InsufficientMemoryException("planted") : ActivatorUtilities.CreateInstance<RequestGate>(services)),
+            kestrel: true);
+        using HttpResponseMessage first = await app.Client.GetAsync("/", TestApp.Token);
+        Assert.Equal(HttpStatusCode.InternalServerError, first.StatusCode);
+
+        isHungry = false;
+
+        Assert.Equal("done", await app.Client.GetStringAsync("/", TestApp.Token));
+    }
+
+    /// <summary>Holds the entry that would be in the queue of the ThreadPool, or has no memory for it.</summary>
+    private sealed class HungryContinuations : RequestContinuations
+    {
+        private volatile bool _isHungry;
+        private volatile bool _isEntryHeld;
+
+        public bool IsHungry
+        {
+            get => _isHungry;
+            set => _isHungry = value;
+        }
+
+        public bool IsEntryHeld => _isEntryHeld;
+
+        public void RunHeldEntry()
+        {
+            Assert.True(_isEntryHeld);
+            _isEntryHeld = false;
+            ((IThreadPoolWorkItem)this).Execute();
+        }
+
+        protected override void Queue()
+        {
+            if (_isHungry) throw new InsufficientMemoryException("planted");
+            _isEntryHeld = true;
+        }
     }
 
     /// <summary>Commits each request as a job, and then has no memory for its answer.</summary>

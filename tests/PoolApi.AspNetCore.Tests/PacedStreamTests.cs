@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.OutputCaching;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.AspNetCore.Endpoints;
 
@@ -30,6 +31,7 @@ public class PacedStreamTests
 
         Assert.Equal(isEnough, !client.IsCut);
         Assert.Equal(isEnough, client.Taken == Length);
+        Assert.Equal(isEnough, client.MayBeCached);
         Assert.Equal(0, budget.Used);
         Assert.True(time.GetElapsedTime(start) <= budget.StallTimeout + TimeSpan.FromSeconds(Length / budget.MinimumRate));
     }
@@ -88,7 +90,7 @@ public class PacedStreamTests
     }
 
     /// <summary>The server's side of a client that takes each piece after some time.</summary>
-    private sealed class Client : Stream, IHttpRequestLifetimeFeature
+    private sealed class Client : Stream, IHttpRequestLifetimeFeature, IOutputCacheFeature
     {
         private readonly FakeTimeProvider _time;
         private readonly Func<int, TimeSpan> _delay;
@@ -97,13 +99,21 @@ public class PacedStreamTests
         public Client(FakeTimeProvider time, Func<int, TimeSpan> delay)
         {
             (_time, _delay) = (time, delay);
+            Cache = new OutputCacheContext { HttpContext = Context, AllowCacheStorage = true };
             Context.Features.Set<IHttpRequestLifetimeFeature>(this);
+            Context.Features.Set<IOutputCacheFeature>(this);
             Context.Response.Body = this;
         }
 
         public DefaultHttpContext Context { get; } = new();
 
+        OutputCacheContext IOutputCacheFeature.Context => Cache;
+
         public bool IsCut { get; private set; }
+
+        public bool MayBeCached => Cache.AllowCacheStorage;
+
+        private OutputCacheContext Cache { get; }
 
         public CancellationToken RequestAborted { get; set; }
 

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http.Metadata;
 using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
@@ -142,6 +143,28 @@ public sealed class QuotaTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_handler_with_a_limit_leaves_unflushed_holds_no_share_while_it_is_read()
+    {
+        const int Length = 24 << 20;
+        await using TestApp app = await StartAsync(
+            static app => app.MapGet("/", new RequestDelegate(static context =>
+            {
+                context.Response.BodyWriter.GetSpan(Length);
+                context.Response.BodyWriter.Advance(Length);
+                return Task.CompletedTask;
+            })).RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromHours(1)),
+            kestrel: true);
+        using RawConnection slow = await app.ConnectAsync();
+        await slow.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 1, "the handler has returned");
+
+        await UntilFree(app);
+
+        using HttpResponseMessage next = await app.Client.GetAsync(Root, HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
+        Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+    }
+
+    [Fact]
     public async Task An_answer_that_begins_on_the_worker_holds_it_until_the_work_has_ended()
     {
         using var gate = new Gate();
@@ -245,9 +268,10 @@ public sealed class QuotaTests : IDisposable
     [Theory]
     [InlineData(90.5, 91)]
     [InlineData(0.0, 1)]
+    [InlineData(double.PositiveInfinity, int.MaxValue)]
     public async Task A_limiter_that_knows_when_says_when(double says, int answered)
     {
-        using var limiter = new Never(TimeSpan.FromSeconds(says));
+        using var limiter = new Never(double.IsInfinity(says) ? TimeSpan.MaxValue : TimeSpan.FromSeconds(says));
         await using TestApp app = await TestApp.StartAsync(
             app => app.MapGet("/", static () => "never").RunOnPool(), configure: b => SetQuota(b, limiter));
         using HttpResponseMessage refused = await app.Client.GetAsync(Root, TestApp.Token);

@@ -275,6 +275,117 @@ public sealed class RunTimeoutTests
         }
     }
 
+    /// <summary>The framework's cookies keep the headers that they find at their first use, and so does what a cookie policy wraps.</summary>
+    [Theory]
+    [InlineData("value", false, false)]
+    [InlineData("value", true, false)]
+    [InlineData("written", false, false)]
+    [InlineData("written", true, false)]
+    [InlineData("value", false, true)]
+    [InlineData("value", true, true)]
+    [InlineData("written", false, true)]
+    [InlineData("written", true, true)]
+    public async Task Cookies_of_a_handler_and_of_middleware_arrive_as_without_a_limit(string what, bool isUsedBefore, bool hasPolicy)
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                UseCookies(app, isUsedBefore, hasPolicy);
+                foreach (bool limited in (bool[])[true, false])
+                {
+                    RouteGroupBuilder group = app.MapGroup(limited ? "/limited" : "/free");
+                    Action<RunOnPoolOptions> options = o => o.MaxRunTime = limited ? TimeSpan.FromHours(1) : null;
+                    group.MapGet("/value", static (HttpResponse response) =>
+                    {
+                        response.Cookies.Append("own", "2");
+                        return "value";
+                    }).RunOnPool(configure: options);
+                    group.MapGet("/written", new RequestDelegate(static context =>
+                    {
+                        context.Response.Cookies.Append("own", "2");
+                        return context.Response.WriteAsync("written");
+                    })).RunOnPool(configure: options);
+                }
+            },
+            kestrel: true);
+
+        (string[] limited, string[] free) = (await CookiesOfAsync(app, "/limited/" + what), await CookiesOfAsync(app, "/free/" + what));
+
+        Assert.Equal(free, limited);
+        Assert.Equal(isUsedBefore ? ["before=1", "own=2", "starting=3"] : ["own=2", "starting=3"], free.Select(static c => c.Split(';')[0]));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_answer_in_a_late_handlers_place_has_the_cookies_of_middleware_and_none_of_the_handlers(bool hasPolicy)
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                UseCookies(app, isUsedBefore: true, hasPolicy);
+                app.MapGet("/", (HttpResponse response) =>
+                {
+                    response.Cookies.Append("own", "2");
+                    return gate.Pass();
+                }).RunOnPool(configure: static o => o.MaxRunTime = MachineLoad.Stretch(TimeSpan.FromSeconds(1))); // by then it must have begun
+            },
+            kestrel: true);
+
+        string[] cookies = await CookiesOfAsync(app, "/", HttpStatusCode.GatewayTimeout);
+
+        Assert.Equal(1, gate.Arrived);
+        Assert.Equal(["before=1", "starting=3"], cookies.Select(static c => c.Split(';')[0]));
+        gate.Open();
+    }
+
+    private static void UseCookies(WebApplication app, bool isUsedBefore, bool hasPolicy)
+    {
+        if (hasPolicy) app.UseCookiePolicy(new CookiePolicyOptions());
+        app.Use(async (context, next) =>
+        {
+            if (isUsedBefore) context.Response.Cookies.Append("before", "1");
+            context.Response.OnStarting(() =>
+            {
+                context.Response.Cookies.Append("starting", "3");
+                return Task.CompletedTask;
+            });
+            await next(context);
+        });
+    }
+
+    private static async Task<string[]> CookiesOfAsync(TestApp app, string path, HttpStatusCode status = HttpStatusCode.OK)
+    {
+        using HttpResponseMessage answer = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+        Assert.Equal(status, answer.StatusCode);
+        return [.. answer.Headers.GetValues("Set-Cookie")];
+    }
+
+    /// <summary>Their wrapper around the body passes on every byte, but not the end.</summary>
+    [Theory]
+    [InlineData("output")]
+    [InlineData("response")]
+    [InlineData("both")]
+    public async Task Under_a_cache_of_the_framework_the_client_has_its_whole_answer_while_the_handler_still_runs(string cache)
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                if (cache != "output") app.UseResponseCaching();
+                if (cache != "response") app.UseOutputCache();
+                app.MapGet("/", () => gate.Pass()).CacheOutput().RunOnPool(configure: Short);
+            },
+            configure: static b => b.Services.AddOutputCache().AddResponseCaching(),
+            kestrel: true);
+
+        string problem = await (await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token)).Content.ReadAsStringAsync(TestApp.Token);
+
+        Assert.Contains("run-timeout", problem, StringComparison.Ordinal);
+        gate.Open();
+    }
+
     [Fact]
     public async Task A_client_whose_handler_still_runs_has_used_its_quota()
     {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Net;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Tests.Support;
 
@@ -110,6 +111,33 @@ public sealed class SpanTests
         Assert.All(traces.Values, trace => Assert.Equal(_trace, trace));
     }
 
+    [Theory]
+    [InlineData("/sync", HttpStatusCode.OK)]
+    [InlineData("/async", HttpStatusCode.OK)]
+    [InlineData("/expires", HttpStatusCode.ServiceUnavailable)] // its span is made at its end
+    public async Task A_listener_that_throws_at_the_end_of_a_span_holds_up_no_response(string path, HttpStatusCode status)
+    {
+        using ActivityListener listener = Listen(throwsAt: path == "/expires" ? "wait " : "run ");
+        using var leave = new SemaphoreSlim(0);
+        await using TestApp app = await StartAsync(leave);
+        Task<string> blocks = Task.FromResult("");
+        if (path == "/expires")
+        {
+            blocks = app.Client.GetStringAsync("/blocks", TestApp.Token);
+            await Patience.UntilAsync(() => app.Pool.GetSnapshot().InFlight == 1, "the worker is taken");
+        }
+        using HttpRequestMessage request = Traced(path);
+
+        using HttpResponseMessage answer = await app.Client.SendAsync(request, TestApp.Token).Patiently();
+
+        Assert.Equal(status, answer.StatusCode);
+        Assert.NotEmpty(Spans());
+        leave.Release();
+        await blocks;
+        await app.App.StopAsync(TestApp.Token).Patiently();
+        Assert.Contains("exit 0", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
+    }
+
     private static Task<TestApp> StartAsync(SemaphoreSlim? leave = null) => TestApp.StartAsync(app =>
     {
         app.MapGet("/sync", static () =>
@@ -134,20 +162,28 @@ public sealed class SpanTests
 
     private async Task GetAsync(TestApp app, string path)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "traceparent", $"00-{_trace}-{_client}-01" } } };
+        using HttpRequestMessage request = Traced(path);
         using HttpResponseMessage answer = await app.Client.SendAsync(request, TestApp.Token);
         await Patience.UntilAsync(() => _ended.Any(a => a.Source.Name == "Microsoft.AspNetCore" && a.TraceId == _trace), "the request's span has ended");
         answer.EnsureSuccessStatusCode();
     }
 
-    private ActivityListener Listen()
+    private HttpRequestMessage Traced(string path) => new(HttpMethod.Get, path) { Headers = { { "traceparent", $"00-{_trace}-{_client}-01" } } };
+
+    /// <param name="throwsAt">The beginning of the names of this test's spans at whose end the listener throws.</param>
+    private ActivityListener Listen(string? throwsAt = null)
     {
         var listener = new ActivityListener
         {
             ShouldListenTo = static source => source.Name is PoolTelemetry.ActivitySourceName or "Microsoft.AspNetCore" or "SpanTests",
             Sample = static (ref ActivityCreationOptions<ActivityContext> options) =>
                 options.Parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded) ? ActivitySamplingResult.AllDataAndRecorded : ActivitySamplingResult.None,
-            ActivityStopped = _ended.Enqueue,
+            ActivityStopped = activity =>
+            {
+                _ended.Enqueue(activity);
+                if (throwsAt is not null && activity.TraceId == _trace && activity.OperationName.StartsWith(throwsAt, StringComparison.Ordinal))
+                    throw new InvalidOperationException("on purpose");
+            },
         };
         ActivitySource.AddActivityListener(listener);
         return listener;

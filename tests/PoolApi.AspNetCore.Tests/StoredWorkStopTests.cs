@@ -132,17 +132,70 @@ public sealed class StoredWorkStopTests
         Assert.Equal((0, 0, 1), (runs.Refusals, waits.Refusals, late.Refusals));
     }
 
+    [Theory]
+    [InlineData("/synchronous")]
+    [InlineData("/asynchronous")]
+    [InlineData("/filtered")]
+    [InlineData("/delegate")]
+    public async Task Code_that_goes_on_after_its_limit_sees_its_request_cancelled(string path)
+    {
+        using var gate = new Gate();
+        var seen = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await TestApp.StartAsync(app =>
+        {
+            Action<RunOnPoolOptions> limit = static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50);
+            // One that is synchronous, one that awaits, one whose request ends after the filter, and one that writes for itself.
+            if (path == "/synchronous") app.MapGet("/", (HttpContext context) => Late(context)).RunOnPool(configure: limit);
+            if (path == "/asynchronous")
+            {
+                app.MapGet("/", async (HttpContext context) =>
+                {
+                    await Task.Yield();
+                    return Late(context);
+                }).RunOnPool(configure: limit);
+            }
+            if (path == "/filtered")
+                app.MapGet("/", (HttpContext context) => Late(context)).AddEndpointFilter(static (invocation, next) => next(invocation)).RunOnPool(configure: limit);
+            if (path == "/delegate")
+            {
+                app.MapGet("/", new RequestDelegate(context =>
+                {
+                    Late(context);
+                    return Task.CompletedTask;
+                })).RunOnPool(configure: limit);
+            }
+        });
+        var work = new Work(CancellationToken.None, isLimited: true);
+
+        await RunAsync(app, work, endOfCode: seen.Task);
+
+        Assert.Equal([WorkOutcome.TimedOut], work.Outcomes);
+        Assert.False(seen.Task.IsCompleted);
+        gate.Open();
+        Assert.True(await seen.Task.Patiently());
+
+        string Late(HttpContext context)
+        {
+            gate.Pass(CancellationToken.None);
+            seen.SetResult(context.RequestAborted.IsCancellationRequested);
+            return "late";
+        }
+    }
+
     private static async IAsyncEnumerable<int> Endless([EnumeratorCancellation] CancellationToken cancellation)
     {
         yield return 1;
         await Task.Delay(Timeout.InfiniteTimeSpan, cancellation);
     }
 
-    private static async Task RunAsync(TestApp app, Work work)
+    /// <param name="app">The app.</param>
+    /// <param name="work">The work.</param>
+    /// <param name="endOfCode">When the code of the work has returned: its services live until then. Default: with the work.</param>
+    private static async Task RunAsync(TestApp app, Work work, Task? endOfCode = null)
     {
         Endpoint endpoint = app.App.Services.GetRequiredService<EndpointDataSource>().Endpoints
             .Single(static e => e.Metadata.GetMetadata<StoredRequestDelegates>() is not null);
-        await using AsyncServiceScope scope = app.App.Services.CreateAsyncScope();
+        AsyncServiceScope scope = app.App.Services.CreateAsyncScope();
         var context = new DefaultHttpContext { RequestServices = scope.ServiceProvider };
         context.Request.Method = "GET";
         context.Request.Path = "/";
@@ -150,12 +203,23 @@ public sealed class StoredWorkStopTests
         context.Features.Set<IHttpRequestLifetimeFeature>(work);
         context.Features.Set<IAcceptedWorkFeature>(work);
         context.SetEndpoint(endpoint);
-        await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Run(context);
+        try
+        {
+            await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Run(context);
+        }
+        finally
+        {
+            if (endOfCode is null) await scope.DisposeAsync();
+            else _ = endOfCode.ContinueWith(_ => scope.Dispose(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        }
     }
 
-    private sealed class Work(CancellationToken cancellation) : IAcceptedWorkFeature, IHttpRequestLifetimeFeature
+    private sealed class Work(CancellationToken cancellation, bool isLimited = false) : IAcceptedWorkFeature, IHttpRequestLifetimeFeature
     {
-        public void StillRuns(Task code) => throw new InvalidOperationException("Nothing has a limit on running here.");
+        public void StillRuns(Task code)
+        {
+            if (!isLimited) throw new InvalidOperationException("It has no limit on running.");
+        }
 
         private readonly List<WorkOutcome> _outcomes = [];
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.OutputCaching;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.AspNetCore.Tests.Support;
 
@@ -102,6 +103,59 @@ public class StreamStopTests
         await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "the bytes are back");
     }
 
+    [Theory]
+    [InlineData("/json")]
+    [InlineData("/written")]
+    [InlineData("/late")]
+    public async Task A_response_that_is_cut_off_does_not_go_into_the_output_cache(string path)
+    {
+        using var gate = new Gate();
+        var streams = new Streams();
+        var cache = new Cache();
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.Use(async (context, next) =>
+                {
+                    await next(context);
+                    over.SetResult();
+                });
+                app.UseOutputCache();
+                app.MapGet("/json", (CancellationToken cancellation) => streams.Read(cancellation)).CacheOutput().RunOnPool();
+                app.MapGet("/written", new RequestDelegate(context => streams.WriteAsync(context.Response.Body, context.RequestAborted))).CacheOutput().RunOnPool();
+                app.MapGet("/late", new RequestDelegate(async context =>
+                {
+                    await context.Response.WriteAsync("first");
+                    await context.Response.Body.FlushAsync();
+                    gate.Pass(CancellationToken.None);
+                })).CacheOutput().RunOnPool(configure: static o => o.MaxRunTime = MachineLoad.Stretch(TimeSpan.FromSeconds(1))); // by then it must have begun
+            },
+            new() { ["Shutdown:Drain"] = "00:00:00.100" },
+            builder =>
+            {
+                builder.Services.AddOutputCache();
+                builder.Services.AddSingleton<IOutputCacheStore>(cache);
+            },
+            kestrel: true);
+        using RawConnection client = await app.ConnectAsync();
+        await client.SendAsync($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        if (path == "/late")
+        {
+            await ReadToTheCutAsync(client);
+            gate.Open();
+        }
+        else
+        {
+            await streams.HasBegun.Task.Patiently();
+            await app.App.StopAsync(TestApp.Token);
+        }
+
+        await over.Task.Patiently();
+
+        Assert.Equal(0, cache.Stored);
+    }
+
     private static Task<TestApp> StartAsync(Streams streams, string drain, string cancel = "00:00:20", bool kestrel = true) => TestApp.StartAsync(
         app =>
         {
@@ -137,6 +191,24 @@ public class StreamStopTests
         catch (IOException)
         {
             return ""; // reset
+        }
+    }
+
+    /// <summary>Counts the responses that the output cache stores.</summary>
+    private sealed class Cache : IOutputCacheStore
+    {
+        private int _stored;
+
+        public int Stored => Volatile.Read(ref _stored);
+
+        public ValueTask EvictByTagAsync(string tag, CancellationToken cancellationToken) => default;
+
+        public ValueTask<byte[]?> GetAsync(string key, CancellationToken cancellationToken) => default;
+
+        public ValueTask SetAsync(string key, byte[] value, string[]? tags, TimeSpan validFor, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref _stored);
+            return default;
         }
     }
 

@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Primitives;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
@@ -31,6 +32,8 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     private readonly IHttpResponseBodyFeature _serverBody;
     private readonly Lock _lock = new(); // guards the transition from Own
     private readonly GuardedStream _stream; // the handler's
+    private readonly HandlerHeaders _shownHeaders;
+    private readonly StringValues _cookiesBefore; // the server's, before the handler ran
     private volatile State _state;
     private PipeWriter? _writer;
     private int _statusCode;
@@ -42,6 +45,8 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         (_server, _serverBody) = (server, serverBody);
         (_statusCode, _reasonPhrase, _headers) = (server.StatusCode, server.ReasonPhrase, Copy(server.Headers));
         _stream = new GuardedStream(this, isWriters: false);
+        _shownHeaders = new HandlerHeaders(this);
+        _cookiesBefore = server.Headers.SetCookie;
     }
 
     private enum State
@@ -58,6 +63,12 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     /// <summary>Whether the calling flow is the one that answers in the handler's place.</summary>
     public bool IsAnswering => ReferenceEquals(Answering.Value, this);
 
+    /// <summary>The headers that the calling flow reads and sets.</summary>
+    public IHeaderDictionary Headers => _state != State.Own && IsServers ? _server.Headers : _headers;
+
+    /// <summary>The server's body; <see langword="null"/>: another flow answers in the handler's place.</summary>
+    public IHttpResponseBodyFeature? ServerBody => IsDetached ? null : _serverBody;
+
     private bool IsServers => _state == State.Passed || IsAnswering;
 
     /// <summary>Replaces the context's response with this one, before the handler runs.</summary>
@@ -68,6 +79,8 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         _ = context.RequestServices; // created at the first read, which is not safe from two flows
         features.Set<IHttpResponseFeature>(response);
         features.Set<IHttpResponseBodyFeature>(response);
+        // The framework's cookies keep the headers that they have found at their first use. Others, such as a cookie policy's, have rules that must hold.
+        if (features.Get<IResponseCookiesFeature>() is ResponseCookiesFeature) features.Set<IResponseCookiesFeature>(new ResponseCookiesFeature(features));
         HandlerUpgrades.Attach(features, response.Pass);
         return response;
     }
@@ -92,6 +105,7 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         {
             // A response may also begin outside this object: an endpoint filter before the handler's may have begun it.
             if (_state != State.Own || _server.HasStarted) return false;
+            if (_server.Headers.SetCookie != _cookiesBefore) _server.Headers.SetCookie = _cookiesBefore; // without the handler's: see Pass
             _state = State.Detached;
             return true;
         }
@@ -113,7 +127,7 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         try
         {
             await write(new DefaultHttpContext(features));
-            await _serverBody.CompleteAsync();
+            await EarlyEnd.CompleteAsync(_serverBody);
         }
         finally
         {
@@ -144,9 +158,10 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
 
     IHeaderDictionary IHttpResponseFeature.Headers
     {
-        get => IsServers ? _server.Headers : _headers;
+        get => _shownHeaders;
         set
         {
+            if (ReferenceEquals(value, _shownHeaders)) return;
             if (IsServers) _server.Headers = value;
             else _headers = value;
         }
@@ -229,8 +244,11 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
             {
                 (_server.StatusCode, _server.ReasonPhrase) = (_statusCode, _reasonPhrase);
                 IHeaderDictionary headers = _server.Headers;
+                // A cookie policy that was used before writes the handler's cookies to these headers.
+                StringValues cookies = headers.SetCookie;
                 headers.Clear();
                 foreach (var (name, value) in _headers) headers[name] = value;
+                if (cookies != _cookiesBefore) headers.SetCookie = StringValues.Concat(_headers.SetCookie, (string?[])[.. cookies.Except(_cookiesBefore)]);
             }
             _state = State.Passed;
         }

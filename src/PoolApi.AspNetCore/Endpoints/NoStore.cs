@@ -9,6 +9,9 @@ internal sealed class NoStore
     // The headers that control caches or validate a client's copy.
     private static readonly string[] CacheHeaders = ["ETag", "Expires", "Last-Modified", "CDN-Cache-Control", "Surrogate-Control"];
 
+    // The headers that describe a body, beside its length and type.
+    private static readonly string[] BodyHeaders = ["Content-Encoding", "Content-Disposition", "Content-Location", "Content-Range", "Accept-Ranges"];
+
     private static readonly NoStore Mark = new();
 
     /// <summary>Replaces the headers, and disables the app's output cache for this response.</summary>
@@ -19,7 +22,21 @@ internal sealed class NoStore
         // Filters may have set headers for another body.
         context.Response.ContentLength = null;
         context.Response.ContentType = null;
+        foreach (string header in BodyHeaders) context.Response.Headers.Remove(header);
+        KeepOut(context);
+    }
+
+    /// <summary>Disables the app's output cache for this response, which may have begun.</summary>
+    public static void KeepOut(HttpContext context)
+    {
         if (context.Features.Get<IOutputCacheFeature>() is { } cache) cache.Context.AllowCacheStorage = false;
+    }
+
+    /// <summary>Aborts a response that is cut off. To the app's output cache it would look complete.</summary>
+    public static void Abort(HttpContext context)
+    {
+        KeepOut(context);
+        context.Abort();
     }
 
     /// <summary>Replaces the headers when the response starts, after all middleware that sets headers then.</summary>

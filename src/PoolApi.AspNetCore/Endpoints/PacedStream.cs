@@ -44,7 +44,7 @@ internal sealed class PacedStream(Stream inner, HttpContext context, TimeSpan st
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             // The client has disconnected or reads too slowly, so there is no client for an error.
-            context.Abort();
+            NoStore.Abort(context);
         }
     }
 

@@ -37,7 +37,8 @@ internal sealed class PoolEndpoint
     private bool _hasIntake;
     private bool _isComplete;
 
-    public PoolEndpoint() => _services = new Lazy<Services>(() => new Services(this, _app!));
+    // An exception, as for a lack of memory at the first request, is not kept for the later ones.
+    public PoolEndpoint() => _services = new Lazy<Services>(() => new Services(this, _app!), LazyThreadSafetyMode.PublicationOnly);
 
     /// <summary>The pool's name; <see langword="null"/>: the first that was added.</summary>
     public string? PoolName { get; private set; }

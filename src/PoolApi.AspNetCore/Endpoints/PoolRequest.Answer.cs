@@ -36,11 +36,11 @@ internal sealed partial class PoolRequest
             {
                 HttpContext context = BufferedResult.Unbuffered(Context);
                 await write(context);
-                await context.Response.CompleteAsync();
+                await EarlyEnd.CompleteAsync(context);
             }
             else
             {
-                Context.Abort(); // a response that was cut off must not look complete
+                NoStore.Abort(Context); // a response that was cut off must not look complete
             }
         }
         finally
@@ -74,7 +74,7 @@ internal sealed partial class PoolRequest
         {
             if (!isAnswered || isRemoved || _accepted is not null || (left.IsCompleted && !IsPending)) return;
             if (!Context.Response.HasStarted) CloseConnection(Context);
-            await Context.Response.CompleteAsync();
+            await EarlyEnd.CompleteAsync(Context);
         }
         finally
         {
@@ -155,6 +155,7 @@ internal sealed partial class PoolRequest
     /// <summary>Aborts a response that was cut off, so that it, or the result of a job, does not look complete.</summary>
     private Task CutOffAsync()
     {
+        NoStore.KeepOut(Context);
         if (_accepted is not null) _accepted.Ended(WorkOutcome.Cancelled);
         // An event stream has no end that a client could miss.
         else if (Context.Response.HasStarted && !IsEventStream(Context.Response)) Context.Abort();

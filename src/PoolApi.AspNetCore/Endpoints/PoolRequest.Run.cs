@@ -28,12 +28,23 @@ internal sealed partial class PoolRequest
     /// <returns>The result to write.</returns>
     public ValueTask<object?> StoreAsync(IRequestStoreFeature store)
     {
-        if (Volatile.Read(ref _isOver)) return TooLate();
-        ValueTask<object?> stored = store.StoreAsync();
-        if (stored.IsCompleted || _endpoint.FinishesWithWork) return stored; // no filter can drop it
-        Task<object?> storing = stored.AsTask();
-        _pending = storing;
-        return new ValueTask<object?>(storing);
+        if (_endpoint.FinishesWithWork) return store.StoreAsync(); // no filter can drop it
+        var stored = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        // Before the store reads anything of the request. A full fence; pairs with that in OutlastWorkAsync.
+        _ = Interlocked.Exchange(ref _pending, stored.Task);
+        return StorePendingAsync(store, stored);
+    }
+
+    private async ValueTask<object?> StorePendingAsync(IRequestStoreFeature store, TaskCompletionSource stored)
+    {
+        try
+        {
+            return Volatile.Read(ref _isOver) ? await TooLate() : await store.StoreAsync();
+        }
+        finally
+        {
+            stored.SetResult();
+        }
     }
 
     /// <summary>Runs the handler on the pool, or returns a problem if it does not run. Stage 3 ends by calling it.</summary>
@@ -126,6 +137,7 @@ internal sealed partial class PoolRequest
             if (outer.IsCancellationRequested) Cancel();
             WorkOutcome outcome = await new ValueTask<WorkOutcome>(this, _ended.Version);
             if (outcome is WorkOutcome.TimedOut or WorkOutcome.Abandoned) return await AnswerWithoutHandlerAsync(outcome);
+            ReleaseQuota(); // no worker is held, and the next line may wait for a slow client
             if (_response is not null) await _response.RestoreAsync(Context, isWhole: outcome == WorkOutcome.Completed);
             object? result = Conclude(outcome, outer);
             if (!ends || _longResponse is null) return result;
@@ -326,8 +338,14 @@ internal sealed partial class PoolRequest
     public void OnWorkEnded(WorkOutcome outcome, Exception? error)
     {
         (_outcome, _error) = (outcome, error);
-        if (_run is not null || PoolSpans.AreWanted) EndSpan(outcome, error);
-        Pool.Continuations.Add(this);
+        try
+        {
+            if (_run is not null || PoolSpans.AreWanted) EndSpan(outcome, error);
+        }
+        finally
+        {
+            Pool.Continuations.Add(this); // a listener of the traces may throw, and the client gets its response all the same
+        }
     }
 
     private void EndSpan(WorkOutcome outcome, Exception? error)

@@ -220,7 +220,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         if (WritesItself) ServerTiming.Announce(this, Pool.Options); // such requests are not reused
         if (await RunAsync(next: null, invocation: null) is not IResult result) return;
         // A response that was cut off must not look complete.
-        if (Context.Response.HasStarted) Context.Abort();
+        if (Context.Response.HasStarted) NoStore.Abort(Context);
         else await result.ExecuteAsync(Context);
     }
 
@@ -259,7 +259,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     /// </summary>
     private Task OutlastWorkAsync(bool isAnswered)
     {
-        Interlocked.Exchange(ref _isOver, true); // a full fence; pairs with that in RunAsync: either this thread sees the work, or that call sees the end
+        Interlocked.Exchange(ref _isOver, true); // a full fence; pairs with those in RunAsync and StoreAsync: either this thread sees the work, or that call sees the end
         return IsInPool || IsPending ? GiveUpAsync(isAnswered) : Task.CompletedTask;
     }
 
@@ -290,6 +290,8 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         _body?.Release();
         ReleaseQuota();
         _lifetime.Leave();
+        // Late code of a job's attempt goes on with the context, in which its token stays cancelled.
+        if (_accepted is not null && _outcome is WorkOutcome.TimedOut or WorkOutcome.Abandoned) Context.RequestAborted = ItemToken;
         if (IsReusable) ReturnToCache();
     }
 

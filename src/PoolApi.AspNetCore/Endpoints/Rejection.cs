@@ -139,6 +139,6 @@ internal sealed class Rejection : IResult
         await AnyClientProblem.WriteAsync(httpContext, problem);
     }
 
-    /// <summary>Whole seconds, as the header has them.</summary>
-    private static TimeSpan InSeconds(TimeSpan time) => TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling(time.TotalSeconds)));
+    /// <summary>Whole seconds, as the header has them, and no more than clients can read.</summary>
+    private static TimeSpan InSeconds(TimeSpan time) => TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(time.TotalSeconds), 1, int.MaxValue));
 }

@@ -14,8 +14,9 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </code>
 /// Either Add sees that no entry is scheduled and schedules one, or the entry's thread sees the request. The queue may look empty while
 /// another Add is in progress (dotnet/runtime#132736); that Add schedules an entry afterwards, whose thread sees both.
+/// <para>The ThreadPool may find no memory or no thread for an entry. Then the thread that needs one continues the requests itself.</para>
 /// </remarks>
-internal sealed class RequestContinuations : IThreadPoolWorkItem
+internal class RequestContinuations : IThreadPoolWorkItem
 {
     private readonly ConcurrentQueue<PoolRequest> _ended = new();
     private int _isScheduled;
@@ -24,19 +25,43 @@ internal sealed class RequestContinuations : IThreadPoolWorkItem
     public void Add(PoolRequest request)
     {
         _ended.Enqueue(request);
-        Schedule();
+        if (!TrySchedule()) Continue();
     }
 
     void IThreadPoolWorkItem.Execute()
     {
-        Interlocked.Exchange(ref _isScheduled, 0); // a full fence, before the look into the queue; pairs with Schedule
-        if (!_ended.TryDequeue(out PoolRequest? request)) return;
-        if (!_ended.IsEmpty) Schedule();
-        request.Resume();
+        Interlocked.Exchange(ref _isScheduled, 0); // a full fence, before the look into the queue; pairs with TrySchedule
+        Continue();
     }
 
-    private void Schedule()
+    /// <summary>Queues an entry in the ThreadPool.</summary>
+    protected virtual void Queue() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+
+    /// <summary>Continues one request, and the next ones too if they get no entry.</summary>
+    private void Continue()
     {
-        if (Interlocked.Exchange(ref _isScheduled, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        bool isLast = false;
+        while (!isLast && _ended.TryDequeue(out PoolRequest? request))
+        {
+            isLast = _ended.IsEmpty || TrySchedule();
+            request.Resume();
+        }
+    }
+
+    /// <returns>Whether an entry is queued, whose thread sees the requests that were added before this call.</returns>
+    private bool TrySchedule()
+    {
+        if (Interlocked.Exchange(ref _isScheduled, 1) != 0) return true;
+        try
+        {
+            Queue();
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            // A full fence, before the caller's look into the queue. The entry may be queued all the same: two do no harm.
+            Interlocked.Exchange(ref _isScheduled, 0);
+            return false;
+        }
     }
 }

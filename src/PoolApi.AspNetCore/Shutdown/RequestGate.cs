@@ -43,6 +43,14 @@ internal sealed class RequestGate(IOptions<ShutdownOptions> options, IHostApplic
     {
         if (_limit == 0 || Interlocked.Increment(ref _admitted) != _limit) return;
         shutdown.Begin(Reason, lameDuck: false);
-        lifetime.StopApplication();
+        try
+        {
+            // Not in the request's own flow: it runs callbacks of the app, which may block, and the response would wait for them.
+            new Thread(lifetime.StopApplication) { IsBackground = true, Name = "shutdown-max-requests" }.UnsafeStart();
+        }
+        catch (OutOfMemoryException)
+        {
+            lifetime.StopApplication(); // the system gives no thread
+        }
     }
 }
