@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>What a reader of deploy/README.md runs is there once compose is up.</summary>
+/// <summary>What a reader of deploy/README.md runs is there once compose is up, and each manifest names the image of this version.</summary>
 public sealed partial class ImageNameTests
 {
     [Fact]
@@ -14,10 +14,21 @@ public sealed partial class ImageNameTests
         Assert.Empty(run.Except(made));
     }
 
+    [Fact]
+    public void The_manifests_for_Kubernetes_run_the_image_of_this_version() => Assert.Equal(
+        Version().Match(Read("Directory.Build.props")).Groups[1].Value,
+        Assert.Single(Tag().Matches(Read("deploy", "kubernetes", "base", "kustomization.yaml"))).Groups[1].Value);
+
     private static string Read(params string[] path) => File.ReadAllText(Path.Combine([Repository.Root, .. path]));
 
     [GeneratedRegex(@"^\s*image: (\S+)", RegexOptions.Multiline)]
     private static partial Regex Image();
+
+    [GeneratedRegex("<VersionPrefix>(.+)</VersionPrefix>")]
+    private static partial Regex Version();
+
+    [GeneratedRegex(@"^\s*newTag: (\S+)$", RegexOptions.Multiline)]
+    private static partial Regex Tag();
 
     // The options of these commands have no value of their own.
     [GeneratedRegex(@"docker run (?:-\S+ )*([^\s`]+)")]

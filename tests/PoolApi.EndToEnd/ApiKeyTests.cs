@@ -75,6 +75,21 @@ public sealed class ApiKeyTests
         Assert.Equal((4, 4), (summary.Accepted, summary.Completed));
     }
 
+    [Theory, ClassData(typeof(OneForm))]
+    public async Task The_variable_that_keys_new_prints_lets_its_key_in(ServiceForm form)
+    {
+        string[] said = [.. (await PoolApiProcess.RunToEndAsync(form, "keys", "new", "alice")).MustSucceed().Lines.Select(static line => line.Trim())];
+        string key = Assert.Single(said, static line => line.StartsWith("pk_", StringComparison.Ordinal));
+        string[] variable = Assert.Single(said, static line => line.StartsWith("Auth__", StringComparison.Ordinal)).Split('=', 2);
+
+        await using var service = await PoolApiProcess.StartAsync(
+            form, onePort: false, new Dictionary<string, string> { [variable[0]] = variable[1] }, PoolApiProcess.Diagnostics);
+
+        (await AskAsync(service, "X-Api-Key", key)).MustBe(200);
+        (await AskAsync(service, "X-Api-Key", variable[1])).MustBeProblem(401, "unauthorized");
+        (await AskAsync(service, null, null)).MustBeProblem(401, "unauthorized");
+    }
+
     [Fact]
     public async Task The_examples_to_copy_say_where_the_key_goes()
     {

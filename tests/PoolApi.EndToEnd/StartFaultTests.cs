@@ -34,6 +34,28 @@ public sealed class StartFaultTests
         Assert.Matches($@"PoolApi cannot start: Urls: \S+:{port} is already in use", run.Text);
     }
 
+    [Theory]
+    [InlineData("ASPNETCORE_URLS", "http://127.0.0.1:")]
+    [InlineData("DOTNET_URLS", "http://127.0.0.1:")]
+    [InlineData("ASPNETCORE_HTTP_PORTS", "")]
+    [InlineData("DOTNET_HTTP_PORTS", "")]
+    public async Task The_port_in_a_variable_of_ASP_NET_Core_is_the_one_that_the_API_listens_on(string variable, string before)
+    {
+        // A port in use tells: another process does not announce what it listens on.
+        using var taken = new TcpListener(IPAddress.Loopback, FreePorts.Next());
+        taken.Start();
+        int port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        using var folder = new TemporaryFolder();
+        var start = await ServiceCommand.CreateAsync(
+            ServiceForm.Any, folder.Path, [$"--Management:Urls http://127.0.0.1:{FreePorts.Next()}", "--Jobs:Store none"],
+            new Dictionary<string, string> { [variable] = $"{before}{port}" });
+
+        var run = await ProgramRun.ToEndAsync(start, Patience.Long);
+
+        Assert.Equal(78, run.ExitCode);
+        Assert.Matches($@"PoolApi cannot start: Urls: \S+:{port} is already in use", run.Text);
+    }
+
     [Fact]
     public async Task A_port_that_is_not_permitted_is_named_with_its_setting()
     {
@@ -75,7 +97,9 @@ public sealed class StartFaultTests
         var run = await PoolApiProcess.RunToEndAsync(form, "--version");
 
         Assert.Equal(0, run.ExitCode);
-        Assert.Matches(@"^PoolApi \d+\.\d+\.\d+\S*(, commit [0-9a-f]{7,40})?$", run.Text.Trim());
+        // A source without .git, as in an archive, has no commit to tell.
+        string optional = Path.Exists(Path.Combine(Repository.Root, ".git")) ? "" : "?";
+        Assert.Matches($@"^PoolApi \d+\.\d+\.\d+\S*(, commit [0-9a-f]{{7,40}}){optional}$", run.Text.Trim());
     }
 
     [Fact]

@@ -76,6 +76,16 @@ public sealed class StartTests
     }
 
     [Theory, ClassData(typeof(BothForms))]
+    public async Task On_one_processor_there_is_one_worker(ServiceForm form)
+    {
+        string taskset = Tool.Require("taskset", "apt-get install util-linux");
+        string allowed = File.ReadLines("/proc/self/status").Single(static line => line.StartsWith("Cpus_allowed_list:", StringComparison.Ordinal));
+        await using var service = await PoolApiProcess.StartWithinAsync([taskset, "--cpu-list", Regex.Match(allowed, @"\d+").Value], form);
+
+        Assert.Single((await service.WorkersAsync()).Workers);
+    }
+
+    [Theory, ClassData(typeof(BothForms))]
     public async Task Diagnostics_are_off_unless_switched_on(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form);

@@ -23,10 +23,28 @@ internal static class ApiKeyCommand
         await Console.Out.WriteLineAsync($"""
             The key, for the client alone. It is not shown again:
               {key}
-            The hash, for the settings of the service, in the environment or in the keys file:
-              Auth__ApiKeys__{client}={ApiKeyHash.Write(ApiKeyHash.Of(key))}
-              "{client}": "{ApiKeyHash.Write(ApiKeyHash.Of(key))}"
+            {HashLines(client, ApiKeyHash.Write(ApiKeyHash.Of(key)))}
             """);
         return 0;
+    }
+
+    /// <summary>The hash as it is stored, under the name of the client. Not every name can be part of a variable's name.</summary>
+    private static string HashLines(string client, string hash)
+    {
+        if (client.Contains("__", StringComparison.Ordinal))
+        {
+            return $"""
+                The hash, for the keys file of the service. In the environment, the '__' in the name would begin a section:
+                  "{client}": "{hash}"
+                """;
+        }
+        string lines = $"""
+            The hash, for the settings of the service, in the environment or in the keys file:
+              Auth__ApiKeys__{client}={hash}
+              "{client}": "{hash}"
+            """;
+        return client.AsSpan().ContainsAny('-', '.')
+            ? lines + "\nA shell cannot export a variable with '-' or '.' in its name. Docker, Kubernetes and env can set it."
+            : lines;
     }
 }

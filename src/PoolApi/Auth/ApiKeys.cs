@@ -38,7 +38,8 @@ internal sealed class ApiKeys(IEnumerable<(byte[] Hash, ApiClient Client)> clien
 
     /// <summary>Whether the same clients have the same keys.</summary>
     public bool Equals(ApiKeys? other) => other is not null && _clients.Length == other._clients.Length
-        && _clients.Zip(other._clients).All(static pair => pair.First.Client == pair.Second.Client && pair.First.Hash.AsSpan().SequenceEqual(pair.Second.Hash));
+        && _clients.Zip(other._clients).All(static pair =>
+            pair.First.Client == pair.Second.Client && CryptographicOperations.FixedTimeEquals(pair.First.Hash, pair.Second.Hash));
 
     public override bool Equals(object? obj) => Equals(obj as ApiKeys);
 

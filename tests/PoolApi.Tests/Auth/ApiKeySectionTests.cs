@@ -63,6 +63,23 @@ public class ApiKeySectionTests
             "Keys:b is the same key as Keys:a; it may be another for each client.",
             Assert.Single(Read(("a", Key), ("b", ApiKeyHash.Write(ApiKeyHash.Of(Key)))).Faults));
 
+    [Fact]
+    public void A_key_is_compared_with_those_of_all_clients_also_after_it_was_found()
+    {
+        byte[] hash = ApiKeyHash.Of(Key);
+        var keys = new ApiKeys([(hash, new ApiClient("first")), (ApiKeyHash.Of("another-good-secret"), new ApiClient("other")), (hash, new ApiClient("last"))]);
+        Assert.Equal("last", keys.ClientOf(With(Key))?.Name);
+    }
+
+    // Read from the source: no test measures some nanoseconds.
+    [Fact]
+    public void Hashes_are_compared_in_constant_time_only()
+    {
+        string[] sources = [.. Directory.GetFiles(Path.Combine(Repository.Root, "src", "PoolApi", "Auth"), "*.cs").Select(File.ReadAllText)];
+        Assert.Contains(sources, static text => text.Contains("CryptographicOperations.FixedTimeEquals(client.Hash, hash)", StringComparison.Ordinal));
+        Assert.All(sources, static text => Assert.DoesNotContain("SequenceEqual", text, StringComparison.Ordinal));
+    }
+
     private static (ApiKeys Keys, List<string> Faults) Read(params ReadOnlySpan<(string Key, string Value)> settings)
     {
         var values = new Dictionary<string, string?>();

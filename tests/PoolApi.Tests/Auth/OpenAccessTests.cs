@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using PoolApi.Management;
 using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.Auth;
@@ -8,7 +9,7 @@ namespace PoolApi.Tests.Auth;
 /// <summary>Without keys, changes are taken from the machine itself only, and a service that others reach says that it is open.</summary>
 public sealed class OpenAccessTests
 {
-    private const string Open = "Everybody who reaches";
+    private const string Open = "Everybody who reaches http://0.0.0.0:0 may ";
 
     [Fact]
     public async Task Without_keys_a_change_from_another_machine_is_refused_and_one_from_this_machine_is_not()
@@ -24,6 +25,12 @@ public sealed class OpenAccessTests
 
         using HttpResponseMessage refused = await client.PostAsync(new Uri($"http://{own}:{port}/drain"), null, ServiceApp.Token);
         await ServiceApp.AssertProblem(refused, 403, "forbidden");
+        foreach (var (method, path) in CrossSiteTests.Changes(app))
+        {
+            using var change = new HttpRequestMessage(method, $"http://{own}:{port}{path}");
+            using HttpResponseMessage answer = await client.SendAsync(change, ServiceApp.Token);
+            Assert.Equal((path, HttpStatusCode.Forbidden), (path, answer.StatusCode));
+        }
         using HttpResponseMessage read = await client.GetAsync(new Uri($"http://{own}:{port}/v1/workers"), ServiceApp.Token);
         Assert.Equal(HttpStatusCode.OK, read.StatusCode);
 
@@ -67,15 +74,37 @@ public sealed class OpenAccessTests
     }
 
     [Theory]
-    [InlineData("http://0.0.0.0:0", null, 1)]
-    [InlineData("http://127.0.0.1:0", null, 0)]
-    [InlineData("http://0.0.0.0:0", "a-good-enough-secret", 0)]
-    public async Task A_service_that_others_reach_without_a_key_says_so_once(string urls, string? key, int lines)
+    [InlineData("http://0.0.0.0:0", "http://127.0.0.2:0", null, 1, 0)]
+    [InlineData("http://127.0.0.1:0", "http://0.0.0.0:0", null, 0, 1)]
+    [InlineData("http://127.0.0.1:0", "http://127.0.0.2:0", null, 0, 0)]
+    [InlineData("http://0.0.0.0:0", "http://127.0.0.2:0", "a-good-enough-secret", 0, 0)]
+    [InlineData("http://127.0.0.1:0", "http://0.0.0.0:0", "a-good-enough-secret", 0, 0)]
+    public async Task A_port_that_others_reach_without_a_key_says_so_once_as_a_warning(string urls, string management, string? key, int api, int managed)
     {
         ServiceApp app = ServiceApp.With(
-            [("Jobs:Store", "none"), ("Urls", urls), ("Management:Urls", "http://127.0.0.2:0"), .. key is null ? [] : new[] { ("Auth:ApiKeys:alice", key) }]);
-        await using (app) PortTests.Start(app); // and stop: the program writes the line between the two
-        Assert.Equal(lines, app.Log.Count(static line => line.StartsWith(Open, StringComparison.Ordinal)));
+            [("Jobs:Store", "none"), ("Urls", urls), ("Management:Urls", management), .. key is null ? [] : new[] { ("Auth:ApiKeys:alice", key) }]);
+        await using (app) PortTests.Start(app); // and stop: the program writes the lines between the two
+        AssertWarnings(app.Lines, api, managed);
+    }
+
+    [Fact]
+    public void One_address_for_both_ports_is_told_for_each()
+    {
+        IConfiguration both = new ConfigurationBuilder().AddInMemoryCollection(
+            new Dictionary<string, string?> { ["Urls"] = "http://0.0.0.0:0", ["Management:Urls"] = "http://0.0.0.0:0" }).Build();
+        var log = new CapturingLog();
+        OpenAccessWarning.Write(ServerUrls.Read(both, []), log.For<OpenAccessTests>());
+        AssertWarnings(log.Lines, 1, 1);
+    }
+
+    private static void AssertWarnings(IReadOnlyList<(LogLevel Level, string Text)> lines, int api, int managed)
+    {
+        Assert.Equal(Enumerable.Repeat(LogLevel.Warning, api), Levels("send work"));
+        Assert.Equal(Enumerable.Repeat(LogLevel.Warning, managed), Levels("see every worker and job"));
+        Assert.Equal(api + managed, lines.Count(static line => line.Text.StartsWith("Everybody who reaches", StringComparison.Ordinal)));
+
+        IEnumerable<LogLevel> Levels(string what) =>
+            lines.Where(line => line.Text.StartsWith(Open + what, StringComparison.Ordinal)).Select(static line => line.Level);
     }
 
     private static IPAddress? OwnAddress() => NetworkInterface.GetAllNetworkInterfaces()

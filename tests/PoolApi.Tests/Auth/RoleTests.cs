@@ -2,6 +2,8 @@ using System.Net;
 using System.Text.Json.Nodes;
 using PoolApi.Auth;
 using PoolApi.Tests.Service;
+using PoolApi.Tests.Settings;
+using PoolApi.Threading;
 
 namespace PoolApi.Tests.Auth;
 
@@ -13,13 +15,19 @@ public sealed class RoleTests : IAsyncDisposable
     private const string Admin = "the-admins-own-key-1";
     private const string Batch = "the-batch-own-key-12";
 
+    private static readonly (string Key, string Value)[] Clients =
+    [
+        ("Auth:ApiKeys:reader:Key", Reader), ("Auth:ApiKeys:reader:Role", "read"), ("Auth:ApiKeys:worker", Worker),
+        ("Auth:ApiKeys:admin:Hash", ApiKeyHash.Write(ApiKeyHash.Of(Admin))), ("Auth:ApiKeys:admin:Role", "admin"),
+        ("Auth:ApiKeys:batch:Key", Batch), ("Auth:ApiKeys:batch:MaxPriority", "low"),
+    ];
+
+    private static readonly (string? Key, int Status)[] NoAdmins = [(null, 401), ("nobody-has-this-key", 401), (Reader, 403), (Worker, 403), (Batch, 403)];
+
     private readonly TemporaryFolder _folder = new();
     private readonly ServiceApp _app;
 
-    public RoleTests() => _app = ServiceApp.With(
-        ("Jobs:Path", _folder.File("jobs.db")), ("Auth:ApiKeys:reader:Key", Reader), ("Auth:ApiKeys:reader:Role", "read"), ("Auth:ApiKeys:worker", Worker),
-        ("Auth:ApiKeys:admin:Hash", ApiKeyHash.Write(ApiKeyHash.Of(Admin))), ("Auth:ApiKeys:admin:Role", "admin"),
-        ("Auth:ApiKeys:batch:Key", Batch), ("Auth:ApiKeys:batch:MaxPriority", "low"));
+    public RoleTests() => _app = ServiceApp.With([("Jobs:Path", _folder.File("jobs.db")), .. Clients]);
 
     public async ValueTask DisposeAsync()
     {
@@ -81,6 +89,37 @@ public sealed class RoleTests : IAsyncDisposable
         HttpResponseMessage answer = await SendAsync(key, HttpMethod.Post, "/drain");
         if (problem is not null) await ServiceApp.AssertProblem(answer, status, problem);
         Assert.Equal(status, (int)answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Every_route_that_changes_something_on_the_management_port_needs_an_admin()
+    {
+        await using RunningService service = RunningService.With([("Jobs:Store", "sqlite"), ("Jobs:Path", _folder.File("changes.db")), .. Clients]);
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
+        (HttpMethod Method, string Path)[] changes = CrossSiteTests.Changes(service.App);
+        Assert.True(changes.Length > 4, $"{changes.Length} routes were found");
+
+        foreach (var (method, path) in changes)
+        {
+            foreach (var (key, status) in NoAdmins)
+                Assert.Equal((path, key, status), (path, key, await StatusAsync(method, path, key)));
+        }
+        Assert.Equal(0, service.App.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Accepted);
+        Assert.False(service.App.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested);
+
+        // The two that stop the service are left out.
+        foreach (var (method, path) in changes.Where(static change => change.Path is not ("/drain" or "/stop")))
+        {
+            int status = await StatusAsync(method, path, Admin);
+            Assert.False(status is 401 or 403, $"{path}: {status}");
+        }
+
+        async Task<int> StatusAsync(HttpMethod method, string path, string? key)
+        {
+            string? header = key is null ? null : "X-Api-Key";
+            using HttpResponseMessage answer = await CrossSiteTests.SendAsync(http, service, method, path, "/v1/jobs/none", header, key);
+            return (int)answer.StatusCode;
+        }
     }
 
     private async Task<string> JobAsync(string key, params (string Name, string Value)[] headers)

@@ -26,7 +26,7 @@ public sealed class CrossSiteTests : IDisposable
         using var http = new HttpClient();
         string job = await JobAsync(http, service);
         View before = await ViewAsync(http, service, job);
-        (HttpMethod Method, string Path)[] changes = Changes(service);
+        (HttpMethod Method, string Path)[] changes = Changes(service.App);
         foreach (string known in (string[])["/drain", "/stop", "/work/one", "/jobs/change", "/job/payload"])
             Assert.Contains(known, changes.Select(static change => change.Path));
 
@@ -49,9 +49,9 @@ public sealed class CrossSiteTests : IDisposable
     }
 
     /// <summary>The routes of the management port that do more than read. A route that names no method answers every one.</summary>
-    private static (HttpMethod Method, string Path)[] Changes(RunningService service) =>
+    internal static (HttpMethod Method, string Path)[] Changes(ServiceApp app) =>
     [
-        .. service.App.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+        .. app.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
             .Where(static route => route.Metadata.GetMetadata<ListenerMetadata>()?.Kind == ListenerKind.Management)
             .SelectMany(static route => (route.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? ["POST"])
                 .Where(static method => !Reading.Contains(method, StringComparer.OrdinalIgnoreCase))
@@ -71,7 +71,7 @@ public sealed class CrossSiteTests : IDisposable
     }
 
     /// <summary>Sends a request that changes something, if it is taken.</summary>
-    private static async Task<HttpResponseMessage> SendAsync(
+    internal static async Task<HttpResponseMessage> SendAsync(
         HttpClient http, RunningService service, HttpMethod method, string path, string job, string? header = null, string? value = null)
     {
         string id = job[(job.LastIndexOf('/') + 1)..];

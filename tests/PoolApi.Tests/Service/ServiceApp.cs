@@ -29,6 +29,8 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
 
     public IReadOnlyCollection<string> Log => _log.Texts;
 
+    public IReadOnlyList<(LogLevel Level, string Text)> Lines => _log.Lines;
+
     public static ServiceApp With(params ReadOnlySpan<(string Key, string Value)> settings) => In("Production", settings);
 
     public static ServiceApp In(string environment, params ReadOnlySpan<(string Key, string Value)> settings)
