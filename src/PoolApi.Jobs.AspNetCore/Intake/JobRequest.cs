@@ -30,6 +30,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
     private static readonly TimeSpan WatchPause = TimeSpan.FromSeconds(1);
 
     private long _received; // a timestamp
+    private JobAcceptance? _committed; // null: not yet
 
     private TimeProvider Clock => context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System;
 
@@ -50,10 +51,16 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
 
     private async Task<IResult> CommitAsync()
     {
-        _received = Clock.GetTimestamp(); // the body is read; the commit counts for the wait of the client
-        if (RefuseBody(context, options, context.Features.Get<IBufferedBodyFeature>()?.Body.Length) is { } refusal) return refusal;
-        (IResult? tooMuch, JobAcceptance acceptance) = await CommitJobAsync();
-        if (tooMuch is not null) return tooMuch;
+        // An endpoint filter may call again. It gets the same job: the body is released.
+        if (_committed is null)
+        {
+            _received = Clock.GetTimestamp(); // the body is read; the commit counts for the wait of the client
+            if (RefuseBody(context, options, context.Features.Get<IBufferedBodyFeature>()?.Body.Length) is { } refusal) return refusal;
+            (IResult? tooMuch, JobAcceptance made) = await CommitJobAsync();
+            if (tooMuch is not null) return tooMuch;
+            _committed = made;
+        }
+        JobAcceptance acceptance = _committed.Value;
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeRejections.KeyReused(context);
 
         if (preference.RespondAsync) return await RespondAsync(acceptance.Job);

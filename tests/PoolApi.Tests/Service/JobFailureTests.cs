@@ -221,6 +221,56 @@ public class JobFailureTests
         await Patience.UntilAsync(() => jobs.BytesInHand == 0);
     }
 
+    [Theory]
+    [InlineData("Prefer", "respond-async", 202)]
+    [InlineData("Prefer", "respond-async, wait=150", 200)]
+    [InlineData("Idempotency-Key", "\"once\"", 200)]
+    public async Task A_filter_that_calls_again_while_the_request_is_stored_gets_the_same_job(string header, string value, int status)
+    {
+        await using StorableApp app = await StorableApp.StartAsync(static app =>
+            app.MapPost("/v1/work", static (Word word) => word.Text)
+                .AddEndpointFilter(static async (call, next) =>
+                {
+                    object? result = await next(call);
+                    return call.HttpContext.Features.Get<IAcceptedWorkFeature>() is null ? await next(call) : result;
+                })
+                .AllowJobs().RunOnPool());
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/work")
+        {
+            Content = JsonContent.Create(new Word("x")),
+            Headers = { { header, value } },
+        };
+
+        using HttpResponseMessage answer = await app.Client.SendAsync(request, ServiceApp.Token);
+
+        Assert.Equal(status, (int)answer.StatusCode);
+        if (status == 200) Assert.Equal("x", await answer.Content.ReadAsStringAsync(ServiceApp.Token));
+        Assert.Single((await app.Store.ListAsync(new JobQuery { Limit = 10 }, ServiceApp.Token)).Jobs);
+    }
+
+    [Fact]
+    public async Task A_filter_that_calls_again_after_a_failure_does_not_use_its_own_key_for_another_request()
+    {
+        await using StorableApp app = await StorableApp.StartAsync(static app =>
+            app.MapPost("/v1/abort", static (HttpContext context, Word word) => context.Abort())
+                .AddEndpointFilter(static async (call, next) =>
+                {
+                    object? result = await next(call);
+                    return result is IStatusCodeHttpResult { StatusCode: >= 500 } ? await next(call) : result;
+                })
+                .AllowJobs().RunOnPool());
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/abort")
+        {
+            Content = JsonContent.Create(new Word("x")),
+            Headers = { { "Idempotency-Key", "\"once\"" } },
+        };
+
+        using HttpResponseMessage answer = await app.Client.SendAsync(request, ServiceApp.Token);
+
+        await ServiceApp.AssertProblem(answer, 500, "work-failed");
+        Assert.Single((await app.Store.ListAsync(new JobQuery { Limit = 10 }, ServiceApp.Token)).Jobs);
+    }
+
     private sealed record Word(string Text);
 
     [Theory]
