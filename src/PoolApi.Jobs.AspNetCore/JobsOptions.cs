@@ -48,7 +48,7 @@ public sealed class JobsOptions
     /// </summary>
     public int MaxRedeliveries { get; set; } = Defaults.MaxRedeliveries;
 
-    /// <summary>The pause before the second attempt, 1 ms to 1 h. Each further one is twice as long, up to five minutes.</summary>
+    /// <summary>The pause before the second attempt, 1 ms to 5 minutes. Each further one is twice as long, up to five minutes.</summary>
     public TimeSpan RetryDelay { get; set; } = Defaults.RetryDelay;
 
     /// <summary>

@@ -52,7 +52,7 @@ internal abstract class Operation<TContext>
 internal sealed class Operation<TContext, TState, TResult> : Operation<TContext>
 {
     private readonly Func<TContext, TState, TResult> _work;
-    private readonly TState _state;
+    private TState _state; // default once it is cancelled
 
     // Continuations do not run on the store's thread, which other operations wait for.
     private readonly TaskCompletionSource<TResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -73,5 +73,9 @@ internal sealed class Operation<TContext, TState, TResult> : Operation<TContext>
 
     public override void Fail(Exception fault) => _done.TrySetException(fault);
 
-    protected override void Cancel(CancellationToken cancellation) => _done.TrySetCanceled(cancellation);
+    protected override void Cancel(CancellationToken cancellation)
+    {
+        _state = default!; // it never runs, and its inbox keeps it until the thread takes it: without the body of its job
+        _done.TrySetCanceled(cancellation);
+    }
 }

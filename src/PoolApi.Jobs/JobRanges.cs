@@ -29,8 +29,8 @@ internal static class JobRanges
     /// <summary>The most deaths of its instance after which a job is run again. Only a death at which no other job ran there counts.</summary>
     public static readonly JobRange<int> MaxRedeliveries = new(3, 0, 1000);
 
-    /// <summary>The pause before the second attempt.</summary>
-    public static readonly JobRange<TimeSpan> RetryDelay = new(TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1));
+    /// <summary>The pause before the second attempt. No later pause is longer than the maximum either.</summary>
+    public static readonly JobRange<TimeSpan> RetryDelay = new(TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(5));
 }
 
 /// <summary>A default, a minimum and a maximum.</summary>

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Claims;
 using System.Text.Json;
+using Microsoft.AspNetCore.Mvc;
 using PoolApi.Jobs;
 using PoolApi.Jobs.AspNetCore;
 
@@ -207,6 +208,51 @@ public sealed class JobsTests : IDisposable
             }));
         Assert.Contains(says, fault.Message, StringComparison.Ordinal);
     }
+
+    public static TheoryData<string, Delegate> OwnOptions => new()
+    {
+        { "tag", static (string tag) => tag },
+        { "tag", static ([FromQuery(Name = "tag")] string? word) => word },
+        { "tag", static (string[] tag) => tag },
+        { "priority", static (int? priority) => priority },
+        { "timeout", static (TimeSpan timeout) => timeout },
+        { "RunAt", static ([AsParameters] Search search) => search.RunAt },
+    };
+
+    [Theory]
+    [MemberData(nameof(OwnOptions), DisableDiscoveryEnumeration = true)]
+    public async Task A_parameter_in_the_query_that_has_the_name_of_an_option_fails_the_start(string name, Delegate handler)
+    {
+        Exception fault = await Assert.ThrowsAnyAsync<Exception>(() => StartAsync(app =>
+        {
+            app.MapGet("/search", handler).RunOnPool().AllowJobs();
+            app.MapJobs();
+        }));
+        Assert.Contains($"allows jobs, which have an option '{name}' in the query", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_parameter_of_another_name_or_from_elsewhere_fails_no_start()
+    {
+        await using ConsumerApp app = await StartAsync(static app =>
+        {
+            app.MapGet("/query", static ([FromQuery(Name = "word")] string tag) => tag).RunOnPool().AllowJobs();
+            app.MapGet("/path/{tag}", static (string tag) => tag).RunOnPool().AllowJobs();
+            app.MapGet("/header", static ([FromHeader(Name = "Word")] string tag) => tag).RunOnPool().AllowJobs();
+            app.MapGet("/service", static (Trail tag) => $"{tag.GetType().Name}").RunOnPool().AllowJobs();
+            app.MapPost("/body", static (string[] tag) => string.Join(' ', tag)).RunOnPool().AllowJobs();
+            app.MapGet("/no-job", static (string tag) => tag).RunOnPool();
+            app.MapJobs();
+        });
+        Assert.Equal("x", (await app.GetAsync("/query?word=x")).Ok());
+        Assert.Equal("x", (await app.GetAsync("/path/x")).Ok());
+        Assert.Equal("x", (await app.GetAsync("/header", ("Word", "x"))).Ok());
+        Assert.Equal("Trail", (await app.GetAsync("/service")).Ok());
+        Assert.Equal("x y", (await app.PostAsync("/body", JsonContent.Create<string[]>(["x", "y"]))).Ok());
+        Assert.Equal("x", (await app.GetAsync("/no-job?tag=x")).Ok());
+    }
+
+    private sealed record Search(DateTimeOffset RunAt);
 
     private sealed record OfCpu(int Number);
 

@@ -26,6 +26,8 @@ public interface IAcceptedWorkFeature
     /// <summary>
     /// The work has ended, whether it ran or not. Called once for each run, as <see cref="Started"/> is. Not called if the pool refused it: then
     /// <see cref="Refused"/> is. Called once more, with <see cref="WorkOutcome.Cancelled"/>, if the work has completed but its streamed response was cut off: then there is no result.
+    /// Called once more, with <see cref="WorkOutcome.Completed"/>, if the work was cancelled only because an endpoint filter had stopped waiting for it:
+    /// then what the filter has answered or thrown counts.
     /// </summary>
     /// <param name="outcome">The outcome.</param>
     void Ended(WorkOutcome outcome);

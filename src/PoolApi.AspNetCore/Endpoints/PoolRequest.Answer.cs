@@ -68,6 +68,7 @@ internal sealed partial class PoolRequest
     private async Task GiveUpAsync(bool isAnswered)
     {
         _isReferenced = true; // by the filter's task
+        bool isStopped = _lifetime.Outer.IsCancellationRequested;
         bool isRemoved = Cancel();
         Task left = LeftAsync();
         try
@@ -80,6 +81,8 @@ internal sealed partial class PoolRequest
         {
             await OutlastAsync(left);
             if (_pending is { } pending) await OutlastAsync(pending);
+            // Nothing but the filter has stopped this work, so what the filter has answered or thrown counts. Work that was stopped would run again.
+            if (_accepted is not null && !isStopped && _outcome == WorkOutcome.Cancelled) _accepted.Ended(WorkOutcome.Completed);
         }
     }
 

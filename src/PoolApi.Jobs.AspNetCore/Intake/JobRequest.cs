@@ -29,6 +29,13 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
     /// <summary>The pause before a store that could not be read is read again.</summary>
     private static readonly TimeSpan WatchPause = TimeSpan.FromSeconds(1);
 
+    private long _received; // a timestamp
+    private JobAcceptance? _committed; // null: not yet
+
+    private TimeProvider Clock => context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System;
+
+    private IJobStore Store => context.RequestServices.GetRequiredService<IJobStore>();
+
     /// <summary>Runs in place of the handler: commits the job, and answers as the client prefers.</summary>
     public async ValueTask<object?> StoreAsync()
     {
@@ -44,9 +51,16 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
 
     private async Task<IResult> CommitAsync()
     {
-        if (RefuseBody(context, options, context.Features.Get<IBufferedBodyFeature>()?.Body.Length) is { } refusal) return refusal;
-        (IResult? tooMuch, JobAcceptance acceptance) = await CommitJobAsync();
-        if (tooMuch is not null) return tooMuch;
+        // An endpoint filter may call again. It gets the same job: the body is released.
+        if (_committed is null)
+        {
+            _received = Clock.GetTimestamp(); // the body is read; the commit counts for the wait of the client
+            if (RefuseBody(context, options, context.Features.Get<IBufferedBodyFeature>()?.Body.Length) is { } refusal) return refusal;
+            (IResult? tooMuch, JobAcceptance made) = await CommitJobAsync();
+            if (tooMuch is not null) return tooMuch;
+            _committed = made;
+        }
+        JobAcceptance acceptance = _committed.Value;
         if (acceptance.Outcome == AcceptOutcome.OtherRequest) return IntakeRejections.KeyReused(context);
 
         if (preference.RespondAsync) return await RespondAsync(acceptance.Job);
@@ -123,7 +137,8 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
     {
         if (preference.Wait is { } time && time > TimeSpan.Zero)
         {
-            using var limit = new CancellationTokenSource(time, context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System);
+            TimeSpan left = time - Clock.GetElapsedTime(_received);
+            using var limit = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, Clock);
             using var over = CancellationTokenSource.CreateLinkedTokenSource(
                 context.RequestAborted, context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping, limit.Token);
             job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
@@ -186,8 +201,6 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
         context.RequestAborted.ThrowIfCancellationRequested();
         return job;
     }
-
-    private IJobStore Store => context.RequestServices.GetRequiredService<IJobStore>();
 
     private NewJob ToJob(ReadOnlyMemory<byte> body, string metadata, RequestCapture capture, int maxAttempts)
     {

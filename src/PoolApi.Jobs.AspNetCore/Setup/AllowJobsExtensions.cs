@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.Extensions.Primitives;
 using PoolApi.Jobs.AspNetCore;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Intake;
@@ -39,10 +41,36 @@ public static class AllowJobsExtensions
         if (endpoint.ApplicationServices.GetService<JobKinds>() is null)
             throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' allows jobs, and the app has none: call services.AddJobs().");
         if (endpoint.Metadata.Any(static m => m is JobQueryParameter)) return; // AllowJobs was called twice
+        if (FindTaken(endpoint) is { } taken)
+        {
+            throw new InvalidOperationException(
+                $"The endpoint '{endpoint.DisplayName}' allows jobs, which have an option '{taken}' in the query, and reads a parameter of its own from there: "
+                + "give it another name.");
+        }
         foreach (PoolApi.RequestParameter parameter in JobParameters.All.Where(static p => p.IsInQuery)) endpoint.Metadata.Add(new JobQueryParameter(parameter.Name));
         var last = new LateConventions();
         last.AddOpenApiOperationTransformer(AllowJobsDocs.DescribeAsync);
         last.ApplyTo(endpoint);
+    }
+
+    /// <summary>The endpoint's own parameter in the query that has the name of an option of jobs. A value would be meant for both.</summary>
+    private static string? FindTaken(EndpointBuilder endpoint) => endpoint.Metadata.OfType<IParameterBindingMetadata>()
+        .Select(own => NameInQuery(own, endpoint))
+        .FirstOrDefault(static name => JobParameters.All.Any(of => of.IsInQuery && of.Name.Equals(name, StringComparison.OrdinalIgnoreCase)));
+
+    /// <summary>The name by which the framework reads a parameter from the query; <see langword="null"/> if it reads it from elsewhere.</summary>
+    private static string? NameInQuery(IParameterBindingMetadata parameter, EndpointBuilder endpoint)
+    {
+        object[] attributes = parameter.ParameterInfo.GetCustomAttributes(inherit: false);
+        if (attributes.OfType<IFromQueryMetadata>().FirstOrDefault() is { } query) return query.Name ?? parameter.Name;
+        if (attributes.Any(static a => a is IFromRouteMetadata or IFromHeaderMetadata or IFromBodyMetadata or IFromFormMetadata or IFromServiceMetadata))
+            return null;
+        Type type = parameter.ParameterInfo.ParameterType;
+        bool isText = type == typeof(string) || (parameter.HasTryParse && !parameter.HasBindAsync);
+        // A request that has a body has its list there.
+        bool isList = (type.IsArray || type == typeof(StringValues)) && !endpoint.Metadata.OfType<IAcceptsMetadata>().Any(body => body.RequestType == type);
+        bool isInPath = (endpoint as RouteEndpointBuilder)?.RoutePattern.GetParameter(parameter.Name) is not null;
+        return (isText || isList) && !isInPath ? parameter.Name : null;
     }
 
     /// <summary>Conventions that are applied by a call, at the end.</summary>

@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
+using Microsoft.AspNetCore.Http.Metadata;
 using PoolApi.Jobs.AspNetCore;
 using PoolApi.Jobs.AspNetCore.Handlers;
 
@@ -20,7 +22,8 @@ public static class JobsBuilderExtensions
     /// <param name="pool">The pool that it runs on; <see langword="null"/>: the one of <see cref="JobsOptions.Pool"/>.</param>
     /// <returns><paramref name="jobs"/>.</returns>
     /// <exception cref="ArgumentException">
-    /// The kind is empty or white space, or the handler has no parameter of the type <typeparamref name="T"/>.
+    /// The kind is empty or white space; the handler has no parameter of the type <typeparamref name="T"/>; or the framework would read the payload from
+    /// a query, such as a string or a Guid, and the parameter has no [FromBody].
     /// </exception>
     [RequiresUnreferencedCode("The handler's parameters are found by reflection.")]
     [RequiresDynamicCode("The handler is called by code that is generated as the app runs.")]
@@ -30,8 +33,19 @@ public static class JobsBuilderExtensions
         ArgumentNullException.ThrowIfNull(jobs);
         ArgumentException.ThrowIfNullOrWhiteSpace(kind);
         ArgumentNullException.ThrowIfNull(handler);
-        if (!handler.Method.GetParameters().Any(static p => p.ParameterType == typeof(T)))
-            throw new ArgumentException($"The handler of the jobs '{kind}' has no parameter of the type {typeof(T).Name}.", nameof(handler));
+        ParameterInfo payload = Array.Find(handler.Method.GetParameters(), static p => p.ParameterType == typeof(T))
+            ?? throw new ArgumentException($"The handler of the jobs '{kind}' has no parameter of the type {typeof(T).Name}.", nameof(handler));
+        // The framework reads these types from a query, and a job from code has none.
+        Type type = typeof(T), parsed = type.MakeByRefType();
+        bool isOfQuery = type == typeof(string) || type == typeof(Uri) || type.IsEnum
+            || type.GetMethod("TryParse", [typeof(string), parsed]) is not null
+            || type.GetMethod("TryParse", [typeof(string), typeof(IFormatProvider), parsed]) is not null;
+        if (isOfQuery && !payload.GetCustomAttributes(inherit: false).Any(static a => a is IFromBodyMetadata))
+        {
+            throw new ArgumentException(
+                $"The framework reads a {type.Name} from a query, and the jobs '{kind}' have none: write [FromBody] before this parameter of the handler.",
+                nameof(handler));
+        }
         jobs.Services.AddSingleton(new JobHandler(kind, typeof(T), handler, pool, configure));
         return jobs;
     }

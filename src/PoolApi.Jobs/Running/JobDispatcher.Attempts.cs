@@ -59,13 +59,14 @@ internal sealed partial class JobDispatcher
         SetHeldBytes(attempt, ended.Result?.Body.Length ?? 0);
         // Read now: a request to stop that comes while the end is written is too late.
         var (why, isLate) = (attempt.Why, attempt.IsLate);
+        bool isPrompt = false;
         if (!attempt.HasStarted)
         {
             if (why == StopReason.NoWorker) Volatile.Write(ref _noWorkerAt, _time.GetTimestamp());
             // The pool refused it: pause, so that it is not submitted again at once.
             if (ended.Outcome == AttemptOutcome.Stopped)
             {
-                if (attempt is { Priority: WorkPriority.Normal, Why: StopReason.None }) Interlocked.Increment(ref _promptClaims);
+                isPrompt = attempt is { Priority: WorkPriority.Normal, Why: StopReason.None };
                 await Task.Delay(RetryPause.First, _time, attempt.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             Interlocked.Decrement(ref _waiting);
@@ -82,6 +83,7 @@ internal sealed partial class JobDispatcher
             JobEnd? end = EndOf(attempt, ended, why, isLate);
             // A job whose lease was lost cannot be handed back.
             if (end is not null || why != StopReason.LeaseLost) await EndAsync(attempt, end);
+            if (isPrompt && end is null) RequestPromptClaim(); // now that it is queued: an earlier claim would not find it, and would drop the request
         }
         catch (Exception e)
         {

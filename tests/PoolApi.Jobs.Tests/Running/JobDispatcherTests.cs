@@ -404,6 +404,50 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
+    public async Task A_job_whose_client_waits_keeps_its_place_when_the_pool_did_not_take_it()
+    {
+        using var gate = new Gate();
+        using var release = new SemaphoreSlim(0);
+        var handingBack = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        // No job goes first, so one is claimed for a busy worker only if its client waits.
+        await using Rig rig = await Rig.StartAsync(static pool => new RefusingFirst(pool), workers: 1);
+        await rig.QuietAsync();
+        ValueTask<AttemptEnd> request = rig.Pool.RunAsync(() => gate.Pass());
+        await gate.ArrivalAsync();
+        rig.Store.Before = async operation =>
+        {
+            if (operation == "hand back" && handingBack.TrySetResult()) await release.WaitAsync(Token);
+        };
+        Job job = (await rig.Dispatcher.AcceptAsync(Jobs.New(), isWaitedFor: true, Token)).Job;
+        await handingBack.Task.Patiently();
+        await rig.AsleepAsync(); // it has looked for jobs before this one is queued again
+
+        release.Release();
+
+        await ((RefusingFirst)rig.Executor).Second.Patiently(); // though no worker is free
+        gate.Open();
+        Assert.Equal(1, (await rig.UntilAsync(job.Id, JobState.Succeeded)).Attempt);
+        await request;
+    }
+
+    /// <summary>Ends the first attempt as if the pool had refused it.</summary>
+    private sealed class RefusingFirst(FixedThreadPool pool) : IJobExecutor
+    {
+        private readonly ScriptedExecutor _others = new(pool, static (_, _) => ScriptedExecutor.Success);
+        private readonly TaskCompletionSource _second = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _attempts;
+
+        public Task Second => _second.Task;
+
+        public async ValueTask<AttemptEnd> ExecuteAsync(JobAttempt attempt, CancellationToken cancellation)
+        {
+            if (Interlocked.Increment(ref _attempts) == 1) return AttemptEnd.Stopped;
+            _second.TrySetResult();
+            return await _others.ExecuteAsync(attempt, cancellation);
+        }
+    }
+
+    [Fact]
     public async Task What_the_pool_does_not_take_is_handed_back_and_not_claimed_again_and_again()
     {
         var clock = new FakeTimeProvider(Jobs.Now);

@@ -19,6 +19,14 @@ public sealed class PartTests
     }
 
     [Fact]
+    public void The_longest_pause_that_can_be_set_is_kept()
+    {
+        TimeSpan longest = JobRanges.RetryDelay.Max;
+        Assert.Equal(longest, Backoff.After(longest, 1, 1));
+        Assert.False(JobRanges.RetryDelay.Contains(longest + TimeSpan.FromTicks(1)));
+    }
+
+    [Fact]
     public void Chance_takes_up_to_half_of_a_pause()
     {
         Assert.Equal(TimeSpan.FromSeconds(1), Backoff.After(TimeSpan.FromSeconds(2), 1, 0));

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.Sqlite;
 using static PoolApi.TestKit.Patience;
@@ -67,6 +68,40 @@ public sealed class GroupCommitTests : IDisposable
         _held.Release();
         Assert.Equal(AcceptOutcome.Created, (await store.AcceptAsync(Jobs.New(), Token)).Outcome);
         Assert.Null(await store.GetAsync(job.Id, Token));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_body_of_a_job_whose_caller_has_given_up_is_garbage_though_the_writer_is_held(bool claimed)
+    {
+        await using SqliteJobStore store = await OpenHeldAsync();
+        using var impatience = new CancellationTokenSource();
+        var (accept, body) = Accept(store, claimed, impatience.Token);
+        await impatience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => accept.Patiently());
+
+        for (int i = 0; i < 10 && body.IsAlive; i++)
+        {
+            await Task.Yield();
+            GC.Collect();
+        }
+
+        bool isKept = body.IsAlive;
+        _held.Release();
+        Assert.False(isKept);
+    }
+
+    /// <summary>Not inlined, since a variable of the test would keep the job.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static (Task Accept, WeakReference Body) Accept(SqliteJobStore store, bool claimed, CancellationToken cancellation)
+    {
+        byte[] body = new byte[1 << 20];
+        NewJob job = Jobs.New() with { Payload = new JobPayload(body, "POST", "/v1/work", "", "text/plain") };
+        ValueTask<JobAcceptance> accept = claimed
+            ? store.AcceptAndClaimAsync(job, "owner", Jobs.LongLease, cancellation)
+            : store.AcceptAsync(job, cancellation);
+        return (accept.AsTask(), new WeakReference(body));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Jobs;
 
@@ -23,6 +24,30 @@ public sealed class AcceptedJobTests
         all.Dispose();
         var job = new Uri(answer.RequestMessage!.RequestUri!, answer.Headers.Location!);
         Assert.Equal("done", await app.Client.GetStringAsync(new Uri($"{job}/result"), ServiceApp.Token));
+    }
+
+    [Fact]
+    public async Task The_time_in_which_a_job_is_accepted_counts_for_the_wait_of_its_client()
+    {
+        using var gate = new WorkGate<string>("done");
+        var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        int made = 0;
+        await using StorableApp app = await StorableApp.StartAsync(
+            app => app.MapPost("/v1/work", () => gate.Pass()).AllowJobs().RunOnPool(),
+            storable: o => o.Client = context =>
+            {
+                // Asked for while the job is made: as long as a slow store takes.
+                if (context.Features.Get<IRequestStoreFeature>() is not null && Interlocked.Increment(ref made) == 1) clock.Advance(TimeSpan.FromSeconds(5));
+                return "a client";
+            },
+            services: services => services.AddSingleton<TimeProvider>(clock));
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/work") { Headers = { { "Prefer", "respond-async, wait=5" } } };
+
+        using HttpResponseMessage answer = await app.Client.SendAsync(request, ServiceApp.Token);
+
+        Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+        Assert.NotEqual(0, made);
+        gate.Open();
     }
 
     [Fact]

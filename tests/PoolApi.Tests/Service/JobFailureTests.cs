@@ -84,6 +84,196 @@ public class JobFailureTests
     }
 
     [Theory]
+    [InlineData(200, "succeeded", 1)]
+    [InlineData(422, "failed", 1)]
+    [InlineData(503, "failed", 2)]
+    public async Task A_filter_that_answers_the_exception_of_the_handler_answers_for_the_job(int status, string state, int attempts)
+    {
+        await using StorableApp app = await StorableApp.StartAsync(app =>
+        {
+            app.MapPost("/v1/mapped", string () => throw new FormatException())
+                .AddEndpointFilter(async (call, next) =>
+                {
+                    try
+                    {
+                        return await next(call);
+                    }
+                    catch (FormatException)
+                    {
+                        return TypedResults.Text("mapped", statusCode: status);
+                    }
+                })
+                .AllowJobs().RunOnPool();
+        });
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/mapped");
+
+        using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
+
+        Assert.Equal((status, "mapped"), ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync(ServiceApp.Token)));
+        JsonNode job = await app.JobOfAsync(answer);
+        Assert.Equal((attempts, state), ((int)job["attempt"]!, (string?)job["state"]));
+    }
+
+    [Theory]
+    [InlineData(false, 504)]
+    [InlineData(true, 500)]
+    public async Task A_filter_that_stops_waiting_for_the_handler_answers_for_the_job(bool throws, int status)
+    {
+        using var begun = new SemaphoreSlim(0);
+        await using StorableApp app = await StorableApp.StartAsync(app =>
+        {
+            app.MapPost("/v1/late", async (CancellationToken cancellation) =>
+                {
+                    begun.Release();
+                    await Task.Delay(Timeout.Infinite, cancellation);
+                    return "never";
+                })
+                .AddEndpointFilter(async (call, next) =>
+                {
+                    if (call.HttpContext.Features.Get<IAcceptedWorkFeature>() is null) return await next(call);
+                    _ = next(call).AsTask();
+                    await begun.WaitAsync(ServiceApp.Token);
+                    return throws ? throw new TimeoutException() : TypedResults.Text("late", statusCode: 504);
+                })
+                .AllowJobs().RunOnPool();
+        });
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/late");
+
+        using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
+
+        Assert.Equal(status, (int)answer.StatusCode);
+        JsonNode job = await app.JobOfAsync(answer);
+        Assert.Equal((2, "failed", "work-failed"), ((int)job["attempt"]!, (string?)job["state"], (string?)job["error"]!["name"]));
+        Assert.Equal(2, app.App.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Counts[WorkOutcome.Cancelled]);
+    }
+
+    [Theory]
+    [InlineData(true)] // its queue is full
+    [InlineData(false)] // the work expires in the queue
+    public async Task What_a_filter_throws_at_work_that_the_pool_did_not_run_costs_no_attempt(bool isFull)
+    {
+        using var gate = new WorkGate<bool>(true);
+        int ran = 0;
+        await using StorableApp app = await StorableApp.StartAsync(
+            app =>
+            {
+                FixedThreadPool pool = app.Services.GetRequiredKeyedService<FixedThreadPool>("small");
+                app.MapPost("/v1/cast", () => new Word($"{Interlocked.Increment(ref ran)}"))
+                    .AddEndpointFilter(async (call, next) =>
+                    {
+                        if (call.HttpContext.Features.Get<IAcceptedWorkFeature>() is null) return await next(call);
+                        if (gate.Arrived == 0)
+                        {
+                            _ = pool.RunAsync(() => gate.Pass()).AsTask();
+                            await gate.ArrivalAsync();
+                            if (isFull) _ = pool.RunAsync(static () => { }).AsTask();
+                        }
+                        try
+                        {
+                            return (Word)(await next(call))!;
+                        }
+                        finally
+                        {
+                            gate.Open();
+                        }
+                    })
+                    .AllowJobs().RunOnPool("small");
+            },
+            services: services => services.AddFixedThreadPool("small", o =>
+            {
+                (o.Workers, o.QueueCapacity) = (1, 1);
+                if (!isFull) o.MaxQueueTime = TimeSpan.FromMilliseconds(50);
+            }));
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/cast");
+
+        using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
+
+        Assert.Equal((200, "{\"text\":\"1\"}"), ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync(ServiceApp.Token)));
+        JsonNode job = await app.JobOfAsync(answer);
+        Assert.Equal((1, "succeeded"), ((int)job["attempt"]!, (string?)job["state"]));
+    }
+
+    [Fact]
+    public async Task The_body_of_an_attempt_that_ran_too_long_counts_until_its_code_returns_also_if_a_filter_throws()
+    {
+        using var gate = new WorkGate<string>("late");
+        await using StorableApp app = await StorableApp.StartAsync(
+            app =>
+            {
+                app.MapPost("/v1/slow", () => gate.Pass())
+                    .AddEndpointFilter(static async (call, next) =>
+                    {
+                        object? result = await next(call);
+                        return call.HttpContext.Features.Get<IAcceptedWorkFeature>() is null ? result : throw new InvalidCastException();
+                    })
+                    .AllowJobs().RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50));
+            },
+            settings: ("Jobs:MaxAttempts", "1"));
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/slow") { Content = new ByteArrayContent(new byte[1000]) };
+
+        using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
+
+        Assert.Equal(500, (int)answer.StatusCode);
+        var jobs = app.App.Services.GetRequiredService<PoolApi.Jobs.Running.JobDispatchers>();
+        await Patience.UntilAsync(() => !jobs.Attempts.Any());
+        Assert.Equal(1000, jobs.BytesInHand);
+        gate.Open();
+        await Patience.UntilAsync(() => jobs.BytesInHand == 0);
+    }
+
+    [Theory]
+    [InlineData("Prefer", "respond-async", 202)]
+    [InlineData("Prefer", "respond-async, wait=150", 200)]
+    [InlineData("Idempotency-Key", "\"once\"", 200)]
+    public async Task A_filter_that_calls_again_while_the_request_is_stored_gets_the_same_job(string header, string value, int status)
+    {
+        await using StorableApp app = await StorableApp.StartAsync(static app =>
+            app.MapPost("/v1/work", static (Word word) => word.Text)
+                .AddEndpointFilter(static async (call, next) =>
+                {
+                    object? result = await next(call);
+                    return call.HttpContext.Features.Get<IAcceptedWorkFeature>() is null ? await next(call) : result;
+                })
+                .AllowJobs().RunOnPool());
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/work")
+        {
+            Content = JsonContent.Create(new Word("x")),
+            Headers = { { header, value } },
+        };
+
+        using HttpResponseMessage answer = await app.Client.SendAsync(request, ServiceApp.Token);
+
+        Assert.Equal(status, (int)answer.StatusCode);
+        if (status == 200) Assert.Equal("x", await answer.Content.ReadAsStringAsync(ServiceApp.Token));
+        Assert.Single((await app.Store.ListAsync(new JobQuery { Limit = 10 }, ServiceApp.Token)).Jobs);
+    }
+
+    [Fact]
+    public async Task A_filter_that_calls_again_after_a_failure_does_not_use_its_own_key_for_another_request()
+    {
+        await using StorableApp app = await StorableApp.StartAsync(static app =>
+            app.MapPost("/v1/abort", static (HttpContext context, Word word) => context.Abort())
+                .AddEndpointFilter(static async (call, next) =>
+                {
+                    object? result = await next(call);
+                    return result is IStatusCodeHttpResult { StatusCode: >= 500 } ? await next(call) : result;
+                })
+                .AllowJobs().RunOnPool());
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/abort")
+        {
+            Content = JsonContent.Create(new Word("x")),
+            Headers = { { "Idempotency-Key", "\"once\"" } },
+        };
+
+        using HttpResponseMessage answer = await app.Client.SendAsync(request, ServiceApp.Token);
+
+        await ServiceApp.AssertProblem(answer, 500, "work-failed");
+        Assert.Single((await app.Store.ListAsync(new JobQuery { Limit = 10 }, ServiceApp.Token)).Jobs);
+    }
+
+    private sealed record Word(string Text);
+
+    [Theory]
     [InlineData(422, "[\"x\"]")]
     [InlineData(422, "null")]
     [InlineData(422, "")]
