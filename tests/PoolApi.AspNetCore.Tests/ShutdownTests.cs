@@ -423,6 +423,29 @@ public class ShutdownTests
     }
 
     [Fact]
+    public async Task A_stop_that_begins_without_memory_for_its_records_finishes_what_was_accepted()
+    {
+        using var gate = new Gate();
+        var clock = new FullMemoryClock();
+        await using TestApp app = await StartAsync(gate, configure: builder => builder.Services.AddSingleton<TimeProvider>(clock));
+        Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
+        await gate.NextArrivalAsync();
+
+        clock.HasDate = false;
+        app.Shutdown.Begin("SIGTERM", lameDuck: false);
+        clock.HasDate = true;
+        Assert.Equal(ShutdownState.Draining, app.Shutdown.State);
+        Task stop = app.App.StopAsync(TestApp.Token);
+        gate.Open();
+
+        Assert.Equal("passed", await running);
+        await stop;
+        string last = Assert.Single(app.Log.With("Shutdown complete"));
+        Assert.StartsWith("Shutdown complete: exit 0, accepted 1, completed 1,", last, StringComparison.Ordinal);
+        Assert.EndsWith("joined 1/1", last, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_host_gives_the_phases_the_time_they_need()
     {
         using var gate = new Gate();
@@ -477,6 +500,14 @@ public class ShutdownTests
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
         public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
+    /// <summary>A clock that throws as an allocation does where there is no memory.</summary>
+    private sealed class FullMemoryClock : TimeProvider
+    {
+        public bool HasDate { get; set; } = true;
+
+        public override DateTimeOffset GetUtcNow() => HasDate ? base.GetUtcNow() : throw new InsufficientMemoryException("planted");
     }
 
     private sealed class Written(RequestDelegate write) : IResult

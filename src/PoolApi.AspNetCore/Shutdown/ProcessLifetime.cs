@@ -46,7 +46,15 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
     /// <summary>The stop has begun: starts the watchdog.</summary>
     public void StopBegins(ShutdownCoordinator shutdown, ShutdownOptions times, HostOptions host)
     {
-        if (times.Watchdog && WatchdogTime(host) is { } time) _watchdog = Watchdog.Start(time, () => ForceEnd(shutdown, "watchdog", WatchdogExitCode));
+        if (!times.Watchdog || WatchdogTime(host) is not { } time) return;
+        try
+        {
+            _watchdog = Watchdog.Start(time, () => ForceEnd(shutdown, "watchdog", WatchdogExitCode));
+        }
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        {
+            // The system gives no thread. A stop without a watchdog is better than none, and a signal's thread calls this without a guard.
+        }
     }
 
     /// <summary>The stop has ended: ends the watchdog.</summary>

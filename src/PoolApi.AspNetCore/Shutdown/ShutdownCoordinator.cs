@@ -360,7 +360,14 @@ internal sealed class ShutdownCoordinator(
     private void Enter(ShutdownState state)
     {
         _state = state;
-        ImmutableInterlocked.Update(ref _entered, static (all, entry) => all.Add(entry), new StateEntry(state, _reason, _time.GetUtcNow()));
-        shutdownLog.Entered(state, _reason, Responses.Count, _sinceStop.Elapsed);
+        try
+        {
+            ImmutableInterlocked.Update(ref _entered, static (all, entry) => all.Add(entry), new StateEntry(state, _reason, _time.GetUtcNow()));
+            shutdownLog.Entered(state, _reason, Responses.Count, _sinceStop.Elapsed);
+        }
+        catch (OutOfMemoryException)
+        {
+            // There is none for the entry or for its line. The stop goes on without them; a signal's thread calls this without a guard.
+        }
     }
 }
