@@ -222,7 +222,7 @@ internal sealed class ShutdownCoordinator(
         lock (_once)
         {
             if (shutdownLog.IsClosed) return;
-            foreach (PoolContext pool in pools.All) pool.Threads.CancelAll();
+            CancelPools();
             // Completes at once, on this thread, or ends the wait of a join that is under way.
             Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero))];
             Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
@@ -297,7 +297,7 @@ internal sealed class ShutdownCoordinator(
         }
         TimeSpan deadline = _sinceStop.Elapsed + times.Drain;
         Volatile.Write(ref _deadline, deadline.Ticks);
-        Task poolsEnd = DrainPoolsAsync(answered, deadline, times.Cancel);
+        Task poolsEnd = StopPoolsAsync(answered, deadline, times.Cancel);
         Volatile.Write(ref _poolsEnd, poolsEnd);
         await _closed.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
@@ -312,6 +312,20 @@ internal sealed class ShutdownCoordinator(
         await server.StopAsync(cut.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
+    /// <summary>The second part. A lack of memory does not fail it.</summary>
+    private async Task StopPoolsAsync(Task answered, TimeSpan deadline, TimeSpan cancel)
+    {
+        try
+        {
+            await DrainPoolsAsync(answered, deadline, cancel).ConfigureAwait(false);
+        }
+        catch (OutOfMemoryException e)
+        {
+            // A step of a pool reserves memory first. The stop goes on to its last line, in which a pool without a report was not joined: exit code 4.
+            shutdownLog.PoolsFailed(e);
+        }
+    }
+
     /// <summary>The second part: drains the pools and joins their threads when the app's services have stopped, and at the deadline at the latest.</summary>
     /// <param name="answered">Completes when every admitted request has its response.</param>
     /// <param name="deadline">The deadline of the drain, as the time since the stop began.</param>
@@ -324,13 +338,28 @@ internal sealed class ShutdownCoordinator(
         if (!await CompletesWithin(nothingLeft, deadline - _sinceStop.Elapsed).ConfigureAwait(false))
         {
             Enter(ShutdownState.Cancelling);
-            foreach (PoolContext pool in pools.All) pool.Threads.CancelAll();
+            CancelPools();
             await _overdue.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await CompletesWithin(nothingLeft, cancel).ConfigureAwait(false);
         }
 
         Enter(ShutdownState.Joining);
         _reports = [.. await Task.WhenAll(pools.All.Select(static pool => pool.Threads.ShutdownAsync(TimeSpan.Zero, ShutdownOptions.Join))).ConfigureAwait(false)];
+    }
+
+    private void CancelPools()
+    {
+        foreach (PoolContext pool in pools.All)
+        {
+            try
+            {
+                pool.Threads.CancelAll();
+            }
+            catch (OutOfMemoryException)
+            {
+                // There is none for the list of this pool's items. The join tries again, and the other pools and the streams are told now.
+            }
+        }
     }
 
     /// <summary>

@@ -46,6 +46,9 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     /// <summary>Writes that the stop ends early.</summary>
     public void CutShort(string reason) => Write(() => LogForced(reason));
 
+    /// <summary>Writes that the pools' part of the stop has failed.</summary>
+    public void PoolsFailed(Exception exception) => Write(() => LogPoolsFailed(exception));
+
     /// <summary>Writes that telemetry was lost.</summary>
     /// <param name="reason">Why.</param>
     /// <param name="exception">What was thrown, if it was unexpected.</param>
@@ -134,4 +137,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
 
     [LoggerMessage(13, LogLevel.Error, "Telemetry could not be flushed: {reason}")]
     private partial void LogNotFlushed(string reason, Exception? exception);
+
+    [LoggerMessage(18, LogLevel.Error, "The pools could not be stopped")]
+    private partial void LogPoolsFailed(Exception exception);
 }
