@@ -467,6 +467,21 @@ public class ShutdownTests
     }
 
     [Fact]
+    public async Task A_signal_after_the_last_line_leaves_the_exit_code_that_the_line_names()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate);
+        Assert.Null(app.Shutdown.ExitCode);
+        await app.App.StopAsync(TestApp.Token);
+
+        app.Shutdown.CutShort("SIGTERM", 143);
+
+        Assert.Equal(0, app.Shutdown.ExitCode);
+        Assert.StartsWith("Shutdown complete: exit 0, ", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
+        Assert.Empty(app.Log.With("The stop is cut short"));
+    }
+
+    [Fact]
     public async Task The_host_gives_the_phases_the_time_they_need()
     {
         using var gate = new Gate();

@@ -78,9 +78,9 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
     private void ForceEnd(ShutdownCoordinator shutdown, string reason, int exitCode)
     {
         if (Interlocked.Exchange(ref _isForced, true)) return;
-        ProcessEnd.At(ShutdownOptions.ForcedEnd, exitCode);
         try
         {
+            ProcessEnd.At(ShutdownOptions.ForcedEnd, Code);
             shutdown.CutShort(reason, exitCode);
             // The console logger writes on a thread of its own, and its disposal waits for the last lines. The logger factory does not dispose
             // of providers that the container owns.
@@ -98,7 +98,10 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
         }
         finally
         {
-            ProcessEnd.Now(exitCode);
+            ProcessEnd.Now(Code());
         }
+
+        // If the last line was written before, its code holds. As at the end of the program, 0 leaves a code that the app has set.
+        int Code() => shutdown.ExitCode switch { null => exitCode, 0 => Environment.ExitCode, { } told => told };
     }
 }

@@ -94,6 +94,9 @@ internal sealed class ShutdownCoordinator(
     /// <summary>Whether new requests are refused. The pools may still be open.</summary>
     public bool IsClosed => _state >= ShutdownState.Draining;
 
+    /// <summary>The exit code that the stop's last log line names; <see langword="null"/>: it is not written yet. Never waits.</summary>
+    public int? ExitCode => shutdownLog.ExitCode;
+
     /// <summary>Whether the stop has begun. Responses then ask clients to close their connections.</summary>
     public bool IsStopping => _state >= ShutdownState.LameDuck;
 
