@@ -31,6 +31,8 @@ try
     var settings = ServiceSettings.Read(builder.Configuration, builder.Environment);
     settingFaults = settings.Faults;
     settings.AddTo(builder.Services);
+    // The dashboard makes the directory when it is mapped. A check leaves nothing behind: the directory would belong to the user who checks.
+    if (CommandLine.Checks(args)) builder.Services.Replace(ServiceDescriptor.Singleton(settings.Dashboard with { SnapshotDirectory = null }));
     builder.Services.AddClosedOptions();
 
     builder.WebHost.UseUrls([.. settings.Urls.All]);

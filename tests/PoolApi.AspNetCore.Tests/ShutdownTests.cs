@@ -423,6 +423,65 @@ public class ShutdownTests
     }
 
     [Fact]
+    public async Task A_stop_that_begins_without_memory_for_its_records_finishes_what_was_accepted()
+    {
+        using var gate = new Gate();
+        var clock = new FullMemoryClock();
+        await using TestApp app = await StartAsync(gate, configure: builder => builder.Services.AddSingleton<TimeProvider>(clock));
+        Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
+        await gate.NextArrivalAsync();
+
+        clock.HasDate = false;
+        app.Shutdown.Begin("SIGTERM", lameDuck: false);
+        clock.HasDate = true;
+        Assert.Equal(ShutdownState.Draining, app.Shutdown.State);
+        Task stop = app.App.StopAsync(TestApp.Token);
+        gate.Open();
+
+        Assert.Equal("passed", await running);
+        await stop;
+        string last = Assert.Single(app.Log.With("Shutdown complete"));
+        Assert.StartsWith("Shutdown complete: exit 0, accepted 1, completed 1,", last, StringComparison.Ordinal);
+        Assert.EndsWith("joined 1/1", last, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_pool_whose_stop_finds_no_memory_costs_neither_the_telemetry_nor_the_last_line()
+    {
+        using var gate = new Gate();
+        var clock = new FullMemoryClock();
+        var exporter = new Exporter(static () => Task.FromResult(true));
+        await using TestApp app = await StartAsync(gate, configure: builder =>
+        {
+            builder.Services.AddSingleton<TimeProvider>(clock).AddSingleton<ITelemetryFlush>(exporter);
+            builder.Services.AddHostedService(_ => new StopsBeforeThePools(clock.FailOnce));
+        });
+
+        await app.App.StopAsync(TestApp.Token);
+
+        Assert.Equal(1, exporter.Calls);
+        Assert.Contains("planted", Assert.Single(app.Log.With("The pools could not be stopped")), StringComparison.Ordinal);
+        string last = Assert.Single(app.Log.With("Shutdown complete"));
+        Assert.StartsWith("Shutdown complete: exit 4, ", last, StringComparison.Ordinal);
+        Assert.EndsWith("joined 0/1", last, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_signal_after_the_last_line_leaves_the_exit_code_that_the_line_names()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await StartAsync(gate);
+        Assert.Null(app.Shutdown.ExitCode);
+        await app.App.StopAsync(TestApp.Token);
+
+        app.Shutdown.CutShort("SIGTERM", 143);
+
+        Assert.Equal(0, app.Shutdown.ExitCode);
+        Assert.StartsWith("Shutdown complete: exit 0, ", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
+        Assert.Empty(app.Log.With("The stop is cut short"));
+    }
+
+    [Fact]
     public async Task The_host_gives_the_phases_the_time_they_need()
     {
         using var gate = new Gate();
@@ -477,6 +536,35 @@ public class ShutdownTests
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
         public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
+    private sealed class StopsBeforeThePools(Action stop) : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken)
+        {
+            stop();
+            return Task.CompletedTask;
+        }
+    }
+
+    /// <summary>A clock that throws as an allocation does where there is no memory.</summary>
+    private sealed class FullMemoryClock : TimeProvider
+    {
+        private int _failures;
+
+        public bool HasDate { get; set; } = true;
+
+        /// <summary>Fails the next reading of the timestamp on a thread of the .NET ThreadPool, where the stop runs. Workers have their own threads.</summary>
+        public void FailOnce() => Volatile.Write(ref _failures, 1);
+
+        public override DateTimeOffset GetUtcNow() => HasDate ? base.GetUtcNow() : throw new InsufficientMemoryException("planted");
+
+        public override long GetTimestamp() =>
+            Thread.CurrentThread.IsThreadPoolThread && Interlocked.Exchange(ref _failures, 0) == 1
+                ? throw new InsufficientMemoryException("planted")
+                : base.GetTimestamp();
     }
 
     private sealed class Written(RequestDelegate write) : IResult

@@ -63,6 +63,22 @@ public sealed class ChangeTests
     }
 
     [Fact]
+    public async Task A_stop_that_is_asked_for_stops_the_host_also_if_its_response_fails()
+    {
+        await using DashboardApp app = await DashboardApp.StartAsync(
+            static o => o.AllowDrain = true,
+            routes: static app => app.Use(static async (context, next) =>
+            {
+                await context.Response.StartAsync(Token); // its status cannot be set any more
+                await next(context);
+            }));
+
+        await Record.ExceptionAsync(async () => (await app.PostAsync("stop")).Dispose()); // its body is cut
+
+        await Patience.UntilAsync(() => app.App.Lifetime.ApplicationStopping.IsCancellationRequested, "the host stops");
+    }
+
+    [Fact]
     public async Task With_ReadOnly_the_routes_of_changes_are_not_there()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(

@@ -99,6 +99,12 @@ public sealed class KubernetesTests
         // A lame duck that ends before a probe has seen it is none.
         Assert.True(TimeSpan.Parse(manifests.Environment["Shutdown__LameDuck"]!, System.Globalization.CultureInfo.InvariantCulture)
             > TimeSpan.FromSeconds(container.ReadinessProbe.PeriodSeconds!.Value * container.ReadinessProbe.FailureThreshold!.Value));
+        // A probe that ends before the check of the job store leaves the log without the reason.
+        string check = await ReadAsync("src/PoolApi.Jobs.AspNetCore/Hosting/JobStoreCheck.cs");
+        string time = Assert.Single(check.Split('\n'), static line => line.Contains("TimeSpan Patience =", StringComparison.Ordinal));
+        Assert.Contains("FromSeconds(", time, StringComparison.Ordinal);
+        int seconds = int.Parse(time.Split('(')[1].Split(')')[0], System.Globalization.CultureInfo.InvariantCulture);
+        Assert.True(container.ReadinessProbe.TimeoutSeconds > seconds, $"{container.ReadinessProbe.TimeoutSeconds} s, and the check has {seconds} s");
     }
 
     [Theory]

@@ -75,12 +75,16 @@ public sealed class StartFaultTests
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task Check_judges_the_settings_as_a_start_does_and_opens_neither_port_nor_store(ServiceForm form)
+    public async Task Check_judges_the_settings_as_a_start_does_and_opens_no_port_and_makes_no_file(ServiceForm form)
     {
         using var taken = new TcpListener(IPAddress.Loopback, FreePorts.Next());
         taken.Start();
         string store = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-        string[] settings = ["check", $"--Urls http://127.0.0.1:{((IPEndPoint)taken.LocalEndpoint).Port}", $"--Jobs:Path {store}/jobs.db"];
+        string[] settings =
+        [
+            "check", $"--Urls http://127.0.0.1:{((IPEndPoint)taken.LocalEndpoint).Port}", $"--Jobs:Path {store}/jobs.db",
+            $"--Dashboard:SnapshotDirectory {store}/snapshots",
+        ];
 
         var valid = await PoolApiProcess.RunToEndAsync(form, settings);
         var wrong = await PoolApiProcess.RunToEndAsync(form, [.. settings, "--Pool:Workers 0", "--Shutdown:Drain soon"]);

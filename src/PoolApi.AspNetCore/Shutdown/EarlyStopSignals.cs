@@ -59,7 +59,7 @@ public static class EarlyStopSignals
         {
             if (_isHandedOver) return false;
             context.Cancel = true;
-            ProcessEnd.At(ShutdownOptions.EarlyEnd, 0); // a blocked stdout must not keep the process
+            ProcessEnd.At(ShutdownOptions.EarlyEnd, static () => 0); // a blocked stdout must not keep the process
             // A host that starts meanwhile may log. The framework's console logger writes to this writer, under this lock, so it adds no line after the
             // last one. A logger with a stream of its own may.
 #pragma warning disable CA2002 // the writer is its own lock (TextWriter.Synchronized)

@@ -9,6 +9,7 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// </remarks>
 internal sealed class OpenRequests
 {
+    private readonly Epoch _afterClose = new(); // made now, because there may be no memory when a stop begins
     private Epoch _current = new();
 
     /// <summary>Counts a request.</summary>
@@ -20,9 +21,9 @@ internal sealed class OpenRequests
         return epoch;
     }
 
-    /// <summary>Begins a new epoch. The app is already closed.</summary>
+    /// <summary>Begins the epoch after the close, once. The app is already closed.</summary>
     /// <returns>The epoch before. A request that still enters it after this finds the app closed.</returns>
-    public Epoch StartNewEpoch() => Interlocked.Exchange(ref _current, new Epoch());
+    public Epoch StartNewEpoch() => Interlocked.Exchange(ref _current, _afterClose);
 
     /// <summary>The count of the requests that came before, or after, the app was closed.</summary>
     internal sealed class Epoch

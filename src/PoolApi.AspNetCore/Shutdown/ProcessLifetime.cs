@@ -46,7 +46,15 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
     /// <summary>The stop has begun: starts the watchdog.</summary>
     public void StopBegins(ShutdownCoordinator shutdown, ShutdownOptions times, HostOptions host)
     {
-        if (times.Watchdog && WatchdogTime(host) is { } time) _watchdog = Watchdog.Start(time, () => ForceEnd(shutdown, "watchdog", WatchdogExitCode));
+        if (!times.Watchdog || WatchdogTime(host) is not { } time) return;
+        try
+        {
+            _watchdog = Watchdog.Start(time, () => ForceEnd(shutdown, "watchdog", WatchdogExitCode));
+        }
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        {
+            // The system gives no thread. A stop without a watchdog is better than none, and a signal's thread calls this without a guard.
+        }
     }
 
     /// <summary>The stop has ended: ends the watchdog.</summary>
@@ -70,9 +78,9 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
     private void ForceEnd(ShutdownCoordinator shutdown, string reason, int exitCode)
     {
         if (Interlocked.Exchange(ref _isForced, true)) return;
-        ProcessEnd.At(ShutdownOptions.ForcedEnd, exitCode);
         try
         {
+            ProcessEnd.At(ShutdownOptions.ForcedEnd, Code);
             shutdown.CutShort(reason, exitCode);
             // The console logger writes on a thread of its own, and its disposal waits for the last lines. The logger factory does not dispose
             // of providers that the container owns.
@@ -90,7 +98,10 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
         }
         finally
         {
-            ProcessEnd.Now(exitCode);
+            ProcessEnd.Now(Code());
         }
+
+        // If the last line was written before, its code holds. As at the end of the program, 0 leaves a code that the app has set.
+        int Code() => shutdown.ExitCode switch { null => exitCode, 0 => Environment.ExitCode, { } told => told };
     }
 }

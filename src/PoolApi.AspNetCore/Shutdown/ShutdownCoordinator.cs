@@ -94,6 +94,9 @@ internal sealed class ShutdownCoordinator(
     /// <summary>Whether new requests are refused. The pools may still be open.</summary>
     public bool IsClosed => _state >= ShutdownState.Draining;
 
+    /// <summary>The exit code that the stop's last log line names; <see langword="null"/>: it is not written yet. Never waits.</summary>
+    public int? ExitCode => shutdownLog.ExitCode;
+
     /// <summary>Whether the stop has begun. Responses then ask clients to close their connections.</summary>
     public bool IsStopping => _state >= ShutdownState.LameDuck;
 
@@ -222,7 +225,7 @@ internal sealed class ShutdownCoordinator(
         lock (_once)
         {
             if (shutdownLog.IsClosed) return;
-            foreach (PoolContext pool in pools.All) pool.Threads.CancelAll();
+            CancelPools();
             // Completes at once, on this thread, or ends the wait of a join that is under way.
             Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero))];
             Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
@@ -297,7 +300,7 @@ internal sealed class ShutdownCoordinator(
         }
         TimeSpan deadline = _sinceStop.Elapsed + times.Drain;
         Volatile.Write(ref _deadline, deadline.Ticks);
-        Task poolsEnd = DrainPoolsAsync(answered, deadline, times.Cancel);
+        Task poolsEnd = StopPoolsAsync(answered, deadline, times.Cancel);
         Volatile.Write(ref _poolsEnd, poolsEnd);
         await _closed.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
@@ -312,6 +315,20 @@ internal sealed class ShutdownCoordinator(
         await server.StopAsync(cut.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
+    /// <summary>The second part. A lack of memory does not fail it.</summary>
+    private async Task StopPoolsAsync(Task answered, TimeSpan deadline, TimeSpan cancel)
+    {
+        try
+        {
+            await DrainPoolsAsync(answered, deadline, cancel).ConfigureAwait(false);
+        }
+        catch (OutOfMemoryException e)
+        {
+            // A step of a pool reserves memory first. The stop goes on to its last line, in which a pool without a report was not joined: exit code 4.
+            shutdownLog.PoolsFailed(e);
+        }
+    }
+
     /// <summary>The second part: drains the pools and joins their threads when the app's services have stopped, and at the deadline at the latest.</summary>
     /// <param name="answered">Completes when every admitted request has its response.</param>
     /// <param name="deadline">The deadline of the drain, as the time since the stop began.</param>
@@ -324,13 +341,28 @@ internal sealed class ShutdownCoordinator(
         if (!await CompletesWithin(nothingLeft, deadline - _sinceStop.Elapsed).ConfigureAwait(false))
         {
             Enter(ShutdownState.Cancelling);
-            foreach (PoolContext pool in pools.All) pool.Threads.CancelAll();
+            CancelPools();
             await _overdue.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await CompletesWithin(nothingLeft, cancel).ConfigureAwait(false);
         }
 
         Enter(ShutdownState.Joining);
         _reports = [.. await Task.WhenAll(pools.All.Select(static pool => pool.Threads.ShutdownAsync(TimeSpan.Zero, ShutdownOptions.Join))).ConfigureAwait(false)];
+    }
+
+    private void CancelPools()
+    {
+        foreach (PoolContext pool in pools.All)
+        {
+            try
+            {
+                pool.Threads.CancelAll();
+            }
+            catch (OutOfMemoryException)
+            {
+                // There is none for the list of this pool's items. The join tries again, and the other pools and the streams are told now.
+            }
+        }
     }
 
     /// <summary>
@@ -360,7 +392,14 @@ internal sealed class ShutdownCoordinator(
     private void Enter(ShutdownState state)
     {
         _state = state;
-        ImmutableInterlocked.Update(ref _entered, static (all, entry) => all.Add(entry), new StateEntry(state, _reason, _time.GetUtcNow()));
-        shutdownLog.Entered(state, _reason, Responses.Count, _sinceStop.Elapsed);
+        try
+        {
+            ImmutableInterlocked.Update(ref _entered, static (all, entry) => all.Add(entry), new StateEntry(state, _reason, _time.GetUtcNow()));
+            shutdownLog.Entered(state, _reason, Responses.Count, _sinceStop.Elapsed);
+        }
+        catch (OutOfMemoryException)
+        {
+            // There is none for the entry or for its line. The stop goes on without them; a signal's thread calls this without a guard.
+        }
     }
 }

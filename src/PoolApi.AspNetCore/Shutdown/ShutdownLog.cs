@@ -15,21 +15,20 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     public const string NothingAccepted = "Shutdown complete: exit 0, accepted 0, completed 0, failed 0, cancelled 0, "
         + "expired 0, client gone 0, not started 0, abandoned 0, joined 0/0";
 
+    private const int NotClosed = -1;
+
     private readonly Lock _lines = new();
-    private int? _exitCode;
+    private volatile int _exitCode = NotClosed; // written under the lock
 
     /// <summary>The line of a stop before the start.</summary>
     public static string StoppedBeforeStart(string reason) =>
         $"Shutdown: {ShutdownState.Starting}, reason {reason}, 0 in flight, 0 queued, 0 ms";
 
+    /// <summary>The exit code that the last line names; <see langword="null"/>: it is not written yet. Never waits, not even for a logger that hangs.</summary>
+    public int? ExitCode => _exitCode is var code and not NotClosed ? code : null;
+
     /// <summary>Whether the last line is written.</summary>
-    public bool IsClosed
-    {
-        get
-        {
-            lock (_lines) return _exitCode is not null;
-        }
-    }
+    public bool IsClosed => ExitCode is not null;
 
     /// <summary>Writes the line of a state that the stop has entered.</summary>
     /// <param name="state">The state.</param>
@@ -46,6 +45,9 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     /// <summary>Writes that the stop ends early.</summary>
     public void CutShort(string reason) => Write(() => LogForced(reason));
 
+    /// <summary>Writes that the pools' part of the stop has failed.</summary>
+    public void PoolsFailed(Exception exception) => Write(() => LogPoolsFailed(exception));
+
     /// <summary>Writes that telemetry was lost.</summary>
     /// <param name="reason">Why.</param>
     /// <param name="exception">What was thrown, if it was unexpected.</param>
@@ -61,8 +63,8 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     {
         lock (_lines)
         {
-            if (_exitCode is { } ended) return ended;
-            int code = cut ?? ExitCode(reports, flushed, isUnfinished);
+            if (ExitCode is { } ended) return ended;
+            int code = cut ?? CodeOf(reports, flushed, isUnfinished);
             PoolSnapshot[] last = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot())];
             long Of(WorkOutcome outcome) => last.Sum(pool => pool.Counts[outcome]);
             var n = (Accepted: last.Sum(static pool => pool.Accepted), Completed: Of(WorkOutcome.Completed), Failed: Of(WorkOutcome.Failed),
@@ -90,7 +92,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
         }
     }
 
-    private int ExitCode(IReadOnlyCollection<ShutdownReport> reports, bool flushed, bool isUnfinished) =>
+    private int CodeOf(IReadOnlyCollection<ShutdownReport> reports, bool flushed, bool isUnfinished) =>
         reports.Count < pools.All.Count || !reports.All(static r => r.NotJoined.Count == 0) ? 4
         : isUnfinished || !reports.All(static r => r.NotStarted.Count == 0 && r.Interrupted == 0) ? 3
         : !flushed ? 5
@@ -100,7 +102,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     {
         lock (_lines)
         {
-            if (_exitCode is not null) return;
+            if (IsClosed) return;
             try
             {
                 line();
@@ -134,4 +136,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
 
     [LoggerMessage(13, LogLevel.Error, "Telemetry could not be flushed: {reason}")]
     private partial void LogNotFlushed(string reason, Exception? exception);
+
+    [LoggerMessage(18, LogLevel.Error, "The pools could not be stopped")]
+    private partial void LogPoolsFailed(Exception exception);
 }

@@ -33,9 +33,17 @@ internal static class PoolChanges
         {
             log.Add(context, "Drain and stop", "begun");
             context.RequestServices.GetRequiredService<ShutdownCoordinator>().Begin(DrainReason, lameDuck: false);
-            context.Response.StatusCode = StatusCodes.Status202Accepted;
-            await context.Response.CompleteAsync();
-            context.RequestServices.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+            var host = context.RequestServices.GetRequiredService<IHostApplicationLifetime>();
+            try
+            {
+                context.Response.StatusCode = StatusCodes.Status202Accepted;
+                await context.Response.CompleteAsync();
+            }
+            finally
+            {
+                // Also if the response fails, as behind middleware that has begun it: the app refuses work from now on, so it must not stay.
+                host.StopApplication();
+            }
         });
     }
 }

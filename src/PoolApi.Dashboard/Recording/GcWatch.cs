@@ -17,7 +17,7 @@ internal static class GcWatch
     /// <summary>Starts recording, for the life of the process. A second call does nothing.</summary>
     public static void Start()
     {
-        if (Interlocked.Exchange(ref s_isOn, 1) == 0) _ = new Sentinel();
+        if (Interlocked.Exchange(ref s_isOn, 1) == 0) _ = new Sentinel(Note);
     }
 
     /// <summary>Returns the pauses that ended at the given time or later, oldest first. They do not overlap.</summary>
@@ -50,15 +50,25 @@ internal static class GcWatch
         }
     }
 
-    private sealed class Sentinel
+    /// <summary>Calls an action on the finalizer thread after each collection, for the life of the process.</summary>
+    internal sealed class Sentinel(Action collected)
     {
 #pragma warning disable MA0055 // the finalizer is the notification of a collection
         ~Sentinel()
 #pragma warning restore MA0055
         {
             if (AppDomain.CurrentDomain.IsFinalizingForUnload() || Environment.HasShutdownStarted) return;
-            Note();
-            _ = new Sentinel();
+            try
+            {
+                collected();
+                _ = new Sentinel(collected);
+            }
+            catch (OutOfMemoryException)
+            {
+                // An exception of a finalizer ends the process, and right after a collection the heap may be full. This object needs no memory to be
+                // finalized again, after a later collection.
+                GC.ReRegisterForFinalize(this);
+            }
         }
     }
 }

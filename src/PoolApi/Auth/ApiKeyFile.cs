@@ -8,6 +8,9 @@ internal sealed record ApiKeyFile(string Path)
     /// <summary>The prefix of the file's entries in the texts of faults: <c>KeysFile:CLIENT</c>.</summary>
     public const string Section = "KeysFile";
 
+    // Room for 100,000 clients. The parser reads the whole file, and one put here by mistake may be larger than the memory.
+    private const int MaxMegabytes = 16;
+
     /// <summary>Reads the file.</summary>
     /// <returns>Its entries; <see langword="null"/> if it cannot be read, which is a fault.</returns>
     public IConfigurationSection? Read(List<string> faults)
@@ -15,6 +18,7 @@ internal sealed record ApiKeyFile(string Path)
         try
         {
             using FileStream stream = File.OpenRead(Path);
+            if (stream.CanSeek && stream.Length > MaxMegabytes << 20) throw new IOException($"it has more than {MaxMegabytes} MiB");
             IConfigurationRoot json = new ConfigurationBuilder().AddJsonStream(stream).Build();
             return new ConfigurationBuilder()
                 .AddInMemoryCollection(json.AsEnumerable().Select(static pair => KeyValuePair.Create($"{Section}:{pair.Key}", pair.Value)))

@@ -13,6 +13,9 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
     // If other files in the folder change all the time, no pause comes. Then the watch reads the file after this time.
     private static readonly TimeSpan LongestSettling = TimeSpan.FromSeconds(1);
 
+    // After a reading that there was no memory for, or whose line the log did not take.
+    private static readonly TimeSpan Repetition = TimeSpan.FromSeconds(5);
+
     private readonly Lock _lock = new();
     private FileSystemWatcher? _watcher;
     private ITimer? _settled;
@@ -23,7 +26,7 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
     public Task StartAsync(CancellationToken cancellationToken)
     {
         if (settings.File is not { } file) return Task.CompletedTask;
-        _settled = clock.CreateTimer(_ => ReadAgain(file), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _settled = clock.CreateTimer(_ => OnSettled(file), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _watcher = new FileSystemWatcher(Path.GetDirectoryName(Path.GetFullPath(file.Path))!)
         {
             NotifyFilter = NotifyFilters.FileName | NotifyFilters.DirectoryName | NotifyFilters.LastWrite | NotifyFilters.Size | NotifyFilters.CreationTime,
@@ -59,6 +62,23 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
             _firstChange ??= now;
             // Only the changes soon after the first one restart the timer, so it fires within LongestSettling of that one.
             if (clock.GetElapsedTime(_firstChange.Value, now) <= LongestSettling - Settling) _settled?.Change(Settling, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void OnSettled(ApiKeyFile file)
+    {
+        try
+        {
+            ReadAgain(file);
+        }
+        catch (Exception e) when (e is OutOfMemoryException or AggregateException)
+        {
+            // There is no memory, or a provider of the log throws, which the framework wraps. The timer's exception would end the process. The change
+            // must not be lost: a key may be revoked. A change since then has set the timer already.
+            lock (_lock)
+            {
+                if (_firstChange is null) _settled?.Change(Repetition, Timeout.InfiniteTimeSpan);
+            }
         }
     }
 

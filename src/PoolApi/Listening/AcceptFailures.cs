@@ -27,20 +27,37 @@ internal sealed partial class AcceptFailures(EndPoint address, TimeProvider time
     {
         if (_since is not { } since || time.GetElapsedTime(_last) < Quiet) return;
         _since = null;
-        LogRecovered(address, time.GetElapsedTime(since).TotalSeconds);
+        try
+        {
+            LogRecovered(address, time.GetElapsedTime(since).TotalSeconds);
+        }
+        catch (Exception e) when (CannotLog(e))
+        {
+            // The connection is accepted all the same.
+        }
     }
 
     /// <summary>A connection was not accepted.</summary>
     /// <returns>Whether to go on; false if the listener was unbound meanwhile.</returns>
-    public async ValueTask<bool> WaitAfterAsync(SocketException failure, CancellationToken unbound)
+    public async ValueTask<bool> WaitAfterAsync(Exception failure, CancellationToken unbound)
     {
         // The client left while it waited in the backlog: the next one may be accepted at once.
-        if (failure.SocketErrorCode is SocketError.ConnectionReset or SocketError.ConnectionAborted) return !unbound.IsCancellationRequested;
+        if (failure is SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.ConnectionAborted })
+            return !unbound.IsCancellationRequested;
         _last = time.GetTimestamp();
         if (_since is null)
         {
             _since = _last;
-            LogExhausted(address, failure.SocketErrorCode == SocketError.TooManyOpenSockets ? "there are too many open files" : failure.Message);
+            try
+            {
+                LogExhausted(
+                    address,
+                    failure is SocketException { SocketErrorCode: SocketError.TooManyOpenSockets } ? "there are too many open files" : failure.Message);
+            }
+            catch (Exception e) when (CannotLog(e))
+            {
+                // The listener goes on all the same.
+            }
         }
         try
         {
@@ -51,7 +68,15 @@ internal sealed partial class AcceptFailures(EndPoint address, TimeProvider time
         {
             return false;
         }
+        catch (OutOfMemoryException)
+        {
+            // There is none for the pause either. The listener tries again at once, since an exception would end it.
+            return !unbound.IsCancellationRequested;
+        }
     }
+
+    /// <summary>Whether the log cannot take a line: one of its providers throws, which the framework wraps, or there is no memory for the line.</summary>
+    private static bool CannotLog(Exception e) => e is AggregateException or OutOfMemoryException;
 
     [LoggerMessage(30, LogLevel.Error, "{address} cannot accept connections: {reason}. New clients wait. "
         + "If there are too many open files, raise their limit (ulimit -n), or limit the connections (Kestrel:Limits:MaxConcurrentConnections)")]

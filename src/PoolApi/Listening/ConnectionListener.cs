@@ -17,19 +17,23 @@ internal sealed class ConnectionListener(Socket socket, SocketConnectionContextF
     {
         while (true)
         {
+            Socket? accepted = null;
             try
             {
-                Socket accepted = await socket.AcceptAsync(cancellationToken);
+                accepted = await socket.AcceptAsync(cancellationToken);
                 failures.Accepted();
                 if (accepted.LocalEndPoint is IPEndPoint) accepted.NoDelay = noDelay;
                 return connections.Create(accepted);
             }
             catch (Exception e) when (e is ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted })
             {
+                accepted?.Dispose();
                 return null;
             }
-            catch (SocketException e)
+            catch (Exception e) when (e is SocketException or OutOfMemoryException)
             {
+                // The server accepts no connection any more after an exception of this method, also if there was no memory for a moment only.
+                accepted?.Dispose();
                 if (!await failures.WaitAfterAsync(e, _unbound.Token)) return null;
             }
         }

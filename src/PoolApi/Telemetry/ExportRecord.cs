@@ -59,16 +59,38 @@ internal sealed partial class ExportRecord
     public bool TryBegin()
     {
         if (_isClosed) return false;
-        _response.Forget();
-        _idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        return true;
+        try
+        {
+            _response.Forget();
+            _idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            // The thread of the SDK has no guard: an exception would end the process. This export is lost.
+            _fault = "there was no memory";
+            _hasFailed = true;
+            Interlocked.Increment(ref _failures);
+            return false;
+        }
     }
 
     public ExportResult End(ExportResult result)
     {
-        if (result != ExportResult.Success) Failed();
-        else if (_failuresSinceSuccess > 0) Succeeded();
-        _idle.TrySetResult();
+        try
+        {
+            if (result != ExportResult.Success) Failed();
+            else if (_failuresSinceSuccess > 0) Succeeded();
+        }
+        catch (Exception e) when (e is AggregateException or OutOfMemoryException or ObjectDisposedException)
+        {
+            // A provider of the log throws, which the framework wraps; there is no memory for the line; or the log is disposed of. The thread of the
+            // SDK has no guard: an exception would end the process.
+        }
+        finally
+        {
+            _idle.TrySetResult(); // a flush waits for it
+        }
         return result;
     }
 

@@ -104,19 +104,26 @@ internal sealed class LogQueue
     {
         lock (_lines)
         {
-            while (_lines.Count == 0 && _untold == 0)
+            while (true)
             {
+                if (_untold > 0 && !_hasLast && _lines.Count <= _capacity / 2) EnqueueDropped();
+                if (_lines.Count > 0) return _lines.Dequeue();
                 if (_isClosed) return null;
                 Monitor.Wait(_lines);
             }
-            if (_untold > 0 && _lines.Count <= _capacity / 2) EnqueueDropped();
-            return _lines.Dequeue();
         }
     }
 
     private void EnqueueDropped()
     {
-        _lines.Enqueue(_tellDropped(_untold));
-        _untold = 0;
+        try
+        {
+            _lines.Enqueue(_tellDropped(_untold));
+            _untold = 0;
+        }
+        catch (OutOfMemoryException)
+        {
+            // It is told with a later line. An exception would end the process on the writer's thread, and on that of a stop lose the last line.
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace PoolApi.EndToEnd.Stopping;
 
@@ -66,6 +67,35 @@ public sealed class SecondSignalTests
                 return false;
             Assert.Equal(new ShutdownSummary(143, 1, 0, 0, 0, 0, 0, 0, 1, 1, 2), await service.ReadSummaryAsync());
             return true;
+        }
+    }
+
+    [Fact]
+    public async Task After_the_last_line_the_exit_code_is_the_one_that_it_names()
+    {
+        // The second signal must come within the two seconds that the snapshot of an unclean stop may take.
+        await MachineLoad.TryAgainAsync(LeavesTheCodeAsync, "the second signal came too late for a handler");
+
+        static async Task<bool> LeavesTheCodeAsync()
+        {
+            using var folder = new TemporaryFolder();
+            await using var service = await PoolApiProcess.StartAsync(
+                ServiceForm.Any, "--Pool:Workers 2", "--Shutdown:Drain 00:00:00.300", "--Shutdown:Cancel 00:00:00.300",
+                $"--Dashboard:SnapshotDirectory {folder.Path}", PoolApiProcess.Diagnostics);
+            var running = await service.OccupyAsync(1, 60_000, "&uncooperative=true");
+            // Where the snapshot is written there is a pipe that nobody reads: its writer hangs.
+            var now = DateTime.UtcNow;
+            string[] pipes = [.. Enumerable.Range(0, 600).Select(second =>
+                folder.File($"{now.AddSeconds(second).ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture)}-unclean-stop-1.json.gz.tmp"))];
+            (await ProgramRun.ToEndAsync(new ProcessStartInfo("mkfifo", pipes), Patience.Long)).MustSucceed();
+            service.Send(UnixSignal.Terminate);
+            await service.WaitForLineAsync("Shutdown complete: exit 4");
+
+            Record.Exception(() => service.Send(UnixSignal.Terminate)); // it may be gone
+
+            int code = await service.WaitForExitAsync();
+            await Record.ExceptionAsync(() => running[0]);
+            return code == 4;
         }
     }
 

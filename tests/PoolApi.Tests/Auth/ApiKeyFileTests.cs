@@ -120,6 +120,36 @@ public sealed class ApiKeyFileTests : IDisposable
     }
 
     [Fact]
+    public async Task A_log_that_throws_ends_no_thread_and_the_file_is_read_again_later()
+    {
+        using var log = new ThrowingLog();
+        var timer = new ManualTimer();
+        (string path, ApiKeyRing keys, ApiKeyFileWatch watch) = await WatchAsync(timer, log.For<ApiKeyFileWatch>());
+        using var end = watch;
+        ApiKeys first = keys.Now;
+
+        await File.WriteAllTextAsync(path, "no json", ServiceApp.Token);
+        timer.Fire();
+        Assert.Equal((1, first, true), (log.Thrown, keys.Now, timer.IsSet));
+
+        await File.WriteAllTextAsync(path, $$"""{ "alice": "{{Second}}" }""", ServiceApp.Token);
+        timer.Fire();
+        Assert.NotEqual(first, keys.Now);
+        Assert.Equal((2, true), (log.Thrown, timer.IsSet));
+        await watch.StopAsync(ServiceApp.Token);
+    }
+
+    [Fact]
+    public void A_file_that_is_too_large_for_keys_is_a_fault_and_is_not_read()
+    {
+        string path = _folder.File("keys.json");
+        using (FileStream file = File.Create(path)) file.SetLength((16 << 20) + 1);
+        var faults = new List<string>();
+        Assert.Null(new ApiKeyFile(path).Read(faults));
+        Assert.EndsWith("which cannot be read: it has more than 16 MiB", Assert.Single(faults), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_clients_in_the_settings_stay_as_they_were_at_the_start()
     {
         string path = _folder.File("keys.json");
@@ -137,12 +167,12 @@ public sealed class ApiKeyFileTests : IDisposable
     }
 
     /// <summary>Watches a file with the first key of alice.</summary>
-    private async Task<(string Path, ApiKeyRing Keys, ApiKeyFileWatch Watch)> WatchAsync(TimeProvider clock)
+    private async Task<(string Path, ApiKeyRing Keys, ApiKeyFileWatch Watch)> WatchAsync(TimeProvider clock, ILogger<ApiKeyFileWatch>? log = null)
     {
         string path = _folder.File("keys.json");
         await File.WriteAllTextAsync(path, $$"""{ "alice": "{{First}}" }""", ServiceApp.Token);
         AuthSettings settings = Read(("Auth:KeysFile", path));
-        var watch = new ApiKeyFileWatch(settings, settings.Keys!, clock, NullLogger<ApiKeyFileWatch>.Instance);
+        var watch = new ApiKeyFileWatch(settings, settings.Keys!, clock, log ?? NullLogger<ApiKeyFileWatch>.Instance);
         await watch.StartAsync(ServiceApp.Token);
         return (path, settings.Keys!, watch);
     }
@@ -160,8 +190,16 @@ public sealed class ApiKeyFileTests : IDisposable
     private sealed class ManualTimer : TimeProvider, ITimer
     {
         private Action? _callback;
+        private volatile bool _isSet;
 
-        public void Fire() => _callback!();
+        /// <summary>Whether it was set since it fired.</summary>
+        public bool IsSet => _isSet;
+
+        public void Fire()
+        {
+            _isSet = false;
+            _callback!();
+        }
 
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
@@ -169,7 +207,7 @@ public sealed class ApiKeyFileTests : IDisposable
             return this;
         }
 
-        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+        public bool Change(TimeSpan dueTime, TimeSpan period) => _isSet = true;
 
         public void Dispose()
         {

@@ -55,6 +55,38 @@ public sealed class AcceptFailuresTests : IDisposable
     }
 
     [Fact]
+    public async Task A_lack_of_memory_is_told_of_and_waited_for_like_a_lack_of_file_descriptors()
+    {
+        Task<bool> waiting = _failures.WaitAfterAsync(new InsufficientMemoryException("planted"), ServiceApp.Token).AsTask();
+        Assert.Equal(AcceptFailures.Pause, _clock.Due);
+        _clock.Elapse();
+        Assert.True(await waiting);
+        Assert.Contains("127.0.0.1:8080 cannot accept connections: planted.", Assert.Single(_log.Texts), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_memory_for_the_pause_the_listener_tries_again_at_once()
+    {
+        _clock.HasTimers = false;
+        Assert.True(await _failures.WaitAfterAsync(new InsufficientMemoryException("planted"), ServiceApp.Token));
+    }
+
+    [Fact]
+    public async Task A_log_that_throws_ends_no_listener()
+    {
+        using var log = new ThrowingLog();
+        var failures = new AcceptFailures(new IPEndPoint(IPAddress.Loopback, 8080), _clock, log.For<ConnectionListener>());
+        Task<bool> waiting = failures.WaitAfterAsync(new SocketException((int)SocketError.TooManyOpenSockets), ServiceApp.Token).AsTask();
+        _clock.Elapse();
+        Assert.True(await waiting);
+
+        _clock.Now += AcceptFailures.Quiet;
+        failures.Accepted();
+
+        Assert.Equal(2, log.Thrown);
+    }
+
+    [Fact]
     public async Task A_listener_that_is_unbound_does_not_wait()
     {
         using var unbound = new CancellationTokenSource();
@@ -81,12 +113,15 @@ public sealed class AcceptFailuresTests : IDisposable
 
         public TimeSpan? Due { get; private set; }
 
+        public bool HasTimers { get; set; } = true;
+
         public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
         public override long GetTimestamp() => Now.Ticks;
 
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
+            if (!HasTimers) throw new InsufficientMemoryException("planted");
             (_callback, Due) = (() => callback(state), dueTime);
             return new Timer();
         }

@@ -12,8 +12,9 @@ public sealed class LogQueueTests : IDisposable
     private readonly ManualResetEventSlim _begun = new(); // the first line is on its way
     private readonly List<string> _lines = [];
     private readonly LogQueue _queue;
+    private int _untellable; // how many times there is no memory for the line of what was dropped
 
-    public LogQueueTests() => _queue = new LogQueue(4, Write, static dropped => new LogLine($"{dropped} dropped", false));
+    public LogQueueTests() => _queue = new LogQueue(4, Write, TellDropped);
 
     [Fact]
     public void Nobody_waits_for_a_reader_that_reads_nothing_and_what_is_too_much_is_counted()
@@ -32,6 +33,28 @@ public sealed class LogQueueTests : IDisposable
         _queue.Add(new LogLine("next", false));
         ReadOn(lines: 1);
         Assert.Equal("next", Lines[^1]);
+    }
+
+    [Fact]
+    public void Without_memory_for_the_line_of_how_much_is_missing_it_comes_with_a_later_one()
+    {
+        Volatile.Write(ref _untellable, 3); // when half of the queue is free, three quarters, and all of it
+        AddBlocked(104);
+        ReadOn(lines: 1 + 4);
+        _queue.Add(new LogLine("next", false));
+        ReadOn(lines: 2);
+        Assert.Equal(["first", "0", "1", "2", "3", "next", "100 dropped"], Lines);
+    }
+
+    [Fact]
+    public void Without_memory_for_that_line_the_last_line_is_written_and_is_the_last()
+    {
+        AddBlocked(104);
+        Volatile.Write(ref _untellable, 1);
+        _queue.AddLast(new LogLine("last", false));
+        ReadOn(lines: 1 + 4 + 1);
+        Assert.True(_queue.Close(Patience));
+        Assert.Equal(["first", "0", "1", "2", "3", "last"], Lines);
     }
 
     [Fact]
@@ -107,6 +130,9 @@ public sealed class LogQueueTests : IDisposable
         _reads.Release(lines);
         for (int i = 0; i < lines; i++) Assert.True(_written.Wait(Patience));
     }
+
+    private LogLine TellDropped(long dropped) =>
+        Interlocked.Decrement(ref _untellable) >= 0 ? throw new InsufficientMemoryException("planted") : new LogLine($"{dropped} dropped", false);
 
     private void Write(LogLine line)
     {

@@ -1,0 +1,34 @@
+using OpenTelemetry;
+using OpenTelemetry.Exporter;
+using PoolApi.Telemetry;
+using PoolApi.Tests.Service;
+
+namespace PoolApi.Tests.Telemetry;
+
+/// <summary>The record of an exporter throws nothing: the thread that exports traces has no guard, and its exception would end the process.</summary>
+public sealed class ExportRecordTests
+{
+    [Fact]
+    public void A_log_that_throws_costs_its_line_only()
+    {
+        using var log = new ThrowingLog();
+        var record = new ExportRecord("traces", new OtlpExporterOptions(), log.For<ExportRecordTests>);
+
+        Assert.True(record.TryBegin());
+        Assert.Equal(ExportResult.Failure, record.End(ExportResult.Failure));
+        Assert.Equal((1, true, true), (log.Thrown, record.HasFailed, record.Idle.IsCompleted));
+
+        Assert.True(record.TryBegin());
+        Assert.Equal(ExportResult.Success, record.End(ExportResult.Success));
+        Assert.Equal((2, true), (log.Thrown, record.Idle.IsCompleted));
+    }
+
+    [Fact]
+    public void So_does_a_log_that_is_disposed_of()
+    {
+        var record = new ExportRecord("traces", new OtlpExporterOptions(), static () => throw new ObjectDisposedException("log"));
+        Assert.True(record.TryBegin());
+        Assert.Equal(ExportResult.Failure, record.End(ExportResult.Failure));
+        Assert.Equal((true, true), (record.HasFailed, record.Idle.IsCompleted));
+    }
+}
