@@ -11,7 +11,7 @@ public sealed class DisposalTests
     [InlineData(true)]
     public async Task The_pools_have_the_deadline_of_a_stop_all_at_once(bool blocking)
     {
-        var cancelled = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var cancelled = new CountdownEvent(2);
         var log = new CapturingLog();
         WebApplication app = TestApp.Build(
             static _ => { }, new() { ["Shutdown:Drain"] = "00:00:00.100", ["Pool:Nice"] = "0", ["Io:Nice"] = "0" }, // they have two seconds to end
@@ -24,6 +24,8 @@ public sealed class DisposalTests
         {
             begun.Signal();
             token.WaitHandle.WaitOne();
+            cancelled.Signal();
+            cancelled.Wait(Patience.Long, CancellationToken.None); // each ends only when both pools cancel
             token.ThrowIfCancellationRequested();
         }, CancellationToken.None).AsTask())];
         Assert.True(begun.Wait(TimeSpan.FromSeconds(60), TestApp.Token));

@@ -140,7 +140,11 @@ public class HostedServiceStopTests
                 try
                 {
                     using HttpResponseMessage answer = await app.Client.GetAsync(Root, TestApp.Token);
-                    if (answer.StatusCode != HttpStatusCode.OK) break;
+                    if (answer.StatusCode != HttpStatusCode.OK)
+                    {
+                        await AdmissionTests.AssertProblem(answer, "draining");
+                        break;
+                    }
                     Interlocked.Increment(ref ran);
                     enough.Release();
                 }

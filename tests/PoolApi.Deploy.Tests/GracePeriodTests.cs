@@ -40,6 +40,7 @@ public sealed class GracePeriodTests
         builder.Configuration.AddInMemoryCollection(environment.Select(static variable => new KeyValuePair<string, string?>(variable.Key.Replace("__", ":", StringComparison.Ordinal), variable.Value)));
         builder.Services.AddFixedThreadPool("cpu");
         builder.Services.ConfigurePoolShutdown("Shutdown");
+        builder.Services.AddJobs(); // they add the time for their last writes
         await using WebApplication app = builder.Build();
         return app.Services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout;
     }

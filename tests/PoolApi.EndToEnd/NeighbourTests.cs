@@ -2,25 +2,25 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>P8: endpoints that do not use the pool stay fast while the pool is nearly full.</summary>
+/// <summary>P8: endpoints that do not use the pool stay fast while the pool is full.</summary>
 [Collection(Quiet.Name)]
 public sealed class NeighbourTests
 {
-    private const int PerSecond = 150;
+    private const int PerSecond = 150; // the workers can do 50
     private const int Seconds = 10;
 
     [Fact]
-    public async Task A_hundred_and_fifty_blocking_requests_a_second_are_all_answered_and_health_stays_fast()
+    public async Task With_three_times_as_many_blocking_requests_as_the_pool_can_do_health_stays_fast()
     {
         await using var service = await PoolApiProcess.StartAsync(
-            ServiceForm.Any, "--Pool:Workers 20", "--Pool:QueueCapacity 2000", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);
+            ServiceForm.Any, "--Pool:Workers 20", "--Pool:QueueCapacity 100", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);
         // The first answers of a cold process are slow; they are not what is asked here.
         await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => service.Api.PostAsync("/v1/diagnostics/sleep?ms=100")));
 
-        var work = OpenLoopAsync(PerSecond, PerSecond * Seconds, () => service.Api.PostAsync("/v1/diagnostics/sleep?ms=100"));
+        var work = OpenLoopAsync(PerSecond, PerSecond * Seconds, () => service.Api.PostAsync("/v1/diagnostics/sleep?ms=400"));
         var probes = OpenLoopAsync(20, 20 * Seconds, () => service.Management.GetAsync("/livez"));
 
-        Assert.All(await work, call => call.Answer.MustBe(200));
+        Assert.Equal([200, 503], (await work).Select(call => call.Answer.Status).Distinct().Order()); // it was full
         Assert.All(await probes, call => call.Answer.MustBe(200));
         double median = (await probes).Select(call => call.Milliseconds).Order().ElementAt(10 * Seconds);
         // 2 ms on a quiet machine, 9 s with the same work inline; the strict figure (10 ms) is a benchmark's.

@@ -126,6 +126,12 @@ public class BlockedWorkerTests
         Assert.Equal(3, _observer.WorkersStarted.Count); // it had not left
         AdvanceUntil(() => _observer.WorkersStopped.Count == 1);
         Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 2);
+        Pools.AllSleep(pool);
+        // P6: each timer may fire once more, and then none is set.
+        for (int i = 0; i < 200; i++) _time.Advance(TimeSpan.FromSeconds(1));
+        int settings = _time.Settings;
+        for (int i = 0; i < 200; i++) _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(settings, _time.Settings);
     }
 
     [Fact]

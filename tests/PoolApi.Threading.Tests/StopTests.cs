@@ -14,7 +14,7 @@ public class StopTests
     [InlineData(300, null)]
     public async Task Each_step_of_a_shutdown_takes_the_time_it_may_and_no_more(int deadline, int? grace)
     {
-        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        var time = new NotingTime();
         using var release = new ManualResetEventSlim();
         FixedThreadPool pool = Pools.Make(1, time: time);
         using var started = new ManualResetEventSlim();
@@ -32,6 +32,7 @@ public class StopTests
         });
         ShutdownReport report = await shutdown;
         Assert.True(report.Elapsed >= TimeSpan.FromMilliseconds(deadline + (grace ?? 2000)));
+        Assert.Equal(new[] { deadline, grace ?? 2000 }.Where(static wait => wait > 0), time.Waits.Select(static wait => (int)wait.TotalMilliseconds));
         Assert.Equal((1, 1L), (report.NotJoined.Count, report.Counts[WorkOutcome.Abandoned]));
         release.Set();
         Pools.NoThreadIsLeft(pool);
@@ -43,7 +44,7 @@ public class StopTests
     [InlineData(true)]
     public async Task Disposing_of_a_pool_ends_though_the_work_does_not(bool asynchronously)
     {
-        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        var time = new NotingTime();
         using var release = new ManualResetEventSlim();
         FixedThreadPool pool = Pools.Make(1, time: time);
         using Occupation busy = pool.Occupy();
@@ -58,6 +59,7 @@ public class StopTests
             return disposed.IsCompleted;
         });
         await disposed.Patiently();
+        Assert.Equal([30, 2], time.Waits.Select(static wait => (int)wait.TotalSeconds));
         Assert.Equal([WorkOutcome.NotStarted], waiting.Endings.Outcomes);
         Assert.Equal([WorkOutcome.Abandoned], busy.Items[0].Endings.Outcomes);
         Pools.AddsUp(pool.GetSnapshot());
@@ -551,6 +553,18 @@ public class StopTests
         }
         Assert.Empty(report.NotJoined);
         pool.Dispose();
+    }
+
+    /// <summary>Notes how long each wait may take: a step of a stop makes a timer for its time.</summary>
+    private sealed class NotingTime : FakeTimeProvider
+    {
+        public ConcurrentQueue<TimeSpan> Waits { get; } = new();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            if (dueTime > TimeSpan.Zero) Waits.Enqueue(dueTime); // the pool makes its own timers with none, which is negative
+            return base.CreateTimer(callback, state, dueTime, period);
+        }
     }
 
     private sealed class Disposal(Action action) : IDisposable

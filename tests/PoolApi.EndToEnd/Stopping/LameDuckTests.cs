@@ -12,7 +12,9 @@ public sealed class LameDuckTests
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, ["--Pool:Workers 1", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);
-        var running = await service.OccupyAsync(1, 4000);
+        int milliseconds = PoolApiProcess.SleepTime(4000); // longer than the lame duck
+        var working = Stopwatch.StartNew();
+        var running = await service.OccupyAsync(1, milliseconds);
         // A probe's first answer on a new process is slow, and not what is measured.
         (await service.Management.GetAsync("/readyz")).MustBe(200);
 
@@ -36,6 +38,7 @@ public sealed class LameDuckTests
             catch (HttpRequestException)
             {
                 // With the last answer the drain is over, and the listener goes.
+                Assert.InRange(working.ElapsedMilliseconds, milliseconds, long.MaxValue);
                 await running[0].Patiently();
             }
 

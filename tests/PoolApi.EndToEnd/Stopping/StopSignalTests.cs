@@ -79,7 +79,7 @@ public sealed class StopSignalTests
     [Theory, ClassData(typeof(BothForms))]
     public async Task As_PID_1_of_a_container_it_gets_the_signals_of_its_first_moments(ServiceForm form)
     {
-        if (!Environment.IsPrivilegedProcess) Assert.Skip("A process namespace needs root.");
+        if (!Environment.IsPrivilegedProcess) Tool.Missing("The right to make a process namespace", "run the tests as root");
         if (Tool.Find("unshare") is null) Tool.Missing("unshare, to make a process namespace,", "apt-get install util-linux");
         string[] wrapper = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
         foreach (int milliseconds in new[] { 0, 40 })

@@ -12,6 +12,7 @@ public sealed class LateAnswerTests(PostgresCluster cluster)
     [Fact]
     public async Task An_answer_that_comes_later_than_the_tolerance_leaves_the_clock_trusted()
     {
+        PostgresCluster.Require();
         string schema = PostgresTests.NewSchema();
         await using var store = new PostgreSqlJobStore(cluster.ConnectionString, schema, PostgresTests.Patient);
         await store.OpenAsync(Token);

@@ -18,6 +18,7 @@ public sealed class OtherPoolsTests(PostgresCluster cluster)
     [Fact]
     public async Task A_claim_does_not_read_the_queue_of_another_pool()
     {
+        PostgresCluster.Require();
         await using var store = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.Patient);
         await store.OpenAsync(Token);
         await FillAsync("reports");

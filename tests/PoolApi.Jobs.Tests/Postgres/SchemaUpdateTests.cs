@@ -14,6 +14,7 @@ public sealed class SchemaUpdateTests(PostgresCluster cluster)
     [Fact]
     public async Task A_schema_of_the_first_version_opens_and_its_jobs_go_on_as_they_were()
     {
+        PostgresCluster.Require();
         Guid due = JobId.Next(), paused = JobId.Next(), later = JobId.Next(), running = JobId.Next(), succeeded = JobId.Next();
         await using (NpgsqlConnection old = new(cluster.ConnectionString))
         {

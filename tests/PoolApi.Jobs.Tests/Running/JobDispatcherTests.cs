@@ -498,18 +498,21 @@ public sealed class JobDispatcherTests
         ValueTask<AttemptEnd> waiting = rig.Pool.RunAsync(() => second.Pass());
         Job job = await rig.AcceptAsync(Jobs.New(priority: WorkPriority.High));
         rig.Dispatcher.RequestPromptClaim();
-        await rig.UntilAsync(job.Id, JobState.Running); // it is in the pool's queue, though no worker is free
-        ValueTask<AttemptEnd> later = rig.Pool.RunAsync(() => second.Pass());
+        await rig.UntilAsync(job.Id, JobState.Running); // it is claimed, though no worker is free
+        await UntilAsync(() => rig.Pool.GetSnapshot().QueueLength == 2); // the store knows of its claim before the pool has it
+        ValueTask<bool> later = rig.Pool.RunAsync(() => !rig.Script.Begun.IsEmpty);
         Assert.Empty(rig.Script.Begun);
 
         first.Open();
         await running;
         await second.ArrivalAsync();
+        Guid[] begun = [.. rig.Script.Begun];
         second.Open();
 
+        Assert.Empty(begun); // the request that waited before it had the worker
         await waiting;
         await rig.UntilAsync(job.Id, JobState.Succeeded);
-        await later;
+        Assert.True(await later, "The job went behind a request that came after it.");
     }
 
     [Fact]
