@@ -1,4 +1,3 @@
-using PoolApi.Jobs;
 using PoolApi.Jobs.AspNetCore;
 using StandardWebhooks;
 
