@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
@@ -25,7 +26,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 ///   conventions: Configure, RunOff (the last call wins)  ──►  Build: the delegates  ──►  requests
 /// </code>
 /// </remarks>
-internal sealed class PoolEndpoint
+internal sealed partial class PoolEndpoint
 {
     public const string ProblemType = "application/problem+json";
 
@@ -230,7 +231,7 @@ internal sealed class PoolEndpoint
     private void Attach(IServiceProvider services, ActionDescriptor? action, string? route)
     {
         _app = services;
-        Route = route;
+        Route = RouteOf(action, route);
         Kind = Options.Kind ?? KindOf(action, route);
         ThrowIfNoPool(services, PoolName, $"The endpoint '{Name}'");
         Submission = new WorkOptions(priority: Options.Priority, maxQueueTime: Options.MaxQueueTime, maxRunTime: Options.MaxRunTime);
@@ -282,11 +283,27 @@ internal sealed class PoolEndpoint
             + $"call services.AddFixedThreadPool({(pool is null ? "" : $"\"{pool}\"")}). The pools are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
     }
 
-    /// <summary>Derives the kind from the route: <c>/v1/diagnostics/sleep</c> becomes <c>diagnostics/sleep</c>. A conventional route uses controller and action.</summary>
+    /// <summary>The route's template. All actions share that of a conventional route, so there the names of area, controller and action replace their parameters.</summary>
+    private static string? RouteOf(ActionDescriptor? action, string? template)
+    {
+        if (template is null || action is not ControllerActionDescriptor { AttributeRouteInfo: null }) return template;
+        return Parameter().Replace(
+            template, match => action.RouteValues.TryGetValue(match.Groups[1].Value, out string? name) && !string.IsNullOrEmpty(name) ? name : match.Value);
+    }
+
+    /// <summary>A parameter of a template with its name, such as <c>{controller=Home}</c>. Doubled braces belong to a constraint.</summary>
+    [GeneratedRegex(@"\{(\w+)(?:[^{}]|\{\{|\}\})*\}", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Parameter();
+
+    /// <summary>Derives the kind from the route: <c>/v1/diagnostics/sleep</c> becomes <c>diagnostics/sleep</c>. A conventional route uses area, controller and action.</summary>
     private static string KindOf(ActionDescriptor? action, string? route)
     {
         if (action is ControllerActionDescriptor { AttributeRouteInfo: null } conventional)
-            return $"{conventional.ControllerName}/{conventional.ActionName}".ToLowerInvariant();
+        {
+            string name = $"{conventional.ControllerName}/{conventional.ActionName}";
+            if (conventional.RouteValues.TryGetValue("area", out string? area) && !string.IsNullOrEmpty(area)) name = $"{area}/{name}";
+            return name.ToLowerInvariant();
+        }
         string kind = (route ?? "").Trim('/');
         int slash = kind.IndexOf('/', StringComparison.Ordinal);
         bool versioned = slash > 1 && kind[0] == 'v' && kind.AsSpan(1, slash - 1).IndexOfAnyExceptInRange('0', '9') < 0;
