@@ -388,7 +388,7 @@ internal sealed partial class PoolRequest
     private object? Conclude(WorkOutcome outcome, CancellationToken outer)
     {
         if (_accepted is not null) _accepted.Ended(outcome);
-        else if (outcome == WorkOutcome.Expired || IsClientGone) _endpoint.Overload?.OnClientLeft(QueueTime + RunTime, QueueTime);
+        else if (IsClientGone) _endpoint.Overload?.OnClientLeft(QueueTime + RunTime, QueueTime);
         switch (outcome)
         {
             case WorkOutcome.Completed:
