@@ -219,7 +219,13 @@ internal sealed partial class PoolRequest
         {
             if (isCounted && !isSubmitted) gate.GiveBack();
         }
-        if (!isSubmitted) return Pool.Threads.IsClosed ? Rejection.Draining(Pool) : Rejection.QueueFull(Pool);
+        if (!isSubmitted)
+        {
+            // A stop closes the app before it closes the pools.
+            return !Pool.Threads.IsClosed ? Rejection.QueueFull(Pool)
+                : _endpoint.Shutdown.IsClosed ? Rejection.Draining(Pool)
+                : Rejection.PoolClosed(Pool);
+        }
         if (isCounted) gate.Admitted();
         return null;
     }
