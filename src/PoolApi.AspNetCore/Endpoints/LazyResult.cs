@@ -5,6 +5,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Infrastructure;
 using Microsoft.Extensions.DependencyInjection;
@@ -55,7 +56,7 @@ internal static class LazyResult
                     action.Value = ToList(value, context.RequestAborted);
                 return ValueTask.FromResult<object?>(action);
             case IActionResult wrapper:
-                return BufferedResult.ExecuteAsync(context, WrappedResult.HttpResultOf(wrapper), pool);
+                return ExecuteAsync(context, WrappedResult.HttpResultOf(wrapper)!, isAction, pool);
             case not IResult when isAction:
                 return ValueTask.FromResult<object?>(
                     IsFormed(result, JsonOfMvc(context)) ? result : ToList((IEnumerable)result, context.RequestAborted));
@@ -64,9 +65,28 @@ internal static class LazyResult
             case not IResult when CanWriteAny && !IsFormed(result, JsonOfHttp(context)):
                 return BufferedResult.ExecuteAsync(context, Synchronous((IEnumerable)result, context.RequestAborted), pool);
             default:
-                return BufferedResult.ExecuteAsync(context, result, pool);
+                return BufferedResult.ExecuteAsync(context, WithSynchronousValue(context, result) ?? result, pool);
         }
     }
+
+    /// <summary>
+    /// The same result with a value whose asynchronous enumerator is hidden. Only results that are known to be a status, a location and a value
+    /// can be made again.
+    /// </summary>
+    /// <returns><see langword="null"/>: it is another result, or its value has a form of its own.</returns>
+    private static IResult? WithSynchronousValue(HttpContext context, object result)
+    {
+        if (WrappedResult.Unwrap(result) is not IValueHttpResult { Value: IEnumerable value } known || !CanWriteAny || IsFormed(value, JsonOfHttp(context))) return null;
+        Type type = known.GetType();
+        Type? kind = type.IsGenericType ? type.GetGenericTypeDefinition() : null;
+        if (kind == typeof(Ok<>)) return TypedResults.Ok(Synchronous(value, context.RequestAborted));
+        if (kind == typeof(Created<>)) return TypedResults.Created(LocationOf(known), Synchronous(value, context.RequestAborted));
+        if (kind == typeof(Accepted<>)) return TypedResults.Accepted(LocationOf(known), Synchronous(value, context.RequestAborted));
+        return null;
+    }
+
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called only where JSON has reflection.")]
+    private static string? LocationOf(object result) => (string?)result.GetType().GetProperty("Location")?.GetValue(result);
 
     /// <summary>Whether JSON can write a sequence of any type. It cannot where only generated code describes types.</summary>
     private static bool CanWriteAny => RuntimeFeature.IsDynamicCodeSupported && JsonSerializer.IsReflectionEnabledByDefault;
