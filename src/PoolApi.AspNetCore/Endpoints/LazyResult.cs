@@ -74,15 +74,43 @@ internal static class LazyResult
     /// can be made again.
     /// </summary>
     /// <returns><see langword="null"/>: it is another result, or its value has a form of its own.</returns>
-    private static IResult? WithSynchronousValue(HttpContext context, object result)
+    private static IResult? WithSynchronousValue(HttpContext context, object result) =>
+        WrappedResult.Unwrap(result) is IValueHttpResult { Value: IEnumerable value } known && CanWriteAny && !IsFormed(value, JsonOfHttp(context))
+            ? WithValue(known, Synchronous(value, context.RequestAborted))
+            : null;
+
+    /// <summary>
+    /// Makes each step of an asynchronous sequence run on the pool, for a result that is executed there: JSON goes on after an await on the
+    /// .NET ThreadPool, and asks there for the next element. Called on the pool.
+    /// </summary>
+    /// <returns>The result, with such a sequence in place of its value if it can be made again.</returns>
+    public static object? OnPool(HttpContext context, object? result)
     {
-        if (WrappedResult.Unwrap(result) is not IValueHttpResult { Value: IEnumerable value } known || !CanWriteAny || IsFormed(value, JsonOfHttp(context))) return null;
+        if (!CanWriteAny || SynchronizationContext.Current is not { } pool) return result;
+        object? unwrapped = WrappedResult.Unwrap(result);
+        object? value = unwrapped is IValueHttpResult { Value: var inner } ? inner : unwrapped;
+        if (value is null or IResult || !StreamedResult.IsAsyncSequence(value) || IsFormed(value, JsonOfHttp(context))) return result;
+        object sequence = OnPool(value, pool);
+        return unwrapped is IValueHttpResult known ? WithValue(known, sequence) ?? result : sequence;
+    }
+
+    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Called only where there is dynamic code.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called only where JSON has reflection.")]
+    private static object OnPool(object sequence, SynchronizationContext pool)
+    {
+        Type element = GenericInterface.Find(sequence.GetType(), typeof(IAsyncEnumerable<>))!.GetGenericArguments()[0];
+        return Activator.CreateInstance(typeof(PoolSequence<>).MakeGenericType(element), sequence, pool)!;
+    }
+
+    /// <returns><see langword="null"/>: the result has more than a status, a location and a value.</returns>
+    private static IResult? WithValue(IValueHttpResult known, object value)
+    {
         Type type = known.GetType();
         Type? kind = type.IsGenericType ? type.GetGenericTypeDefinition() : null;
-        if (kind == typeof(Ok<>)) return TypedResults.Ok(Synchronous(value, context.RequestAborted));
-        if (kind == typeof(Created<>)) return TypedResults.Created(LocationOf(known), Synchronous(value, context.RequestAborted));
-        if (kind == typeof(Accepted<>)) return TypedResults.Accepted(LocationOf(known), Synchronous(value, context.RequestAborted));
-        return null;
+        return kind == typeof(Ok<>) ? TypedResults.Ok(value)
+            : kind == typeof(Created<>) ? TypedResults.Created(LocationOf(known), value)
+            : kind == typeof(Accepted<>) ? TypedResults.Accepted(LocationOf(known), value)
+            : null;
     }
 
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called only where JSON has reflection.")]
@@ -141,6 +169,34 @@ internal static class LazyResult
         return ElementOf(sequence) is not { } element
             ? new SynchronousSequence<object?>(sequence.Cast<object?>(), cancellationToken)
             : Activator.CreateInstance(typeof(SynchronousSequence<>).MakeGenericType(element), sequence, cancellationToken)!;
+    }
+
+    private sealed class PoolSequence<T>(IAsyncEnumerable<T> sequence, SynchronizationContext pool) : IAsyncEnumerable<T>
+    {
+        public async IAsyncEnumerator<T> GetAsyncEnumerator(CancellationToken cancellationToken = default)
+        {
+            await new Return(pool);
+            await using IAsyncEnumerator<T> source = sequence.GetAsyncEnumerator(cancellationToken);
+            while (await source.MoveNextAsync())
+            {
+                yield return source.Current;
+                await new Return(pool);
+            }
+        }
+    }
+
+    /// <summary>Continues on the pool, unless the caller is there.</summary>
+    private readonly struct Return(SynchronizationContext pool) : INotifyCompletion
+    {
+        public bool IsCompleted => ReferenceEquals(SynchronizationContext.Current, pool);
+
+        public Return GetAwaiter() => this;
+
+        public void OnCompleted(Action continuation) => pool.Post(static continuation => ((Action)continuation!)(), continuation);
+
+        public void GetResult()
+        {
+        }
     }
 
     private sealed class SynchronousSequence<T>(IEnumerable<T> sequence, CancellationToken cancellationToken) : IEnumerable<T>

@@ -327,7 +327,9 @@ internal sealed partial class PoolRequest
     private ValueTask<object?> ExecuteLazyAsync(object? result)
     {
         if (LazyResult.IsLazy(result)) return LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction, Refusing);
-        return _endpoint.Options.ExecuteResult && !_endpoint.IsAction ? BufferedResult.ExecuteAsync(Context, result, Refusing) : ValueTask.FromResult(result);
+        return _endpoint.Options.ExecuteResult && !_endpoint.IsAction
+            ? BufferedResult.ExecuteAsync(Context, LazyResult.OnPool(Context, result), Refusing)
+            : ValueTask.FromResult(result);
     }
 
     /// <summary>The pool that refuses a response without room. The result of work that was accepted before has no client yet.</summary>
