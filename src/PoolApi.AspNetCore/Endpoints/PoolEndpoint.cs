@@ -122,23 +122,29 @@ internal sealed partial class PoolEndpoint
     /// Builds the filter in front of the handler, by which the request enters the pool. It is innermost unless others were added after it, and outermost unless
     /// others were added before it.
     /// </summary>
-    public EndpointFilterDelegate Filter(EndpointFilterDelegate next, bool isInnermost, bool isOutermost, MethodInfo method)
+    /// <remarks>
+    /// MVC keeps one filter for an action: that of its endpoint which was built last. Several conventional routes may lead to the action, each with
+    /// options of its own, and some of them off the pool. So the filter of an action takes each request by the endpoint that routing has selected.
+    /// </remarks>
+    public EndpointFilterDelegate Filter(EndpointFilterDelegate next, bool isInnermost, bool isOutermost, MethodInfo method, bool isAction)
     {
-        if (IsOff) return next;
+        if (IsOff && !isAction) return next;
         _isHandlerSynchronous = isInnermost && !Awaitable.Is(method.ReturnType);
         _isOutermost = isOutermost;
         _isSequence = StreamedResult.IsSequence(method.ReturnType);
         return invocation =>
         {
             HttpContext context = invocation.HttpContext;
+            PoolEndpoint? endpoint = isAction ? context.GetEndpoint()?.Metadata.GetMetadata<PoolEndpoint>() : this;
+            if (endpoint is null or { IsOff: true }) return next(invocation);
             PoolRequest request = context.Features.Get<PoolRequest>()
                 ?? throw new InvalidOperationException("The endpoint was not invoked through routing.");
             if (request.HasEnded) return PoolRequest.TooLate();
-            if (!request.IsAtHandlerOf(this)) return next(invocation);
+            if (!request.IsAtHandlerOf(endpoint)) return next(invocation);
             // Behind filters, the framework does not call a minimal API's handler if the response has an error's status: binding has failed,
             // so the request is not queued. (A controller's action is called with any status.)
             int status = context.Response.StatusCode;
-            if (IsAction || status < StatusCodes.Status400BadRequest) return RunOrStoreAsync(request, next, invocation);
+            if (isAction || status < StatusCodes.Status400BadRequest) return endpoint.RunOrStoreAsync(request, next, invocation);
             return request.StatusBefore == status && !IsOfBinding(status) ? RunOrStoreAsync(request, WithoutStatus(next), invocation) : next(invocation);
         };
     }
@@ -256,6 +262,8 @@ internal sealed partial class PoolEndpoint
     public static bool CanFilter(EndpointBuilder endpoint) =>
         endpoint.Metadata.Any(static m => m is MethodInfo or ControllerActionDescriptor);
 
+    public static bool IsActionOf(EndpointBuilder endpoint) => endpoint.Metadata.Any(static m => m is ControllerActionDescriptor);
+
     public static MethodInfo MethodOf(EndpointBuilder endpoint) =>
         endpoint.Metadata.OfType<ControllerActionDescriptor>().LastOrDefault()?.MethodInfo ?? endpoint.Metadata.OfType<MethodInfo>().Last();
 
@@ -283,7 +291,9 @@ internal sealed partial class PoolEndpoint
             + $"call services.AddFixedThreadPool({(pool is null ? "" : $"\"{pool}\"")}). The pools are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
     }
 
-    /// <summary>The route's template. All actions share that of a conventional route, so there the names of area, controller and action replace their parameters.</summary>
+    /// <summary>
+    /// The route's template. All actions share that of a conventional route, so there the names of area, controller and action replace their parameters.
+    /// </summary>
     private static string? RouteOf(ActionDescriptor? action, string? template)
     {
         if (template is null || action is not ControllerActionDescriptor { AttributeRouteInfo: null }) return template;
@@ -295,7 +305,9 @@ internal sealed partial class PoolEndpoint
     [GeneratedRegex(@"\{(\w+)(?:[^{}]|\{\{|\}\})*\}", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Parameter();
 
-    /// <summary>Derives the kind from the route: <c>/v1/diagnostics/sleep</c> becomes <c>diagnostics/sleep</c>. A conventional route uses area, controller and action.</summary>
+    /// <summary>
+    /// Derives the kind from the route: <c>/v1/diagnostics/sleep</c> becomes <c>diagnostics/sleep</c>. A conventional route uses area, controller and action.
+    /// </summary>
     private static string KindOf(ActionDescriptor? action, string? route)
     {
         if (action is ControllerActionDescriptor { AttributeRouteInfo: null } conventional)
