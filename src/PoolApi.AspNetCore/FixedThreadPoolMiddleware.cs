@@ -14,6 +14,8 @@ public static class FixedThreadPoolMiddleware
     /// <remarks>
     /// Inside <c>app.Map("/legacy", …)</c> the path is relative to the branch, and <c>"/"</c> matches all of its requests. A request enters one
     /// pool only: an endpoint under the path that has <c>RunOnPool</c> runs on this pool.
+    /// <para>A hub, a gRPC service and other endpoints that are a connection stay off the pool, if routing comes before this call. The log says so once for
+    /// each. If routing comes after it, their requests fail.</para>
     /// </remarks>
     /// <param name="app">The app, or a branch of it.</param>
     /// <param name="path">The path, such as <c>/legacy</c>, as <c>PathString.StartsWithSegments</c> compares it.</param>
@@ -34,9 +36,10 @@ public static class FixedThreadPoolMiddleware
         return app.Use(rest =>
         {
             PoolEndpoint branch = PoolEndpoint.ForBranch(app.ApplicationServices, path, pool, configure, rest);
-            return context => context.Request.Path.StartsWithSegments(prefix, StringComparison.OrdinalIgnoreCase)
-                ? PoolRequest.ServeAsync(branch, context)
-                : rest(context);
+            var connections = new BranchConnections(app.ApplicationServices, path);
+            return context => !context.Request.Path.StartsWithSegments(prefix, StringComparison.OrdinalIgnoreCase) || connections.Contains(context.GetEndpoint())
+                ? rest(context)
+                : PoolRequest.ServeAsync(branch, context);
         });
     }
 }

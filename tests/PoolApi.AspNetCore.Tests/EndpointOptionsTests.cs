@@ -243,6 +243,16 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
+    public async Task A_gRPC_service_cannot_run_on_a_pool_and_the_start_says_so_by_its_name()
+    {
+        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => TestApp.StartAsync(
+            static app => app.MapPost("/greet.Greeter/Hello", static _ => Task.CompletedTask)
+                .WithMetadata(new Grpc.AspNetCore.Server.GrpcMethodMetadata()).RunOnPool()));
+        Assert.Contains("/greet.Greeter/Hello", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("cannot run on a pool", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_pool_that_does_not_exist_is_told_at_the_start_with_those_that_do()
     {
         InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => TestApp.StartAsync(

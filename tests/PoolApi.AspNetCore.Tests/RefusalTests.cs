@@ -80,6 +80,31 @@ public sealed class RefusalTests
         Assert.All(others, static detail => Assert.DoesNotContain("bod", detail, StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Overload_says_what_was_seen_of_the_clients_and_what_is_predicted()
+    {
+        await using TestApp app = await TestApp.StartAsync(static _ => { });
+        Assert.Equal(
+            "Clients of this endpoint have disconnected after a long time in the queue. This request would wait for more than a quarter of the time that "
+            + "its clients are estimated to wait. Nothing has run. Try again after the time in Retry-After.",
+            Endpoints.Rejection.Overloaded(app.PoolContext()).Told.Detail);
+    }
+
+    [Fact]
+    public async Task A_closed_pool_of_an_app_that_goes_on_is_not_told_as_a_stop_of_the_instance()
+    {
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/", static () => "ran").RunOnPool("io"), configure: static b => b.Services.AddFixedThreadPool("io").FromSection("Io"));
+        _ = app.App.Services.GetRequiredKeyedService<Threading.FixedThreadPool>("io").CloseAsync();
+        using HttpResponseMessage refused = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
+        await AdmissionTests.AssertProblem(refused, "draining");
+        JsonNode problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync(TestApp.Token))!;
+        Assert.Equal(
+            ("The pool is closed", "The pool of this endpoint is closed and takes nothing more. Nothing has run. Another instance may take the request."),
+            ((string?)problem["title"], (string?)problem["detail"]));
+        Assert.NotNull(refused.Headers.RetryAfter);
+    }
+
     [Theory]
     [InlineData("/cpu", "cpu")]
     [InlineData("/io", "io")]

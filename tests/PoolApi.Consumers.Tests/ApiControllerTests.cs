@@ -129,6 +129,52 @@ public sealed class ApiControllerTests
     }
 
     [Fact]
+    public async Task The_options_of_an_attribute_are_used()
+    {
+        using var gate = new Gate();
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b =>
+            {
+                b.Services.AddFixedThreadPool("io", static o => o.Workers = 1);
+                b.Services.AddControllers().Only(typeof(MarkedController));
+            },
+            app =>
+            {
+                app.MapControllers();
+                app.MapGet("/blocks", () => gate.Pass()).RunOnPool("io");
+            });
+        Assert.Equal("marked", (await app.GetAsync("/marked/kind")).Ok());
+        Task<Reply> blocking = app.GetAsync("/blocks");
+        await gate.NextArrivalAsync();
+        Task<Reply> high = app.GetAsync("/marked/high");
+        await Patience.UntilAsync(() => app.Pool("io").GetSnapshot().GetQueueLength(WorkPriority.High) == 1, "it waits among the urgent");
+        Reply expired = await app.GetAsync("/marked/short");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, expired.Status);
+        Assert.Contains("urn:poolapi:problem:expired", expired.Body, StringComparison.Ordinal);
+        Assert.Contains("waited for 0.02 s", expired.Body, StringComparison.Ordinal);
+        gate.Open();
+        (await blocking).Ok();
+        Assert.Equal("io", (await high).Ok());
+    }
+
+    [ApiController]
+    [Route("marked")]
+    [RunOnPool("io", Kind = "marked")]
+    public sealed class MarkedController : ControllerBase
+    {
+        [HttpGet("kind")]
+        public string Kind() => FixedThreadPool.Current!.GetSnapshot().Workers.Single(static w => w.Name == Thread.CurrentThread.Name).Kind!;
+
+        [HttpGet("high")]
+        [RunOnPool(Priority = WorkPriority.High)]
+        public string High() => Trail.Here;
+
+        [HttpGet("short")]
+        [RunOnPool(MaxQueueTimeMilliseconds = 20)]
+        public string Hurried() => Trail.Here;
+    }
+
+    [Fact]
     public async Task A_pool_that_does_not_exist_fails_the_start_by_the_actions_name()
     {
         InvalidOperationException fault = await FailAsync<WrongPoolController>();

@@ -1,4 +1,6 @@
 using System.Net;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.SignalR;
 
 namespace PoolApi.Consumers.Tests;
 
@@ -128,6 +130,135 @@ public sealed class LegacyMiddlewareTests
         Reply off = await app.GetAsync("/off"), on = await app.GetAsync("/on");
         Assert.Equal((off.Status, off.ContentType, off.Body), (on.Status, on.ContentType, on.Body));
         Assert.True(on.IsFromPool);
+    }
+
+    /// <summary>Routing finds the endpoint, and with it the limit, when the body is in memory.</summary>
+    [Theory]
+    [InlineData("handler")]
+    [InlineData("delegate")]
+    [InlineData("action")]
+    public async Task A_limit_of_an_endpoint_that_routing_finds_inside_the_branch_holds_as_it_does_without_the_pool(string endpoint)
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b => b.Services.AddControllers().Only(typeof(NotesController)),
+            static app =>
+            {
+                app.UseFixedThreadPool("/on");
+                app.UseRouting();
+                foreach (string branch in (string[])["/on", "/off"])
+                {
+                    app.MapPost(branch + "/handler", static (Note note) => $"{note.Text.Length}").WithMetadata(new RequestSizeLimitAttribute(1000));
+                    app.MapPost(branch + "/delegate", static async context =>
+                    {
+                        Note note = (await context.Request.ReadFromJsonAsync<Note>(ConsumerApp.Token))!;
+                        await context.Response.WriteAsync($"{note.Text.Length}", ConsumerApp.Token);
+                    }).WithMetadata(new RequestSizeLimitAttribute(1000));
+                }
+                app.MapControllers();
+            },
+            kestrel: true);
+        foreach (string branch in (string[])["/off", "/on"])
+        {
+            Assert.Equal("900", (await PostAsync(branch, 900, chunked: false)).Ok());
+            Assert.Equal("900", (await PostAsync(branch, 900, chunked: true)).Ok());
+            foreach (bool chunked in (bool[])[false, true])
+                Assert.Equal((branch, HttpStatusCode.RequestEntityTooLarge), (branch, (await PostAsync(branch, 5000, chunked)).Status));
+        }
+        Assert.Equal(4, app.Pool().GetSnapshot().Accepted);
+
+        async Task<Reply> PostAsync(string branch, int length, bool chunked)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri($"{branch}/{endpoint}", UriKind.Relative))
+            {
+                Content = new StringContent($$"""{"text":"{{new string('x', length)}}"}""", null, "application/json"),
+            };
+            request.Headers.TransferEncodingChunked = chunked;
+            using HttpResponseMessage response = await app.Client.SendAsync(request, ConsumerApp.Token);
+            return await Reply.ReadAsync(response);
+        }
+    }
+
+    /// <summary>A limit that is lifted again gives the body back, and one that is larger changes nothing.</summary>
+    [Fact]
+    public async Task Middleware_of_the_branch_may_change_the_limit_until_the_body_is_read()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
+        {
+            app.UseFixedThreadPool("/legacy");
+            app.Use(static (context, next) =>
+            {
+                var size = context.Features.Get<Microsoft.AspNetCore.Http.Features.IHttpMaxRequestBodySizeFeature>()!;
+                Assert.Equal((false, (long?)30_000_000), (size.IsReadOnly, size.MaxRequestBodySize));
+                size.MaxRequestBodySize = 4;
+                size.MaxRequestBodySize = context.Request.Query.ContainsKey("lifted") ? null : 5;
+                return next(context);
+            });
+            app.Run(LegacyAsync);
+        }, kestrel: true);
+        Assert.Equal("|/legacy|hello you", (await app.PostAsync("/legacy?lifted", new StringContent("hello you"))).Ok());
+        Assert.Equal("|/legacy|hello", (await app.PostAsync("/legacy", new StringContent("hello"))).Ok());
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, (await app.PostAsync("/legacy", new StringContent("hello you"))).Status);
+    }
+
+    public sealed record Note(string Text);
+
+    [ApiController]
+    public sealed class NotesController : ControllerBase
+    {
+        [HttpPost("/on/action")]
+        [HttpPost("/off/action")]
+        [RequestSizeLimit(1000)]
+        public string Length(Note note) => $"{note.Text.Length}";
+    }
+
+    private sealed class Chat : Hub;
+
+    [Fact]
+    public async Task A_hub_under_the_path_stays_off_the_pool_and_the_log_says_so_once()
+    {
+        using var log = new CapturingLog();
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            b =>
+            {
+                b.Logging.AddProvider(log);
+                b.Services.AddSignalR();
+            },
+            static app =>
+            {
+                app.UseFixedThreadPool("/live");
+                app.MapHub<Chat>("/live/chat");
+                app.MapGet("/live/where", static () => Trail.Here);
+            });
+        for (int i = 0; i < 2; i++)
+        {
+            Reply negotiated = await app.PostAsync("/live/chat/negotiate?negotiateVersion=1", new ByteArrayContent([]));
+            Assert.Contains("connectionToken", negotiated.Ok(), StringComparison.Ordinal);
+            Assert.False(negotiated.IsFromPool);
+        }
+        Assert.Equal("cpu", (await app.GetAsync("/live/where")).Ok());
+        Assert.Equal(1, app.Pool().GetSnapshot().Accepted);
+        string line = Assert.Single(log.With("The endpoint '/live/chat/negotiate"));
+        Assert.EndsWith(
+            " stays off the pool of UseFixedThreadPool('/live'), because it is a connection. Call pool.RunAsync in its methods; told once for each endpoint",
+            line,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_hub_that_routing_finds_inside_the_branch_fails_and_the_fault_says_what_to_do()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(static b => b.Services.AddSignalR(), static app =>
+        {
+            app.UseFixedThreadPool("/");
+            app.UseRouting();
+            app.MapHub<Chat>("/chat");
+            app.MapGet("/where", static () => Trail.Here);
+        });
+        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(() => app.GetAsync("/chat?id=x"));
+        Assert.StartsWith("The endpoint '/chat", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("cannot run on a pool", fault.Message, StringComparison.Ordinal);
+        Assert.EndsWith("put UseRouting before UseFixedThreadPool, where the endpoint stays off the pool.", fault.Message, StringComparison.Ordinal);
+        Assert.Equal("cpu", (await app.GetAsync("/where")).Ok());
     }
 
     [Fact]

@@ -309,10 +309,69 @@ public sealed class MinimalApiTests
     }
 
     [Fact]
+    public async Task A_query_that_is_the_value_of_a_result_is_read_on_the_pool_though_its_provider_is_asynchronous()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
+        {
+            Map(app.MapGroup("/off"));
+            Map(app.MapGroup("/on").RunOnPool());
+        });
+        foreach (string path in (string[])["ok", "created", "accepted", "union", "later"])
+        {
+            Reply off = await app.GetAsync("/off/" + path);
+            Assert.Equal((path, "[0,1,2]"), (path, off.Body));
+            app.Trail.Take();
+            Reply.AssertSame(off, await app.GetAsync("/on/" + path));
+            Assert.Equal([path, "item: cpu", "item: cpu", "item: cpu"], [path, .. app.Trail.Take()]);
+        }
+
+        static void Map(RouteGroupBuilder group)
+        {
+            group.MapGet("/ok", static (Trail trail) => TypedResults.Ok(Numbers(trail)));
+            group.MapGet("/created", static (Trail trail) => TypedResults.Created("/somewhere", Numbers(trail)));
+            group.MapGet("/accepted", static (Trail trail) => TypedResults.Accepted("/somewhere", Numbers(trail)));
+            group.MapGet("/union", static Results<Ok<Query>, NotFound> (Trail trail) => TypedResults.Ok(Numbers(trail)));
+            group.MapGet("/later", static async (Trail trail) =>
+            {
+                await Task.Yield();
+                return Results.Ok(Numbers(trail));
+            });
+        }
+
+        static Query Numbers(Trail trail) => new(trail, static () => Task.Delay(1)); // so that the provider really awaits
+    }
+
+    [Fact]
+    public async Task An_asynchronous_sequence_is_read_on_the_pool_where_the_endpoint_executes_its_result()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
+        {
+            app.MapGet("/", static (Trail trail) => AwaitedAsync(trail)).RunOnPool(configure: static o => o.ExecuteResult = true);
+            app.MapGet("/value", static (Trail trail) => TypedResults.Ok(AwaitedAsync(trail))).RunOnPool(configure: static o => o.ExecuteResult = true);
+        });
+        foreach (string path in (string[])["/", "/value"])
+        {
+            Assert.Equal("[0,1,2]", (await app.GetAsync(path)).Ok());
+            Assert.Equal([path, "before: cpu", "after: cpu", "before: cpu", "after: cpu", "before: cpu", "after: cpu"], [path, .. app.Trail.Take()]);
+        }
+
+        static async IAsyncEnumerable<int> AwaitedAsync(Trail trail)
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                trail.Add("before");
+                await Task.Delay(1); // so that the sequence really awaits
+                trail.Add("after");
+                yield return i;
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_query_in_another_result_runs_until_it_is_read_so_the_limit_on_run_time_applies()
     {
         var first = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using ConsumerApp app = await ConsumerApp.StartAsync(null, app => app.MapGet("/", (Trail trail) => TypedResults.Ok(new Query(trail, () => first.Task)))
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, app => app.MapGet("/", (Trail trail) => TypedResults.Json(new Query(trail, () => first.Task)))
             .RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMilliseconds(100)), kestrel: true);
         try
         {
@@ -326,6 +385,27 @@ public sealed class MinimalApiTests
     }
 
     [Fact]
+    public async Task Asynchronous_handlers_that_block_on_asynchronous_code_are_all_answered()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app => app.MapGet("/", static async () =>
+        {
+            await Task.Yield();
+            return SlowAsync().Result;
+        }).RunOnPool());
+        foreach (int count in (int[])[2, 8])
+        {
+            Reply[] replies = await Task.WhenAll(Enumerable.Range(0, count).Select(_ => app.GetAsync("/")));
+            Assert.All(replies, static reply => Assert.Equal("1", reply.Ok()));
+        }
+
+        static async Task<int> SlowAsync()
+        {
+            await Task.Delay(5); // so that the method really awaits
+            return 1;
+        }
+    }
+
+    [Fact]
     public async Task Synchronous_handlers_that_block_on_asynchronous_code_are_all_answered()
     {
         await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
@@ -334,7 +414,7 @@ public sealed class MinimalApiTests
             app.MapGet("/nothing", static () => SlowAsync().Wait()).RunOnPool();
             app.MapGet("/lazy", static () => Enumerable.Range(0, 3).Select(static _ => SlowAsync().GetAwaiter().GetResult())).RunOnPool();
             app.MapGet("/query", static (Trail trail, [FromKeyedServices("cpu")] FixedThreadPool pool) =>
-                TypedResults.Ok(new Query(trail, () => pool.RunAsync(static () => { }).AsTask()))).RunOnPool(); // by stand-ins
+                TypedResults.Json(new Query(trail, () => pool.RunAsync(static () => { }).AsTask()))).RunOnPool(); // by stand-ins
         });
         foreach (var (path, body) in ((string, string)[])[("/value", "1"), ("/nothing", ""), ("/lazy", "[1,1,1]"), ("/query", "[0,1,2]")])
         {

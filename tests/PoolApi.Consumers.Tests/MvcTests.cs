@@ -145,6 +145,56 @@ public sealed class MvcTests
         Assert.Contains("plain/where", kinds);
     }
 
+    [Theory]
+    [InlineData("/plain/shown", "Plain/Shown/{id?}", "plain/shown")]
+    [InlineData("/Plain/Shown/3", "Plain/Shown/{id?}", "plain/shown")]
+    [InlineData("/back/plain/shown", "Back/Plain/Shown/{id:regex(^a{{0,2}}$)?}", "back/plain/shown")]
+    [InlineData("/fixed", "fixed", "plain/shown")]
+    public async Task A_worker_shows_the_route_of_the_action_on_a_conventional_route(string path, string route, string kind)
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b => b.Services.AddControllersWithViews().Only(typeof(PlainController), typeof(Back.PlainController)),
+            static app =>
+            {
+                app.MapControllerRoute("fixed", "fixed", new { controller = "Plain", action = "Shown" }).RunOnPool();
+                app.MapControllerRoute("areas", "{area:exists}/{controller=Plain}/{action=Shown}/{id:regex(^a{{0,2}}$)?}").RunOnPool();
+                app.MapControllerRoute("default", "{controller=Plain}/{action=Shown}/{id?}").RunOnPool();
+            });
+        Assert.Equal($"{route} {kind}", (await app.GetAsync(path)).Ok());
+    }
+
+    /// <summary>MVC keeps one endpoint filter for an action, whatever the number of its routes.</summary>
+    [Fact]
+    public async Task An_action_of_several_routes_runs_where_the_route_of_its_request_says()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b =>
+            {
+                b.Services.AddFixedThreadPool("io", static o => o.Workers = 1);
+                b.Services.AddControllersWithViews().Only(typeof(PlainController));
+            },
+            static app =>
+            {
+                var where = new { controller = "Plain", action = "Where" };
+                app.MapControllerRoute("cpu", "cpu", where).RunOnPool("cpu");
+                app.MapControllerRoute("off", "off", where).RunOnPool("cpu").RunOffPool();
+                app.MapControllerRoute("io", "io", where).RunOnPool("io");
+                app.MapControllerRoute("never", "never", where);
+                app.MapControllerRoute("last", "last", where).RunOnPool("cpu").RunOffPool();
+            });
+        foreach (var (path, pool) in ((string, string)[])
+            [("/cpu", "cpu"), ("/off", "server"), ("/io", "io"), ("/never", "server"), ("/last", "server"), ("/cpu", "cpu")])
+        {
+            Assert.Equal((path, pool), (path, (await app.GetAsync(path)).Ok()));
+        }
+    }
+
+    private static string Shown()
+    {
+        WorkerSnapshot here = FixedThreadPool.Current!.GetSnapshot().Workers.Single(static w => w.Name == Thread.CurrentThread.Name);
+        return $"{here.Origin} {here.Kind}";
+    }
+
     [NotingFilter]
     [RunOnPool("io", MaxBodyBytes = 1000)]
     public sealed class ShopController : Controller
@@ -181,9 +231,20 @@ public sealed class MvcTests
         }
     }
 
+    public static class Back
+    {
+        [Area("Back")]
+        public sealed class PlainController : Controller
+        {
+            public string Shown() => MvcTests.Shown();
+        }
+    }
+
     public sealed class PlainController : Controller
     {
         public string Where() => Trail.Here;
+
+        public string Shown() => MvcTests.Shown();
 
         public IActionResult Lazy() => View("~/Views/Shop/List.cshtml", Items(HttpContext.RequestServices.GetRequiredService<Trail>()));
     }

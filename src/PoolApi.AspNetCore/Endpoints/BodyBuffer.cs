@@ -8,8 +8,11 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <remarks>
 /// It uses plain arrays, not pooled ones: a worker that was not joined may still read its body after the request has ended, and
 /// must not find the bytes of another request there.
+/// <para>A limit may become known when the body is here: routing behind a branch on a pool finds an endpoint with <c>[RequestSizeLimit]</c>. So this
+/// object also takes the place of the server's <see cref="IHttpMaxRequestBodySizeFeature"/>. A limit that is smaller than the body makes its
+/// readers fail, as the server's own stream does.</para>
 /// </remarks>
-internal sealed class BodyBuffer : IBufferedBodyFeature
+internal sealed class BodyBuffer : IBufferedBodyFeature, IHttpMaxRequestBodySizeFeature
 {
     // Largest first buffer.
     private const int FirstChunk = 64 * 1024;
@@ -22,11 +25,27 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
     private readonly BodyReservation _reservation;
     private readonly int _length;
     private volatile byte[]? _bytes;
+    private long? _limit;
 
-    private BodyBuffer(HttpContext context, BodyReservation reservation, byte[] bytes, int length) =>
-        (_context, _reservation, _bytes, _length) = (context, reservation, bytes, length);
+    private BodyBuffer(HttpContext context, BodyReservation reservation, byte[] bytes, int length, int limit) =>
+        (_context, _reservation, _bytes, _length, _limit) = (context, reservation, bytes, length, limit);
 
     public ReadOnlyMemory<byte> Body => _bytes is { } bytes ? new ReadOnlyMemory<byte>(bytes, 0, _length) : default;
+
+    bool IHttpMaxRequestBodySizeFeature.IsReadOnly => false;
+
+    long? IHttpMaxRequestBodySizeFeature.MaxRequestBodySize
+    {
+        get => _limit;
+        set
+        {
+            bool wasTooLarge = _length > _limit;
+            _limit = value;
+            if (_bytes is not { } bytes) return;
+            if (_length > value) _context.Request.Body = new TooLargeBody(value.Value);
+            else if (wasTooLarge) _context.Request.Body = NewBody(bytes, _length);
+        }
+    }
 
     public void Release()
     {
@@ -96,10 +115,14 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
             return Rejection.PayloadTooLarge(pool, limit);
         }
 
-        context.Features.Set<IBufferedBodyFeature>(new BodyBuffer(context, reservation, bytes, length));
-        context.Request.Body = new MemoryStream(bytes, 0, length, writable: false, publiclyVisible: true);
+        var buffer = new BodyBuffer(context, reservation, bytes, length, limit);
+        context.Features.Set<IBufferedBodyFeature>(buffer);
+        context.Features.Set<IHttpMaxRequestBodySizeFeature>(buffer);
+        context.Request.Body = NewBody(bytes, length);
         return null;
     }
+
+    private static MemoryStream NewBody(byte[] bytes, int length) => new(bytes, 0, length, writable: false, publiclyVisible: true);
 
     /// <summary>Creates a buffer with one byte more than is reserved. A read into that byte finds the end of a body that fills the buffer, or that it is larger.</summary>
     private static byte[] NewBuffer(int reserved) => GC.AllocateUninitializedArray<byte>(reserved + 1);
@@ -114,5 +137,35 @@ internal sealed class BodyBuffer : IBufferedBodyFeature
         if (declared is not { } size) return Math.Min(FirstChunk, limit);
         while (size > FirstChunk) size = (size + Growth - 1) / Growth;
         return (int)size;
+    }
+
+    /// <summary>The body of a request whose limit became smaller than it.</summary>
+    private sealed class TooLargeBody(long limit) : Stream
+    {
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new BodyLimitException(limit);
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

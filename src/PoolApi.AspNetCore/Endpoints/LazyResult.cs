@@ -5,6 +5,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Infrastructure;
 using Microsoft.Extensions.DependencyInjection;
@@ -55,7 +56,7 @@ internal static class LazyResult
                     action.Value = ToList(value, context.RequestAborted);
                 return ValueTask.FromResult<object?>(action);
             case IActionResult wrapper:
-                return BufferedResult.ExecuteAsync(context, WrappedResult.HttpResultOf(wrapper), pool);
+                return ExecuteAsync(context, WrappedResult.HttpResultOf(wrapper)!, isAction, pool);
             case not IResult when isAction:
                 return ValueTask.FromResult<object?>(
                     IsFormed(result, JsonOfMvc(context)) ? result : ToList((IEnumerable)result, context.RequestAborted));
@@ -64,9 +65,56 @@ internal static class LazyResult
             case not IResult when CanWriteAny && !IsFormed(result, JsonOfHttp(context)):
                 return BufferedResult.ExecuteAsync(context, Synchronous((IEnumerable)result, context.RequestAborted), pool);
             default:
-                return BufferedResult.ExecuteAsync(context, result, pool);
+                return BufferedResult.ExecuteAsync(context, WithSynchronousValue(context, result) ?? result, pool);
         }
     }
+
+    /// <summary>
+    /// The same result with a value whose asynchronous enumerator is hidden. Only results that are known to be a status, a location and a value
+    /// can be made again.
+    /// </summary>
+    /// <returns><see langword="null"/>: it is another result, or its value has a form of its own.</returns>
+    private static IResult? WithSynchronousValue(HttpContext context, object result) =>
+        WrappedResult.Unwrap(result) is IValueHttpResult { Value: IEnumerable value } known && CanWriteAny && !IsFormed(value, JsonOfHttp(context))
+            ? WithValue(known, Synchronous(value, context.RequestAborted))
+            : null;
+
+    /// <summary>
+    /// Makes each step of an asynchronous sequence run on the pool, for a result that is executed there: JSON goes on after an await on the
+    /// .NET ThreadPool, and asks there for the next element. Called on the pool.
+    /// </summary>
+    /// <returns>The result, with such a sequence in place of its value if it can be made again.</returns>
+    public static object? OnPool(HttpContext context, object? result)
+    {
+        if (!CanWriteAny || SynchronizationContext.Current is not { } pool) return result;
+        object? unwrapped = WrappedResult.Unwrap(result);
+        object? value = unwrapped is IValueHttpResult { Value: var inner } ? inner : unwrapped;
+        if (value is null or IResult || !StreamedResult.IsAsyncSequence(value) || IsFormed(value, JsonOfHttp(context))) return result;
+        object sequence = OnPool(value, pool);
+        return unwrapped is IValueHttpResult known ? WithValue(known, sequence) ?? result : sequence;
+    }
+
+    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Called only where there is dynamic code.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called only where JSON has reflection.")]
+    private static object OnPool(object sequence, SynchronizationContext pool)
+    {
+        Type element = GenericInterface.Find(sequence.GetType(), typeof(IAsyncEnumerable<>))!.GetGenericArguments()[0];
+        return Activator.CreateInstance(typeof(PoolSequence<>).MakeGenericType(element), sequence, pool)!;
+    }
+
+    /// <returns><see langword="null"/>: the result has more than a status, a location and a value.</returns>
+    private static IResult? WithValue(IValueHttpResult known, object value)
+    {
+        Type type = known.GetType();
+        Type? kind = type.IsGenericType ? type.GetGenericTypeDefinition() : null;
+        return kind == typeof(Ok<>) ? TypedResults.Ok(value)
+            : kind == typeof(Created<>) ? TypedResults.Created(LocationOf(known), value)
+            : kind == typeof(Accepted<>) ? TypedResults.Accepted(LocationOf(known), value)
+            : null;
+    }
+
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called only where JSON has reflection.")]
+    private static string? LocationOf(object result) => (string?)result.GetType().GetProperty("Location")?.GetValue(result);
 
     /// <summary>Whether JSON can write a sequence of any type. It cannot where only generated code describes types.</summary>
     private static bool CanWriteAny => RuntimeFeature.IsDynamicCodeSupported && JsonSerializer.IsReflectionEnabledByDefault;
@@ -121,6 +169,34 @@ internal static class LazyResult
         return ElementOf(sequence) is not { } element
             ? new SynchronousSequence<object?>(sequence.Cast<object?>(), cancellationToken)
             : Activator.CreateInstance(typeof(SynchronousSequence<>).MakeGenericType(element), sequence, cancellationToken)!;
+    }
+
+    private sealed class PoolSequence<T>(IAsyncEnumerable<T> sequence, SynchronizationContext pool) : IAsyncEnumerable<T>
+    {
+        public async IAsyncEnumerator<T> GetAsyncEnumerator(CancellationToken cancellationToken = default)
+        {
+            await new Return(pool);
+            await using IAsyncEnumerator<T> source = sequence.GetAsyncEnumerator(cancellationToken);
+            while (await source.MoveNextAsync())
+            {
+                yield return source.Current;
+                await new Return(pool);
+            }
+        }
+    }
+
+    /// <summary>Continues on the pool, unless the caller is there.</summary>
+    private readonly struct Return(SynchronizationContext pool) : INotifyCompletion
+    {
+        public bool IsCompleted => ReferenceEquals(SynchronizationContext.Current, pool);
+
+        public Return GetAwaiter() => this;
+
+        public void OnCompleted(Action continuation) => pool.Post(static continuation => ((Action)continuation!)(), continuation);
+
+        public void GetResult()
+        {
+        }
     }
 
     private sealed class SynchronousSequence<T>(IEnumerable<T> sequence, CancellationToken cancellationToken) : IEnumerable<T>

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
@@ -25,7 +26,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 ///   conventions: Configure, RunOff (the last call wins)  ──►  Build: the delegates  ──►  requests
 /// </code>
 /// </remarks>
-internal sealed class PoolEndpoint
+internal sealed partial class PoolEndpoint
 {
     public const string ProblemType = "application/problem+json";
 
@@ -121,23 +122,29 @@ internal sealed class PoolEndpoint
     /// Builds the filter in front of the handler, by which the request enters the pool. It is innermost unless others were added after it, and outermost unless
     /// others were added before it.
     /// </summary>
-    public EndpointFilterDelegate Filter(EndpointFilterDelegate next, bool isInnermost, bool isOutermost, MethodInfo method)
+    /// <remarks>
+    /// MVC keeps one filter for an action: that of its endpoint which was built last. Several conventional routes may lead to the action, each with
+    /// options of its own, and some of them off the pool. So the filter of an action takes each request by the endpoint that routing has selected.
+    /// </remarks>
+    public EndpointFilterDelegate Filter(EndpointFilterDelegate next, bool isInnermost, bool isOutermost, MethodInfo method, bool isAction)
     {
-        if (IsOff) return next;
+        if (IsOff && !isAction) return next;
         _isHandlerSynchronous = isInnermost && !Awaitable.Is(method.ReturnType);
         _isOutermost = isOutermost;
         _isSequence = StreamedResult.IsSequence(method.ReturnType);
         return invocation =>
         {
             HttpContext context = invocation.HttpContext;
+            PoolEndpoint? endpoint = isAction ? context.GetEndpoint()?.Metadata.GetMetadata<PoolEndpoint>() : this;
+            if (endpoint is null or { IsOff: true }) return next(invocation);
             PoolRequest request = context.Features.Get<PoolRequest>()
                 ?? throw new InvalidOperationException("The endpoint was not invoked through routing.");
             if (request.HasEnded) return PoolRequest.TooLate();
-            if (!request.IsAtHandlerOf(this)) return next(invocation);
+            if (!request.IsAtHandlerOf(endpoint)) return next(invocation);
             // Behind filters, the framework does not call a minimal API's handler if the response has an error's status: binding has failed,
             // so the request is not queued. (A controller's action is called with any status.)
             int status = context.Response.StatusCode;
-            if (IsAction || status < StatusCodes.Status400BadRequest) return RunOrStoreAsync(request, next, invocation);
+            if (isAction || status < StatusCodes.Status400BadRequest) return endpoint.RunOrStoreAsync(request, next, invocation);
             return request.StatusBefore == status && !IsOfBinding(status) ? RunOrStoreAsync(request, WithoutStatus(next), invocation) : next(invocation);
         };
     }
@@ -230,7 +237,7 @@ internal sealed class PoolEndpoint
     private void Attach(IServiceProvider services, ActionDescriptor? action, string? route)
     {
         _app = services;
-        Route = route;
+        Route = RouteOf(action, route);
         Kind = Options.Kind ?? KindOf(action, route);
         ThrowIfNoPool(services, PoolName, $"The endpoint '{Name}'");
         Submission = new WorkOptions(priority: Options.Priority, maxQueueTime: Options.MaxQueueTime, maxRunTime: Options.MaxRunTime);
@@ -254,6 +261,8 @@ internal sealed class PoolEndpoint
     /// <summary>Whether endpoint filters apply to the endpoint: a minimal API's handler or a controller's action.</summary>
     public static bool CanFilter(EndpointBuilder endpoint) =>
         endpoint.Metadata.Any(static m => m is MethodInfo or ControllerActionDescriptor);
+
+    public static bool IsActionOf(EndpointBuilder endpoint) => endpoint.Metadata.Any(static m => m is ControllerActionDescriptor);
 
     public static MethodInfo MethodOf(EndpointBuilder endpoint) =>
         endpoint.Metadata.OfType<ControllerActionDescriptor>().LastOrDefault()?.MethodInfo ?? endpoint.Metadata.OfType<MethodInfo>().Last();
@@ -282,11 +291,31 @@ internal sealed class PoolEndpoint
             + $"call services.AddFixedThreadPool({(pool is null ? "" : $"\"{pool}\"")}). The pools are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
     }
 
-    /// <summary>Derives the kind from the route: <c>/v1/diagnostics/sleep</c> becomes <c>diagnostics/sleep</c>. A conventional route uses controller and action.</summary>
+    /// <summary>
+    /// The route's template. All actions share that of a conventional route, so there the names of area, controller and action replace their parameters.
+    /// </summary>
+    private static string? RouteOf(ActionDescriptor? action, string? template)
+    {
+        if (template is null || action is not ControllerActionDescriptor { AttributeRouteInfo: null }) return template;
+        return Parameter().Replace(
+            template, match => action.RouteValues.TryGetValue(match.Groups[1].Value, out string? name) && !string.IsNullOrEmpty(name) ? name : match.Value);
+    }
+
+    /// <summary>A parameter of a template with its name, such as <c>{controller=Home}</c>. Doubled braces belong to a constraint.</summary>
+    [GeneratedRegex(@"\{(\w+)(?:[^{}]|\{\{|\}\})*\}", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Parameter();
+
+    /// <summary>
+    /// Derives the kind from the route: <c>/v1/diagnostics/sleep</c> becomes <c>diagnostics/sleep</c>. A conventional route uses area, controller and action.
+    /// </summary>
     private static string KindOf(ActionDescriptor? action, string? route)
     {
         if (action is ControllerActionDescriptor { AttributeRouteInfo: null } conventional)
-            return $"{conventional.ControllerName}/{conventional.ActionName}".ToLowerInvariant();
+        {
+            string name = $"{conventional.ControllerName}/{conventional.ActionName}";
+            if (conventional.RouteValues.TryGetValue("area", out string? area) && !string.IsNullOrEmpty(area)) name = $"{area}/{name}";
+            return name.ToLowerInvariant();
+        }
         string kind = (route ?? "").Trim('/');
         int slash = kind.IndexOf('/', StringComparison.Ordinal);
         bool versioned = slash > 1 && kind[0] == 'v' && kind.AsSpan(1, slash - 1).IndexOfAnyExceptInRange('0', '9') < 0;

@@ -219,7 +219,13 @@ internal sealed partial class PoolRequest
         {
             if (isCounted && !isSubmitted) gate.GiveBack();
         }
-        if (!isSubmitted) return Pool.Threads.IsClosed ? Rejection.Draining(Pool) : Rejection.QueueFull(Pool);
+        if (!isSubmitted)
+        {
+            // A stop closes the app before it closes the pools.
+            return !Pool.Threads.IsClosed ? Rejection.QueueFull(Pool)
+                : _endpoint.Shutdown.IsClosed ? Rejection.Draining(Pool)
+                : Rejection.PoolClosed(Pool);
+        }
         if (isCounted) gate.Admitted();
         return null;
     }
@@ -321,7 +327,9 @@ internal sealed partial class PoolRequest
     private ValueTask<object?> ExecuteLazyAsync(object? result)
     {
         if (LazyResult.IsLazy(result)) return LazyResult.ExecuteAsync(Context, result, _endpoint.IsAction, Refusing);
-        return _endpoint.Options.ExecuteResult && !_endpoint.IsAction ? BufferedResult.ExecuteAsync(Context, result, Refusing) : ValueTask.FromResult(result);
+        return _endpoint.Options.ExecuteResult && !_endpoint.IsAction
+            ? BufferedResult.ExecuteAsync(Context, LazyResult.OnPool(Context, result), Refusing)
+            : ValueTask.FromResult(result);
     }
 
     /// <summary>The pool that refuses a response without room. The result of work that was accepted before has no client yet.</summary>
@@ -388,7 +396,7 @@ internal sealed partial class PoolRequest
     private object? Conclude(WorkOutcome outcome, CancellationToken outer)
     {
         if (_accepted is not null) _accepted.Ended(outcome);
-        else if (outcome == WorkOutcome.Expired || IsClientGone) _endpoint.Overload?.OnClientLeft(QueueTime + RunTime, QueueTime);
+        else if (IsClientGone) _endpoint.Overload?.OnClientLeft(QueueTime + RunTime, QueueTime);
         switch (outcome)
         {
             case WorkOutcome.Completed:

@@ -237,6 +237,11 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         {
             await CutOffAsync();
         }
+        catch (BodyLimitException e) when (!Context.Response.HasStarted)
+        {
+            // The server makes 413 of its own exception only.
+            await Rejection.PayloadTooLarge(Pool, e.Limit).ExecuteAsync(Context);
+        }
         catch (OutOfMemoryException) when (IsOutOfMemory)
         {
             await OutOfMemory().ExecuteAsync(Context);

@@ -11,6 +11,8 @@ internal sealed class Rejection : IResult
     /// <summary>The work has run: a proxy or a client that follows Retry-After would let it take effect twice.</summary>
     private static readonly ProblemType OverloadedAfterWork = CommonProblems.Overloaded with { Retry = ProblemRetry.Unknown };
 
+    private static readonly ProblemType ClosedPool = CommonProblems.Draining with { Title = "The pool is closed" };
+
     private readonly PoolContext _pool;
     private readonly ProblemType _type;
     private readonly string? _field;
@@ -39,7 +41,8 @@ internal sealed class Rejection : IResult
     /// <summary>The predicted queue time is longer than a quarter of the time that the endpoint's clients are seen to wait.</summary>
     public static Rejection Overloaded(PoolContext pool) => new(
         pool, CommonProblems.Overloaded,
-        "Clients of this endpoint disconnect before the queue would reach this request. Nothing has run. Try again after the time in Retry-After.");
+        "Clients of this endpoint have disconnected after a long time in the queue. This request would wait for more than a quarter of the time that "
+        + "its clients are estimated to wait. Nothing has run. Try again after the time in Retry-After.");
 
     /// <summary>The queue would take the request, and the budget for bodies does not.</summary>
     public static Rejection NoRoomForBody(PoolContext pool) => new(
@@ -72,6 +75,11 @@ internal sealed class Rejection : IResult
     public static Rejection Draining(PoolContext pool) => new(
         pool, CommonProblems.Draining,
         "This instance finishes what it has accepted and takes nothing more. Nothing has run. Try again on a new connection.");
+
+    /// <summary>The app has closed the pool, and goes on.</summary>
+    public static Rejection PoolClosed(PoolContext pool) => new(
+        pool, ClosedPool,
+        "The pool of this endpoint is closed and takes nothing more. Nothing has run. Another instance may take the request.");
 
     public static Rejection NotStarted(PoolContext pool) => new(
         pool, PoolProblems.NotStarted,

@@ -80,7 +80,8 @@ public static class RunOnPoolExtensions
         int index = filters.Count;
         Func<EndpointFilterFactoryContext, EndpointFilterDelegate, EndpointFilterDelegate>? own = null;
         own = (_, next) => poolEndpoint.Filter(
-            next, isInnermost: filters.Count == index + 1, isOutermost: ReferenceEquals(filters[0], own), PoolEndpoint.MethodOf(endpoint));
+            next, isInnermost: filters.Count == index + 1, isOutermost: ReferenceEquals(filters[0], own), PoolEndpoint.MethodOf(endpoint),
+            PoolEndpoint.IsActionOf(endpoint));
         filters.Add(own);
     }
 }

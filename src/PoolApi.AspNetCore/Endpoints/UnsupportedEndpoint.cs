@@ -1,14 +1,38 @@
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>Rejects endpoints that cannot run on a pool, because they are a connection and not a request with a response.</summary>
+/// <summary>Finds endpoints that cannot run on a pool, because they are a connection and not a request with a response.</summary>
 internal static class UnsupportedEndpoint
 {
+    private static readonly ConditionalWeakTable<Endpoint, string> Known = []; // the alternative; empty: the endpoint can run on a pool
+
     /// <exception cref="InvalidOperationException">The endpoint cannot run on a pool.</exception>
     public static void ThrowIfAny(EndpointBuilder endpoint)
     {
-        foreach (object metadata in endpoint.Metadata)
+        if (Alternative(endpoint.Metadata) is { } instead) throw Fault(endpoint.DisplayName, instead);
+    }
+
+    /// <summary>Throws in place of routing that selects such an endpoint for a request that already runs on a pool.</summary>
+    /// <exception cref="InvalidOperationException">The endpoint cannot run on a pool.</exception>
+    public static void ThrowIfAny(Endpoint endpoint)
+    {
+        if (!Is(endpoint)) return;
+        throw Fault(
+            endpoint.DisplayName, Alternative(endpoint.Metadata) + ", or put UseRouting before UseFixedThreadPool, where the endpoint stays off the pool");
+    }
+
+    /// <summary>Whether an endpoint cannot run on a pool.</summary>
+    public static bool Is(Endpoint endpoint) => Known.GetValue(endpoint, static endpoint => Alternative(endpoint.Metadata) ?? "").Length > 0;
+
+    private static InvalidOperationException Fault(string? name, string instead) => new($"The endpoint '{name}' cannot run on a pool. {instead}.");
+
+    /// <returns>What to do instead; <see langword="null"/>: the endpoint can run on a pool.</returns>
+    private static string? Alternative(IEnumerable<object> all)
+    {
+        foreach (object metadata in all)
         {
             // By name: the types are internal, or of a package that this library does not reference.
             string? instead = metadata.GetType().FullName switch
@@ -18,7 +42,8 @@ internal static class UnsupportedEndpoint
                 "Microsoft.AspNetCore.Http.Connections.NegotiateMetadata" => "It negotiates a connection, whose work runs while it stays open; call pool.RunAsync(…) in the hub's method",
                 _ => null,
             };
-            if (instead is not null) throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' cannot run on a pool. {instead}.");
+            if (instead is not null) return instead;
         }
+        return null;
     }
 }

@@ -1,12 +1,13 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Routing.Matching;
+using PoolApi.AspNetCore.Endpoints;
 
 namespace PoolApi.AspNetCore.Mvc;
 
 /// <summary>
 /// Replaces a routed endpoint that has <see cref="RunOnPoolAttribute"/> with its endpoint that runs on the pool. So the request is admitted
-/// and its body is read before an MVC filter reads its form.
+/// and its body is read before an MVC filter reads its form. In a branch of middleware on a pool it rejects endpoints that cannot run there.
 /// </summary>
 internal sealed class AttributeEndpointSelector(AttributeEndpoints endpoints) : MatcherPolicy, IEndpointSelectorPolicy
 {
@@ -14,7 +15,7 @@ internal sealed class AttributeEndpointSelector(AttributeEndpoints endpoints) : 
     public override int Order => int.MaxValue;
 
     public bool AppliesToEndpoints(IReadOnlyList<Endpoint> endpoints) =>
-        ContainsDynamicEndpoints(endpoints) || endpoints.Any(static e => e.Metadata.GetMetadata<RunOnPoolAttribute>() is not null);
+        ContainsDynamicEndpoints(endpoints) || endpoints.Any(static e => e.Metadata.GetMetadata<RunOnPoolAttribute>() is not null || UnsupportedEndpoint.Is(e));
 
     public Task ApplyAsync(HttpContext httpContext, CandidateSet candidates)
     {
@@ -22,6 +23,7 @@ internal sealed class AttributeEndpointSelector(AttributeEndpoints endpoints) : 
         {
             if (!candidates.IsValidCandidate(i)) continue;
             ref readonly CandidateState candidate = ref candidates[i];
+            if (httpContext.Features.Get<PoolRequest>() is { IsInPool: true }) UnsupportedEndpoint.ThrowIfAny(candidate.Endpoint);
             Endpoint resolved = endpoints.Resolve(candidate.Endpoint);
             if (!ReferenceEquals(resolved, candidate.Endpoint)) candidates.ReplaceEndpoint(i, resolved, candidate.Values);
         }

@@ -1,0 +1,95 @@
+using System.Text.RegularExpressions;
+using PoolApi.AspNetCore.Shutdown;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>Handlers that block on asynchronous code: a stop ends well, and the log says what they do.</summary>
+public sealed class BlockedHandlerTests
+{
+    [Theory]
+    [InlineData("/synchronous")]
+    [InlineData("/asynchronous")]
+    public async Task A_stop_finishes_handlers_that_block_on_asynchronous_code_and_joins_every_thread(string path)
+    {
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int blocked = 0;
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/synchronous", () => SlowAsync().Result).RunOnPool();
+                app.MapGet("/asynchronous", async () =>
+                {
+                    await Task.Yield();
+                    return SlowAsync().Result;
+                }).RunOnPool();
+            },
+            new() { ["Pool:Workers"] = "2" });
+        Task<string>[] requests = [.. Enumerable.Range(0, 8).Select(_ => app.Client.GetStringAsync(path, TestApp.Token))];
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Accepted == 8 && Volatile.Read(ref blocked) >= 2, "both workers are blocked");
+
+        Task stop = app.App.StopAsync(TestApp.Token);
+        await Patience.UntilAsync(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+        release.SetResult();
+
+        Assert.All(await Task.WhenAll(requests), static answer => Assert.Equal("1", answer));
+        await stop;
+        Assert.Matches(
+            new Regex("^Shutdown complete: exit 0, accepted 8, completed 8, failed 0, .* abandoned 0, .*joined ([0-9]+)/\\1$"),
+            Assert.Single(app.Log.With("Shutdown complete")));
+
+        async Task<int> SlowAsync()
+        {
+            Interlocked.Increment(ref blocked);
+            await release.Task;
+            return 1;
+        }
+    }
+
+    [Fact]
+    public async Task A_stand_in_is_told_in_the_log_once_for_each_kind()
+    {
+        await using TestApp app = await StartAsync(standIns: 1, Task.Delay(Timeout.InfiniteTimeSpan, TestApp.Token));
+        for (int i = 0; i < 2; i++) Assert.Equal("done", await app.Client.GetStringAsync("/blocks", TestApp.Token));
+        (LogLevel level, string text) = Assert.Single(Blocked(app));
+        Assert.Equal(LogLevel.Warning, level);
+        Assert.Matches(
+            "^Worker 0 \\(cpu-0\\) is blocked by work of its own pool, and a stand-in runs that work: it runs blocks for /blocks, since [0-9.]+ s\\. "
+            + "Await instead of blocking; told once for each kind$",
+            text);
+    }
+
+    [Fact]
+    public async Task That_there_is_no_stand_in_left_is_told_in_the_log()
+    {
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using TestApp app = await StartAsync(standIns: 0, release.Task);
+        Task<string> blocking = app.Client.GetStringAsync("/blocks", TestApp.Token);
+        await Patience.UntilAsync(() => Blocked(app).Length > 0, "it is told");
+        release.SetResult();
+        Assert.Equal("done", await blocking);
+        (LogLevel level, string text) = Assert.Single(Blocked(app));
+        Assert.Equal(LogLevel.Error, level);
+        Assert.Matches(
+            "^Worker 0 \\(cpu-0\\) is blocked by work of its own pool, and every stand-in is in use: it runs blocks for /blocks, since [0-9.]+ s\\. "
+            + "Nothing moves until a worker comes back; told once for each kind$",
+            text);
+    }
+
+    private static (LogLevel Level, string Text)[] Blocked(TestApp app) =>
+        [.. app.Log.Lines.Where(static line => line.Text.StartsWith("Worker 0 (cpu-0) is blocked", StringComparison.Ordinal))];
+
+    /// <summary>Starts an app whose handler blocks on code that comes back to the pool, or until it is released.</summary>
+    private static Task<TestApp> StartAsync(int standIns, Task release) => TestApp.StartAsync(
+        app => app.MapGet("/blocks", async () =>
+        {
+            await Task.Yield();
+            Task.WaitAny(BackAsync(), release);
+            return "done";
+        }).RunOnPool(),
+        new() { ["Pools:cpu:Workers"] = "1" },
+        builder => builder.Services.AddFixedThreadPool("cpu").ConfigureThreads(o => o.MaxStandIns = standIns),
+        pool: false);
+
+    private static async Task BackAsync() => await Task.Yield();
+}

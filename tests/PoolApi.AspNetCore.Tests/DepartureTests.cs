@@ -1,0 +1,97 @@
+using System.Net;
+using Microsoft.Extensions.Time.Testing;
+using PoolApi.AspNetCore.Endpoints;
+using PoolApi.AspNetCore.Overload;
+using PoolApi.AspNetCore.Tests.Support;
+
+namespace PoolApi.AspNetCore.Tests;
+
+/// <summary>Only a client that has really gone says how long the clients of its endpoint wait.</summary>
+public sealed class DepartureTests
+{
+    private static readonly Uri Root = new("/", UriKind.Relative);
+
+    private static readonly TimeSpan Wait = TimeSpan.FromMilliseconds(140), Longest = TimeSpan.FromMilliseconds(150);
+
+    [Theory]
+    [InlineData("expired", false)]
+    [InlineData("timed out", false)]
+    [InlineData("gone", true)]
+    public async Task A_request_that_leaves_the_queue_teaches_only_if_its_client_has_gone(string how, bool isLearned)
+    {
+        var clock = new FakeTimeProvider();
+        using Gate first = new(), second = new();
+        using CancellationTokenSource timeout = new(), leave = new();
+        OverloadControl? control = null;
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.UseRouting();
+                app.Use(async (context, next) =>
+                {
+                    PoolEndpoint endpoint = context.GetEndpoint()!.Metadata.GetRequiredMetadata<PoolEndpoint>();
+                    if (endpoint.Route == "/") control = endpoint.Overload;
+                    if (how == "timed out" && context.Request.Path == "/") context.RequestAborted = timeout.Token;
+                    try
+                    {
+                        await next(context);
+                    }
+                    catch (OperationCanceledException) when (timeout.IsCancellationRequested)
+                    {
+                        context.Response.StatusCode = StatusCodes.Status504GatewayTimeout;
+                    }
+                });
+                app.MapGet("/first", () => first.Pass()).RunOnPool();
+                app.MapGet("/second", () => second.Pass()).RunOnPool();
+                app.MapGet("/", static () => "done").RunOnPool(configure: static o => o.MaxQueueTime = Longest);
+            },
+            configure: builder => builder.Services.AddSingleton<TimeProvider>(clock));
+        try
+        {
+            // One is served after a long wait: the work is not stuck, and the queue explains a departure.
+            Task<string> blocking = app.Client.GetStringAsync("/first", TestApp.Token);
+            await first.NextArrivalAsync();
+            Task<string> served = app.Client.GetStringAsync(Root, TestApp.Token);
+            await app.UntilQueued(1);
+            clock.Advance(Wait);
+            first.Open();
+            Assert.Equal(("passed", "done"), (await blocking.Patiently(), await served.Patiently()));
+
+            blocking = app.Client.GetStringAsync("/second", TestApp.Token);
+            await second.NextArrivalAsync();
+            Task<HttpResponseMessage>[] waiting = [.. Enumerable.Range(0, 8).Select(_ => app.Client.GetAsync(Root, leave.Token))];
+            await app.UntilQueued(8);
+            clock.Advance(Wait);
+            if (how == "timed out") await timeout.CancelAsync();
+            if (how == "gone") await leave.CancelAsync();
+            await Patience.UntilAsync(
+                () =>
+                {
+                    if (how == "expired") clock.Advance(TimeSpan.FromMilliseconds(1));
+                    return app.Pool.GetSnapshot().QueueLength == 0;
+                },
+                "all have left the queue");
+
+            foreach (Task<HttpResponseMessage> request in waiting)
+            {
+                if (how == "gone")
+                {
+                    await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request.Patiently());
+                    continue;
+                }
+                using HttpResponseMessage answer = await request.Patiently();
+                Assert.Equal(how == "expired" ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.GatewayTimeout, answer.StatusCode);
+            }
+            if (isLearned) await Patience.UntilAsync(() => control!.Patience is not null, "the patience is learned");
+            else Assert.Null(control!.Patience);
+            second.Open();
+            Assert.Equal("passed", await blocking.Patiently());
+        }
+        finally
+        {
+            // By this clock a stop would wait for them without an end.
+            first.Open();
+            second.Open();
+        }
+    }
+}
