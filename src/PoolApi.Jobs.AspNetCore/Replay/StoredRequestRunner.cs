@@ -66,7 +66,8 @@ internal sealed partial class StoredRequestRunner(
                 AttemptOutcome.Failed,
                 JobRejections.FailedIn(stored.Http, job, stored.HasStarted, trace),
                 JobRejections.FailedIn(stored.HasStarted, trace),
-                MayRetry: true) { CodeEnds = stored.CodeEnds };
+                MayRetry: true)
+            { CodeEnds = stored.CodeEnds };
         }
         catch (OperationCanceledException)
         {
