@@ -30,7 +30,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     private readonly JobOptions _options;
     private readonly JobInstruments _instruments;
     private readonly TimeProvider _time;
-    private readonly ILogger<JobDispatcher> _logger;
+    private readonly ILogger _logger;
 
     private readonly KindFilter _kinds; // the kinds of jobs that run on this pool
     // The dispatchers for which this one maintains the store: all of this instance. null: another one does.
@@ -80,7 +80,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     {
         (Owner, _kinds, _maintainsFor, _maintainer) = (owner, kinds, maintainsFor, maintainer);
         (_store, _executor, _pool, _watch, _options, _instruments, _time, _logger) =
-            (store, executor, pool, watch, options, instruments, time, logger);
+            (store, executor, pool, watch, options, instruments, time, new UnfailingLog(logger));
         _share = new JobShare(options.Share, pool.Workers, time);
         _dueJobs = new DueJobs(time);
         _bytesInHand = new ByteBudget(options.MemoryBytes);

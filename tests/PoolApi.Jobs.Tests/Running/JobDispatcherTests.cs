@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
@@ -568,5 +569,34 @@ public sealed class JobDispatcherTests
         gate.Open();
 
         await rig.UntilAsync(job.Id, JobState.Succeeded);
+    }
+
+    [Fact]
+    public async Task A_log_that_throws_holds_up_no_job()
+    {
+        await using Rig rig = await Rig.StartAsync(
+            static (attempt, _) => attempt.Claim.Job.Tags.Contains("fails") ? throw new InvalidOperationException("on purpose") : ScriptedExecutor.Success,
+            logger: new ThrowingLog());
+        rig.Store.Fault = "The store is away.";
+        await UntilAsync(() => rig.Dispatcher.StoreFault is not null, "That the store fails");
+        rig.Store.Fault = null;
+
+        Job failing = await rig.AcceptAsync(Jobs.New(tags: ["fails"])), job = await rig.AcceptAsync();
+
+        await rig.UntilAsync(failing.Id, JobState.Failed);
+        await rig.UntilAsync(job.Id, JobState.Succeeded);
+        await UntilAsync(() => rig.Dispatcher.StoreFault is null, "That the store works");
+    }
+
+    /// <summary>A log that throws at each line, as the framework's do when a provider throws.</summary>
+    private sealed class ThrowingLog : ILogger<JobDispatcher>
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            throw new AggregateException(new IOException("No space left on device"));
     }
 }

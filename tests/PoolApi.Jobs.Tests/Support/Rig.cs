@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
@@ -13,7 +14,7 @@ internal sealed class Rig : IAsyncDisposable
     private readonly Meter _meter = new("test");
 
     private Rig(InMemoryJobs jobs, bool isShared, int workers, JobOptions options, Func<FixedThreadPool, IJobExecutor> executor, int capacity,
-        JobInstruments? instruments, TimeProvider? time)
+        JobInstruments? instruments, TimeProvider? time, ILogger<JobDispatcher>? logger)
     {
         Jobs = jobs;
         Store = new InMemoryJobStore(jobs, time) { IsShared = isShared };
@@ -23,7 +24,7 @@ internal sealed class Rig : IAsyncDisposable
         Dispatcher = new JobDispatcher(
             Store, Executor, Pool, Watch, options,
             instruments ?? new JobInstruments(_meter, static () => new Dictionary<JobState, long>()), time ?? TimeProvider.System,
-            NullLogger<JobDispatcher>.Instance);
+            logger ?? NullLogger<JobDispatcher>.Instance);
     }
 
     public InMemoryJobs Jobs { get; }
@@ -43,18 +44,18 @@ internal sealed class Rig : IAsyncDisposable
     /// <summary>Starts one whose jobs do what the script says, on a worker.</summary>
     public static Task<Rig> StartAsync(
         Func<JobAttempt, CancellationToken, AttemptEnd>? script = null, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null,
-        bool isShared = false, int capacity = 1024, JobInstruments? instruments = null, TimeProvider? time = null) =>
+        bool isShared = false, int capacity = 1024, JobInstruments? instruments = null, TimeProvider? time = null, ILogger<JobDispatcher>? logger = null) =>
         StartAsync(
-            pool => new ScriptedExecutor(pool, script ?? (static (_, _) => ScriptedExecutor.Success)), workers, options, jobs, isShared, capacity, instruments, time);
+            pool => new ScriptedExecutor(pool, script ?? (static (_, _) => ScriptedExecutor.Success)), workers, options, jobs, isShared, capacity, instruments, time, logger);
 
     /// <summary>Starts one with an executor of the test's own.</summary>
     public static async Task<Rig> StartAsync(
         Func<FixedThreadPool, IJobExecutor> executor, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null, bool isShared = false,
-        int capacity = 1024, JobInstruments? instruments = null, TimeProvider? time = null)
+        int capacity = 1024, JobInstruments? instruments = null, TimeProvider? time = null, ILogger<JobDispatcher>? logger = null)
     {
         // Nothing goes first, and no lease runs out, unless a test is about that.
         options ??= Options;
-        var rig = new Rig(jobs ?? new InMemoryJobs(), isShared, workers, options, executor, capacity, instruments, time);
+        var rig = new Rig(jobs ?? new InMemoryJobs(), isShared, workers, options, executor, capacity, instruments, time, logger);
         await rig.Store.OpenAsync(Token);
         rig.Dispatcher.Start();
         return rig;
