@@ -24,11 +24,15 @@ internal sealed partial class PoolRequest
         ReleaseQuota();
     }
 
+    private const string CalledTooEarly = "An endpoint filter called the handler again before the first call had ended.";
+
     /// <summary>Stores the request as a job, in place of <see cref="RunAsync"/>.</summary>
     /// <returns>The result to write.</returns>
+    /// <exception cref="InvalidOperationException">An endpoint filter called again before the first call had ended, or after the request had.</exception>
     public ValueTask<object?> StoreAsync(IRequestStoreFeature store)
     {
         if (_endpoint.FinishesWithWork) return store.StoreAsync(); // no filter can drop it
+        if (IsPending) return ValueTask.FromException<object?>(new InvalidOperationException(CalledTooEarly));
         var stored = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         // Before the store reads anything of the request. A full fence; pairs with that in OutlastWorkAsync.
         _ = Interlocked.Exchange(ref _pending, stored.Task);
@@ -54,7 +58,7 @@ internal sealed partial class PoolRequest
     public ValueTask<object?> RunAsync(EndpointFilterDelegate? next, EndpointFilterInvocationContext? invocation)
     {
         if (Interlocked.CompareExchange(ref _poolState, InPool, null) is not null) // a full fence; pairs with that in OutlastWorkAsync
-            return ValueTask.FromException<object?>(new InvalidOperationException("An endpoint filter called the handler again before the first call had ended."));
+            return ValueTask.FromException<object?>(new InvalidOperationException(CalledTooEarly));
         if (Volatile.Read(ref _isOver))
         {
             SignalLeft();

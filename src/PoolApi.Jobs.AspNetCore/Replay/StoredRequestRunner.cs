@@ -52,13 +52,13 @@ internal sealed partial class StoredRequestRunner(
         catch (Exception) when (stored.IsTooLarge) // the work may have wrapped the exception of its write
         {
             span.SetStatus(ActivityStatusCode.Error);
-            return Failed(JobProblems.ResultTooLarge.Name, ResultTooLargeException.TextOf(options.Value.MaxResultBytes) + " Ask for a smaller one.");
+            return Failed(JobProblems.ResultTooLarge.Name, ResultTooLargeException.TextOf(options.Value.MaxResultBytes) + " Ask for a smaller one.") with { CodeEnds = stored.CodeEnds };
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {
             // The work was stopped, or did not run: what an endpoint filter made of the pool's own answer does not count.
             if (stored.IsRefused || stored.Outcome is not (null or WorkOutcome.Completed or WorkOutcome.Failed or WorkOutcome.TimedOut))
-                return AttemptEnd.Stopped;
+                return AttemptEnd.Stopped with { CodeEnds = stored.CodeEnds };
             span.SetStatus(ActivityStatusCode.Error);
             string trace = span.TraceId.ToString();
             LogFailed(e, job.Id, job.Kind, job.Attempt, job.MaxAttempts, trace);
@@ -71,7 +71,7 @@ internal sealed partial class StoredRequestRunner(
         }
         catch (OperationCanceledException)
         {
-            return AttemptEnd.Stopped;
+            return AttemptEnd.Stopped with { CodeEnds = stored.CodeEnds };
         }
         return stored.Outcome switch
         {

@@ -36,7 +36,7 @@ public static class JobsBuilderExtensions
         ParameterInfo payload = Array.Find(handler.Method.GetParameters(), static p => p.ParameterType == typeof(T))
             ?? throw new ArgumentException($"The handler of the jobs '{kind}' has no parameter of the type {typeof(T).Name}.", nameof(handler));
         // The framework reads these types from a query, and a job from code has none.
-        Type type = typeof(T), parsed = type.MakeByRefType();
+        Type type = Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T), parsed = type.MakeByRefType();
         bool isOfQuery = type == typeof(string) || type == typeof(Uri) || type.IsEnum
             || type.GetMethod("TryParse", [typeof(string), parsed]) is not null
             || type.GetMethod("TryParse", [typeof(string), typeof(IFormatProvider), parsed]) is not null;
