@@ -189,6 +189,25 @@ public sealed class MvcTests
         }
     }
 
+    [Fact]
+    public async Task An_action_with_the_attribute_runs_on_its_pool_by_a_route_that_names_none()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b =>
+            {
+                b.Services.AddFixedThreadPool("io", static o => o.Workers = 1);
+                b.Services.AddControllersWithViews().Only(typeof(MarkedController));
+            },
+            static app =>
+            {
+                var where = new { controller = "Marked", action = "Where" };
+                app.MapControllerRoute("named", "named", where).RunOnPool("cpu");
+                app.MapControllerRoute("plain", "plain", where);
+            });
+        Assert.Equal("io", (await app.GetAsync("/plain")).Ok());
+        Assert.Equal("io", (await app.GetAsync("/named")).Ok()); // the attribute counts for more
+    }
+
     private static string Shown()
     {
         WorkerSnapshot here = FixedThreadPool.Current!.GetSnapshot().Workers.Single(static w => w.Name == Thread.CurrentThread.Name);
@@ -247,6 +266,12 @@ public sealed class MvcTests
         public string Shown() => MvcTests.Shown();
 
         public IActionResult Lazy() => View("~/Views/Shop/List.cshtml", Items(HttpContext.RequestServices.GetRequiredService<Trail>()));
+    }
+
+    public sealed class MarkedController : Controller
+    {
+        [RunOnPool("io")]
+        public string Where() => Trail.Here;
     }
 
     private static IEnumerable<string> Items(Trail trail)

@@ -176,11 +176,19 @@ internal static class LazyResult
         public async IAsyncEnumerator<T> GetAsyncEnumerator(CancellationToken cancellationToken = default)
         {
             await new Return(pool);
-            await using IAsyncEnumerator<T> source = sequence.GetAsyncEnumerator(cancellationToken);
-            while (await source.MoveNextAsync())
+            IAsyncEnumerator<T> source = sequence.GetAsyncEnumerator(cancellationToken);
+            try
             {
-                yield return source.Current;
-                await new Return(pool);
+                while (await source.MoveNextAsync())
+                {
+                    yield return source.Current;
+                    await new Return(pool);
+                }
+            }
+            finally
+            {
+                await new Return(pool); // JSON may end early, on the .NET ThreadPool
+                await source.DisposeAsync();
             }
         }
     }

@@ -136,7 +136,7 @@ internal sealed partial class PoolEndpoint
         {
             HttpContext context = invocation.HttpContext;
             PoolEndpoint? endpoint = isAction ? context.GetEndpoint()?.Metadata.GetMetadata<PoolEndpoint>() : this;
-            if (endpoint is null or { IsOff: true }) return next(invocation);
+            if (endpoint is null or { IsOff: true } or { HasMvcFilter: true }) return next(invocation); // off the pool, or it enters at MVC's own filter
             PoolRequest request = context.Features.Get<PoolRequest>()
                 ?? throw new InvalidOperationException("The endpoint was not invoked through routing.");
             if (request.HasEnded) return PoolRequest.TooLate();

@@ -68,7 +68,7 @@ internal sealed partial class PoolRequest
     private async Task GiveUpAsync(bool isAnswered)
     {
         _isReferenced = true; // by the filter's task
-        bool isStopped = _lifetime.Outer.IsCancellationRequested;
+        bool isStopped = _lifetime.Outer.IsCancellationRequested || _item.CancellationToken.IsCancellationRequested; // a stop cancels the item alone
         bool isRemoved = Cancel();
         Task left = LeftAsync();
         try
