@@ -24,8 +24,31 @@ internal class RequestContinuations : IThreadPoolWorkItem
     /// <summary>Adds a request to continue. Called on a worker, or on the thread that removed its work from the queue.</summary>
     public void Add(PoolRequest request)
     {
-        _ended.Enqueue(request);
-        if (!TrySchedule()) Continue();
+        try
+        {
+            _ended.Enqueue(request);
+        }
+        catch (OutOfMemoryException)
+        {
+            OffThePool(static request => ((PoolRequest)request).Resume(), request); // the queue has no room for it
+            return;
+        }
+        if (!TrySchedule()) OffThePool(static all => ((RequestContinuations)all).Continue(), this);
+    }
+
+    /// <summary>Calls code on this thread without the synchronization context of the work that has ended, so that the rest of a request does not return to the pool.</summary>
+    private static void OffThePool(Action<object> code, object state)
+    {
+        SynchronizationContext? own = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(null);
+        try
+        {
+            code(state);
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(own);
+        }
     }
 
     void IThreadPoolWorkItem.Execute()

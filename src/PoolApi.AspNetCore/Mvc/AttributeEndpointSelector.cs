@@ -19,11 +19,14 @@ internal sealed class AttributeEndpointSelector(AttributeEndpoints endpoints) : 
 
     public Task ApplyAsync(HttpContext httpContext, CandidateSet candidates)
     {
+        bool isFirst = true;
         for (int i = 0; i < candidates.Count; i++)
         {
             if (!candidates.IsValidCandidate(i)) continue;
             ref readonly CandidateState candidate = ref candidates[i];
-            if (httpContext.Features.Get<PoolRequest>() is { IsInPool: true }) UnsupportedEndpoint.ThrowIfAny(candidate.Endpoint);
+            // Routing selects the first: they are sorted by their scores.
+            if (isFirst && httpContext.Features.Get<PoolRequest>() is { IsInPool: true }) UnsupportedEndpoint.ThrowIfAny(candidate.Endpoint);
+            isFirst = false;
             Endpoint resolved = endpoints.Resolve(candidate.Endpoint);
             if (!ReferenceEquals(resolved, candidate.Endpoint)) candidates.ReplaceEndpoint(i, resolved, candidate.Values);
         }

@@ -17,7 +17,14 @@ internal static partial class ProcessEnd
             Now(exitCode());
         })
         { IsBackground = true, Name = "shutdown-last-resort" };
-        last.UnsafeStart();
+        try
+        {
+            last.UnsafeStart();
+        }
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        {
+            // The system gives no thread. The caller ends the process all the same, unless it hangs.
+        }
     }
 
     /// <summary>Ends the process at once: no exit handler runs and nothing is disposed of.</summary>

@@ -46,11 +46,23 @@ internal sealed class RequestGate(IOptions<ShutdownOptions> options, IHostApplic
         try
         {
             // Not in the request's own flow: it runs callbacks of the app, which may block, and the response would wait for them.
-            new Thread(lifetime.StopApplication) { IsBackground = true, Name = "shutdown-max-requests" }.UnsafeStart();
+            new Thread(StopHost) { IsBackground = true, Name = "shutdown-max-requests" }.UnsafeStart();
         }
-        catch (OutOfMemoryException)
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
         {
             lifetime.StopApplication(); // the system gives no thread
+        }
+    }
+
+    private void StopHost()
+    {
+        try
+        {
+            lifetime.StopApplication();
+        }
+        catch (AggregateException)
+        {
+            // The host logs the exception of a callback, and the log throws too. The host has begun its stop.
         }
     }
 }
