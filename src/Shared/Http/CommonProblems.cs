@@ -5,12 +5,12 @@ internal static class CommonProblems
 {
     public static readonly ProblemType Overloaded = new(
         "overloaded", 503, "Overloaded",
-        "there is no memory, or no room for the body or for the answer, or clients of the route disconnect before a worker would be free "
+        "there is no memory, or no room for the body or for the answer, or the request would wait too long for clients of the route, which have disconnected before "
         + "(without `Retry-After` the work has run and may have taken effect)",
         ProblemRetry.Later);
 
     public static readonly ProblemType Draining = new(
-        "draining", 503, "Shutting down", "the instance stops (under an `Idempotency-Key` the request may run later, once)", ProblemRetry.Later);
+        "draining", 503, "Shutting down", "the instance stops, or the app has closed the pool (under an `Idempotency-Key` the request may run later, once)", ProblemRetry.Later);
 
     public static readonly ProblemType RunTimeout = new(
         "run-timeout", 504, "Ran too long", "the work ran for longer than `MaxRunTime`", ProblemRetry.Unknown);
