@@ -88,7 +88,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     [Fact]
-    public async Task Callback_calls_the_address_of_a_job_when_it_has_ended_until_the_call_is_taken()
+    public async Task Callback_calls_the_address_of_a_job_when_it_has_ended_and_again_if_the_call_is_not_taken()
     {
         byte[] key = RandomNumberGenerator.GetBytes(24);
         int port = FreePorts.Next();

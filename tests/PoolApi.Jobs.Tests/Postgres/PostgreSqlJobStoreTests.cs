@@ -80,9 +80,11 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     {
         Ears others = new();
         PostgreSqlJobStore one = await OpenAsync();
-        PostgresCluster.Require();
-        await using var other = new PostgreSqlJobStore(cluster.ConnectionString, PostgresTests.NewSchema(), PostgresTests.Patient) { Listener = others };
+        string schema = PostgresTests.NewSchema();
+        await using var other = new PostgreSqlJobStore(cluster.ConnectionString, schema, PostgresTests.Patient) { Listener = others };
         await other.OpenAsync(Token);
+        await using var third = new PostgreSqlJobStore(cluster.ConnectionString, schema, PostgresTests.Patient);
+        await third.OpenAsync(Token);
 
         Job job = (await one.AcceptAsync(Jobs.New(key: "key"), Token)).Job;
         JobAcceptance own = await other.AcceptAsync(Jobs.New(key: "key"), Token);
@@ -91,6 +93,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
         Assert.Null(await other.GetAsync(job.Id, Token));
         Assert.Equal(own.Job.Id, Assert.Single((await other.ClaimAsync("other", 10, Jobs.LongLease, Token)).Claims).Job.Id);
         Assert.Equal(job.Id, Assert.Single((await one.ClaimAsync("one", 10, Jobs.LongLease, Token)).Claims).Job.Id);
+        await others.HearFromAsync(third); // after the time in which it would have heard of the first one's job
         Assert.DoesNotContain(others.Changes, c => c.Id == job.Id);
     }
 

@@ -124,11 +124,10 @@ public sealed class ApiKeyFileTests : IDisposable
     {
         using var log = new ThrowingLog();
         var timer = new ManualTimer();
-        (string path, ApiKeyRing keys, ApiKeyFileWatch watch) = await WatchAsync(timer, log.For<ApiKeyFileWatch>());
+        (string path, ApiKeyRing keys, ApiKeyFileWatch watch) = await WatchAsync(timer, log.For<ApiKeyFileWatch>(), changed: "no json");
         using var end = watch;
         ApiKeys first = keys.Now;
 
-        await File.WriteAllTextAsync(path, "no json", ServiceApp.Token);
         timer.Fire();
         Assert.Equal((1, first, true), (log.Thrown, keys.Now, timer.IsSet));
 
@@ -167,12 +166,17 @@ public sealed class ApiKeyFileTests : IDisposable
     }
 
     /// <summary>Watches a file with the first key of alice.</summary>
-    private async Task<(string Path, ApiKeyRing Keys, ApiKeyFileWatch Watch)> WatchAsync(TimeProvider clock, ILogger<ApiKeyFileWatch>? log = null)
+    /// <param name="clock">The clock of the watch.</param>
+    /// <param name="log">Its log.</param>
+    /// <param name="changed">What the file becomes before it is watched, so that no event of this change comes.</param>
+    private async Task<(string Path, ApiKeyRing Keys, ApiKeyFileWatch Watch)> WatchAsync(
+        TimeProvider clock, ILogger<ApiKeyFileWatch>? log = null, string? changed = null)
     {
         string path = _folder.File("keys.json");
         await File.WriteAllTextAsync(path, $$"""{ "alice": "{{First}}" }""", ServiceApp.Token);
         AuthSettings settings = Read(("Auth:KeysFile", path));
         var watch = new ApiKeyFileWatch(settings, settings.Keys!, clock, log ?? NullLogger<ApiKeyFileWatch>.Instance);
+        if (changed is not null) await File.WriteAllTextAsync(path, changed, ServiceApp.Token);
         await watch.StartAsync(ServiceApp.Token);
         return (path, settings.Keys!, watch);
     }
