@@ -2,7 +2,7 @@ using CallbackSample;
 using StandardWebhooks;
 
 // A client that sends a job names an address. When the job has ended, the app calls it (https://www.standardwebhooks.com).
-// The call is a job too: it survives a restart, and is repeated until the client takes it.
+// The call is a job too: it survives a restart, and is tried up to ten times, within some minutes.
 var builder = WebApplication.CreateBuilder(args);
 builder.Services.AddSingleton(new StandardWebhook(builder.Configuration["CallbackKey"] ?? throw new InvalidOperationException("Set CallbackKey: whsec_ and 24 random bytes in base64.")));
 builder.Services.AddHttpClient("")                              // without redirects: an allowed host could name another one
