@@ -38,21 +38,27 @@ public static class DrainEndpoint
                     context, PoolApi.CommonProblems.Forbidden.Of(context, "A web page of another site sends this: it may not stop the app."));
                 return;
             }
-            // The state changes before the client has its answer, so the client can see it. The host comes last: it runs callbacks of the
-            // app, which may block.
-            context.RequestServices.GetRequiredService<ShutdownCoordinator>().Begin(Reason, lameDuck: false);
-            var host = context.RequestServices.GetRequiredService<IHostApplicationLifetime>();
-            try
-            {
-                context.Response.StatusCode = StatusCodes.Status202Accepted;
-                await context.Response.CompleteAsync();
-            }
-            finally
-            {
-                // Also if the response fails, as behind middleware that has begun it: the app refuses work from now on, so it must not stay.
-                host.StopApplication();
-            }
+            await StopAsync(context, Reason);
         });
+    }
+
+    /// <summary>Begins the app's stop without lame duck and answers 202.</summary>
+    internal static async Task StopAsync(HttpContext context, string reason)
+    {
+        // The state changes before the client has its answer, so the client can see it. The host comes last: it runs callbacks of the
+        // app, which may block.
+        context.RequestServices.GetRequiredService<ShutdownCoordinator>().Begin(reason, lameDuck: false);
+        var host = context.RequestServices.GetRequiredService<IHostApplicationLifetime>();
+        try
+        {
+            context.Response.StatusCode = StatusCodes.Status202Accepted;
+            await context.Response.CompleteAsync();
+        }
+        finally
+        {
+            // Also if the response fails, as behind middleware that has begun it: the app refuses work from now on, so it must not stay.
+            host.StopApplication();
+        }
     }
 
     /// <summary>

@@ -1,4 +1,3 @@
-using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Dashboard.Requests;
 using PoolApi.Dashboard.Streams;
 
@@ -32,18 +31,7 @@ internal static class PoolChanges
         changes.MapPost("/stop", async context =>
         {
             log.Add(context, "Drain and stop", "begun");
-            context.RequestServices.GetRequiredService<ShutdownCoordinator>().Begin(DrainReason, lameDuck: false);
-            var host = context.RequestServices.GetRequiredService<IHostApplicationLifetime>();
-            try
-            {
-                context.Response.StatusCode = StatusCodes.Status202Accepted;
-                await context.Response.CompleteAsync();
-            }
-            finally
-            {
-                // Also if the response fails, as behind middleware that has begun it: the app refuses work from now on, so it must not stay.
-                host.StopApplication();
-            }
+            await DrainEndpoint.StopAsync(context, DrainReason);
         });
     }
 }
