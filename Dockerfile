@@ -23,7 +23,9 @@ RUN dotnet restore src/PoolApi --locked-mode --arch ${TARGETARCH:-$(dpkg --print
 COPY src src
 # The repository stays outside, so the commit that --version tells comes as an argument.
 ARG REVISION=
-RUN dotnet publish src/PoolApi --no-restore --configuration Release --arch ${TARGETARCH:-$(dpkg --print-architecture)} --output /app -warnaserror -p:SourceRevisionId=$REVISION \
+# true: the program runs at a random address (docs/security.md).
+ARG RANDOM_ADDRESS=false
+RUN dotnet publish src/PoolApi --no-restore --configuration Release --arch ${TARGETARCH:-$(dpkg --print-architecture)} --output /app -warnaserror -p:SourceRevisionId=$REVISION -p:PositionIndependentExecutable=$RANDOM_ADDRESS \
     && rm -f /app/*.dbg /app/*.pdb /app/*.xml \
     && mkdir /data
 

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.Json;
@@ -89,15 +90,19 @@ internal static class PasswordEndpoints
 }
 
 /// <summary>The body of a request to hash.</summary>
+[Description("The body of a request to hash.")]
 internal sealed record HashPasswordBody([property: Required] string Password);
 
 /// <summary>The body of a request to verify.</summary>
+[Description("The body of a request to verify.")]
 internal sealed record VerifyPasswordBody([property: Required] string Password, [property: Required] string Hash);
 
 /// <summary>The answer: a hash.</summary>
+[Description("The answer: a hash.")]
 internal sealed record PasswordHash(string Hash);
 
 /// <summary>The answer: whether the password belongs to the hash.</summary>
+[Description("The answer: whether the password belongs to the hash.")]
 internal sealed record PasswordVerification(bool Valid);
 
 /// <summary>The types that the password routes read and write.</summary>
