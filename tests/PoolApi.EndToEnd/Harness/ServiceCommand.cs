@@ -37,6 +37,7 @@ internal static class ServiceCommand
             start.Environment.Remove(name);
         // It lives for seconds: to compile by profile costs it a fifth more processor time, and gains nothing.
         start.Environment["DOTNET_TieredPGO"] = "0";
+        start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;
         return start;

@@ -177,13 +177,14 @@ public class JobFailureTests
                             gate.Open();
                         }
                     })
-                    // A limit of the endpoint's: the work that fills the pool has none.
-                    .AllowJobs().RunOnPool("small", o =>
-                    {
-                        if (!isFull) o.MaxQueueTime = TimeSpan.FromMilliseconds(50);
-                    });
+                    .AllowJobs().RunOnPool("small");
             },
-            services: static services => services.AddFixedThreadPool("small", static o => (o.Workers, o.QueueCapacity) = (1, 1)));
+            // A limit of the pool's: an endpoint's own does not count for its jobs.
+            services: services => services.AddFixedThreadPool("small", o =>
+            {
+                (o.Workers, o.QueueCapacity) = (1, 1);
+                if (!isFull) o.MaxQueueTime = TimeSpan.FromMilliseconds(50);
+            }));
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/cast");
 
         using HttpResponseMessage answer = await app.SendAsync(request, asJob: true);
