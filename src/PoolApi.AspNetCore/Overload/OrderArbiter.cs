@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace PoolApi.AspNetCore.Overload;
 
 /// <summary>
@@ -17,6 +19,7 @@ internal sealed class OrderArbiter(Action<bool> setNewestFirst)
     /// <summary>Calls the pool only when the order changes, because the pool takes its queue's lock to set it.</summary>
     private void SetLocked(bool newestFirst)
     {
+        Debug.Assert(_lock.IsHeldByCurrentThread);
         if (newestFirst == _isNewestFirst) return;
         _isNewestFirst = newestFirst;
         setNewestFirst(newestFirst);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.Running;
@@ -54,6 +55,7 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
 
     private void WriteOrPauseLocked()
     {
+        Debug.Assert(_lock.IsHeldByCurrentThread);
         if (_isSettled || _isWriting || _isPausing || _latest == _written) return;
         TimeSpan left = _written < 0 ? TimeSpan.Zero : Pause - time.GetElapsedTime(_writtenAt);
         if (left <= TimeSpan.Zero)
@@ -67,6 +69,7 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
 
     private void StartTimerLocked(TimeSpan pause)
     {
+        Debug.Assert(_lock.IsHeldByCurrentThread);
         _pause ??= time.CreateTimer(static reporter => ((ProgressReporter)reporter!).EndPause(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _pause.Change(pause, Timeout.InfiniteTimeSpan);
     }
@@ -83,6 +86,7 @@ internal sealed class ProgressReporter(IJobStore store, JobClaim claim, TimeProv
 
     private void WriteLocked()
     {
+        Debug.Assert(_lock.IsHeldByCurrentThread);
         _isWriting = true;
         _written = _latest;
         _writtenAt = time.GetTimestamp();

@@ -23,14 +23,39 @@ internal sealed class AsyncItems(PoolCore core)
     private int _suspended; // the items that hold no worker
     private OutcomeCounts _endedElsewhere;
 
-    public int CountLocked => _underWay.Count;
+    public int CountLocked
+    {
+        get
+        {
+            core.Queue.AssertLocked();
+            return _underWay.Count;
+        }
+    }
 
-    public int SuspendedLocked => _suspended;
+    public int SuspendedLocked
+    {
+        get
+        {
+            core.Queue.AssertLocked();
+            return _suspended;
+        }
+    }
 
     /// <summary>Counts of items that ended on no worker of the pool, or that timed out.</summary>
-    public OutcomeCounts EndedElsewhereLocked => _endedElsewhere;
+    public OutcomeCounts EndedElsewhereLocked
+    {
+        get
+        {
+            core.Queue.AssertLocked();
+            return _endedElsewhere;
+        }
+    }
 
-    public PoolWorkItem[] UnderWayLocked() => _underWay.ToArray();
+    public PoolWorkItem[] UnderWayLocked()
+    {
+        core.Queue.AssertLocked();
+        return _underWay.ToArray();
+    }
 
     /// <summary>Queues a continuation of an item: past capacity and past closing, because the item was accepted.</summary>
     /// <returns><see langword="false"/> if the pool has stopped, so that no worker can run it.</returns>

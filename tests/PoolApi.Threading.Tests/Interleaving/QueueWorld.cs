@@ -614,7 +614,9 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             }
         }
         if (!_isDrained) Fail("nobody said that everything had ended");
+        Queue.Enter();
         long ended = Queue.EndedUnrun.Total + _timedOut + PoolStop.AbandonedLocked;
+        Queue.Exit();
         foreach (QueueWorker worker in _workers)
         {
             ended += worker.Ledger.Ended.Total;

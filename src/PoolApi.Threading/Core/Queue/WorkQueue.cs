@@ -344,7 +344,11 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>Drops the queued continuations: their items were abandoned, or no worker is left to run them.</summary>
-    public void DropResumptionsLocked() => _inbox.GiveBack(_backlog.DropResumptions());
+    public void DropResumptionsLocked()
+    {
+        AssertLocked();
+        _inbox.GiveBack(_backlog.DropResumptions());
+    }
 
     /// <summary>Ends all queued items as not started, by priority and then by age.</summary>
     public void HandBackLocked(List<PoolWorkItem> handedBack, ref DeferredActions after)
@@ -379,12 +383,20 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         return due;
     }
 
-    private void NoteTimerLocked(ref DeferredActions after) => after.NeedsTimer |= !_timer.Covers(_backlog.NextExpiry);
+    private void NoteTimerLocked(ref DeferredActions after)
+    {
+        AssertLocked();
+        after.NeedsTimer |= !_timer.Covers(_backlog.NextExpiry);
+    }
 
     // --- workers that come and go -------------------------------------------------------------------------------------
 
     /// <summary>Adds a worker, whose thread is about to call <see cref="Next"/>. It counts as starting.</summary>
-    public void AddLocked(QueueWorker worker) => _registry.Add(worker, asStandIn: false);
+    public void AddLocked(QueueWorker worker)
+    {
+        AssertLocked();
+        _registry.Add(worker, asStandIn: false);
+    }
 
     /// <summary>Removes a worker whose loop ends. If it was the searcher and work is queued, wakes another worker.</summary>
     public void LeaveLocked(QueueWorker worker, ref DeferredActions after)
@@ -410,7 +422,11 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     // --- stand-ins ----------------------------------------------------------------------------------------------------
 
     /// <summary>The most stand-ins, which run only work that blocked workers wait for.</summary>
-    public void LimitStandInsLocked(int most) => _standIns.Most = most;
+    public void LimitStandInsLocked(int most)
+    {
+        AssertLocked();
+        _standIns.Most = most;
+    }
 
     /// <summary>
     /// Decides whether a stand-in is needed, when the timer of the stand-in watch has fired. The caller sets the timer again unless this returns None.
@@ -544,11 +560,32 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
 
     // --- under the gate -----------------------------------------------------------------------------------------------
 
-    private bool HasWorkLocked => !_backlog.IsEmpty || _inbox.HasItems;
+    private bool HasWorkLocked
+    {
+        get
+        {
+            AssertLocked();
+            return !_backlog.IsEmpty || _inbox.HasItems;
+        }
+    }
 
-    private bool IsEmptyLocked => AsyncInFlight == 0 && !HasWorkLocked && !_registry.HasItemInHand;
+    private bool IsEmptyLocked
+    {
+        get
+        {
+            AssertLocked();
+            return AsyncInFlight == 0 && !HasWorkLocked && !_registry.HasItemInHand;
+        }
+    }
 
-    private bool MayExitLocked => State == PoolState.Stopped || (State == PoolState.Stopping && IsEmptyLocked);
+    private bool MayExitLocked
+    {
+        get
+        {
+            AssertLocked();
+            return State == PoolState.Stopped || (State == PoolState.Stopping && IsEmptyLocked);
+        }
+    }
 
     /// <summary>Whether the worker runs code of callers after the gate: it notifies ended items, or records measurements.</summary>
     private static bool OwesCallers(QueueWorker worker, in DeferredActions after) => after.HasEnded || worker.HasMeasured;

@@ -42,7 +42,14 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     /// <summary>The number of items that were cancelled or abandoned by the stop and did not complete.</summary>
     public int Interrupted => (int)TOps.Read(ref _interrupted);
 
-    public long AbandonedLocked => _abandoned;
+    public long AbandonedLocked
+    {
+        get
+        {
+            queue.AssertLocked();
+            return _abandoned;
+        }
+    }
 
     public PoolState State => queue.State;
 
