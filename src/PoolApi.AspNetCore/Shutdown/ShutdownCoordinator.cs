@@ -15,6 +15,7 @@ namespace PoolApi.AspNetCore.Shutdown;
 ///                   │      (after a signal, if set)     ▲ │                                    ▲
 ///                   └───────────────────────────────────┘ └─deadline missed──► Cancelling ─────┘
 /// </code>
+/// <para>A stop that begins before the app listens goes from Starting to Draining. Without memory to stop the pools, Joining is left out.</para>
 /// <para><see cref="Begin"/> enters LameDuck or Draining, and a later call without a lame duck ends the lame duck. The flows of the stop enter the other
 /// states. Any thread may read the state.</para>
 /// <para>Draining has two parts, under one deadline:</para>
@@ -116,7 +117,7 @@ internal sealed class ShutdownCoordinator(
     {
         lock (_once)
         {
-            if (_state == ShutdownState.Starting) _state = ShutdownState.Running;
+            if (_state == ShutdownState.Starting) Become(ShutdownState.Running);
         }
     }
 
@@ -389,9 +390,15 @@ internal sealed class ShutdownCoordinator(
         }
     }
 
+    private void Become(ShutdownState state)
+    {
+        Debug.Assert(ShutdownStates.IsStep(_state, state), $"The app does not become {state} when it is {_state}.");
+        _state = state;
+    }
+
     private void Enter(ShutdownState state)
     {
-        _state = state;
+        Become(state);
         try
         {
             ImmutableInterlocked.Update(ref _entered, static (all, entry) => all.Add(entry), new StateEntry(state, _reason, _time.GetUtcNow()));

@@ -27,6 +27,19 @@ public enum ShutdownState
 
 internal static class ShutdownStates
 {
+    /// <summary>Whether the app may go from one state to the other in one step. The drawing is that of <see cref="ShutdownCoordinator"/>.</summary>
+    public static bool IsStep(ShutdownState from, ShutdownState to) => (from, to) switch
+    {
+        (ShutdownState.Starting, ShutdownState.Running) => true,
+        (ShutdownState.Running, ShutdownState.LameDuck) => true,
+        (ShutdownState.Starting or ShutdownState.Running or ShutdownState.LameDuck, ShutdownState.Draining) => true,
+        (ShutdownState.Draining, ShutdownState.Cancelling) => true,
+        (ShutdownState.Draining or ShutdownState.Cancelling, ShutdownState.Joining) => true,
+        // From the first two if there is no memory to stop the pools: their threads are not joined then.
+        (ShutdownState.Draining or ShutdownState.Cancelling or ShutdownState.Joining, ShutdownState.Flushing) => true,
+        _ => false,
+    };
+
     /// <summary>The state as metrics and JSON write it.</summary>
     public static string ToWord(this ShutdownState state) => state switch
     {

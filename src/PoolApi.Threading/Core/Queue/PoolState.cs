@@ -26,3 +26,15 @@ internal enum PoolState
     /// <summary>The workers leave at once. Every accepted item has ended.</summary>
     Stopped,
 }
+
+internal static class PoolStates
+{
+    /// <summary>Whether a pool may go from one state to the other in one step.</summary>
+    public static bool IsStep(PoolState from, PoolState to) => (from, to) switch
+    {
+        (PoolState.Running, PoolState.Draining) => true,
+        (PoolState.Draining, PoolState.Stopping or PoolState.Stopped) => true,
+        (PoolState.Stopping, PoolState.Stopped) => true,
+        _ => false,
+    };
+}

@@ -49,7 +49,15 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     }
 
     /// <summary>The state, which only moves forward. Guarded by the gate.</summary>
-    public PoolState State { get; private set; }
+    public PoolState State
+    {
+        get;
+        private set
+        {
+            Debug.Assert(PoolStates.IsStep(field, value), $"A pool does not become {value} when it is {field}.");
+            field = value;
+        }
+    }
 
     /// <summary>The number of asynchronous items under way. The workers do not know it, because an item holds no worker while it awaits. Guarded by the gate.</summary>
     public int AsyncInFlight { get; set; }
