@@ -415,7 +415,7 @@ public class ShutdownTests
     {
         public int Calls { get; private set; }
 
-        public Task<bool> FlushAsync(CancellationToken cancellation)
+        public Task<bool> FlushAsync(CancellationToken cancellationToken)
         {
             Calls++;
             return flush();

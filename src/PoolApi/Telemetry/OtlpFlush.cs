@@ -25,24 +25,24 @@ internal sealed class OtlpFlush(
     /// <inheritdoc/>
     public string? Fault => Records.Select(static record => record.Lost).OfType<string>().ToArray() is { Length: > 0 } lost ? string.Join("; ", lost) : null;
 
-    public async Task<bool> FlushAsync(CancellationToken cancellation)
+    public async Task<bool> FlushAsync(CancellationToken cancellationToken)
     {
         foreach (ExportRecord record in Records) record.Forget();
         // ForceFlush returns false while something is queued. For metrics it also returns false if there is a second reader, so that
         // result is ignored.
         Task tracesFlushed = OwnThread.Run("flush-traces", () =>
         {
-            while (!traces.ForceFlush(LongerThanAnyFlush) && !cancellation.IsCancellationRequested) Thread.Yield();
+            while (!traces.ForceFlush(LongerThanAnyFlush) && !cancellationToken.IsCancellationRequested) Thread.Yield();
         });
         Task logsFlushed = logs is null ? Task.CompletedTask : OwnThread.Run("flush-logs", () =>
         {
-            while (!logs.ForceFlush(LongerThanAnyFlush) && !cancellation.IsCancellationRequested) Thread.Yield();
+            while (!logs.ForceFlush(LongerThanAnyFlush) && !cancellationToken.IsCancellationRequested) Thread.Yield();
         });
         Task metricsFlushed = OwnThread.Run("flush-metrics", () => metrics.ForceFlush(LongerThanAnyFlush));
         try
         {
-            await Task.WhenAll(tracesFlushed, metricsFlushed, logsFlushed).WaitAsync(cancellation);
-            await Task.WhenAll(Records.Select(static record => record.Idle)).WaitAsync(cancellation);
+            await Task.WhenAll(tracesFlushed, metricsFlushed, logsFlushed).WaitAsync(cancellationToken);
+            await Task.WhenAll(Records.Select(static record => record.Idle)).WaitAsync(cancellationToken);
             return !Array.Exists(Records, static record => record.HasFailed);
         }
         finally
