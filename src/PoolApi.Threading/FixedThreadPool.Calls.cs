@@ -11,7 +11,7 @@ namespace PoolApi.Threading;
 /// <para>Where a call fits several forms, the priorities decide. The cases, with the forms that they would fit otherwise:</para>
 /// <list type="bullet">
 /// <item>An async lambda fits Task, ValueTask and, without a result, an action: it is taken as Task.</item>
-/// <item>A method group with an overload that takes a token and one that takes nothing, followed by a token: the token is passed on.</item>
+/// <item>A method group of two methods, one that takes a token and one that takes nothing, followed by a token: the token is passed on.</item>
 /// <item>A lambda that returns a ValueTask fits a function too: the more specific form wins, as the language has it.</item>
 /// </list>
 /// </remarks>

@@ -27,8 +27,8 @@ public interface IPoolAdmission
     Task NextIdleAsync();
 
     /// <summary>
-    /// Sets which item of one priority a worker takes first: the oldest, as a new pool does, or the newest. Newest first is for overload:
-    /// the client that has waited longest is about to give up then. Takes the queue's lock once.
+    /// Sets which item of one priority a worker takes first: the oldest, as a new pool does, or the newest. Newest first is for callers that give
+    /// up after a while: behind a long queue, the caller of the oldest item is the next to do so. Takes the queue's lock once.
     /// </summary>
     /// <param name="newestFirst">Whether the newest is taken first.</param>
     void SetOrder(bool newestFirst);

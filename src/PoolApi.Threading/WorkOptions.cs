@@ -27,7 +27,7 @@ public readonly struct WorkOptions
     /// <see cref="PoolWorkItem.Kind"/>.
     /// </param>
     /// <param name="origin">
-    /// For whom the work is done, such as a route. Views of the workers show it. Default: none. For a call only; an item has
+    /// For whom the work is done, such as the caller's name. Views of the workers show it. Default: none. For a call only; an item has
     /// <see cref="PoolWorkItem.Origin"/>.
     /// </param>
     /// <param name="waitForSpace">

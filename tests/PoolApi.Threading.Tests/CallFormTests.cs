@@ -264,6 +264,9 @@ public class CallFormTests
         Assert.DoesNotContain(typeof(FixedThreadPool).GetMembers(), static m => m.IsDefined(typeof(ObsoleteAttribute), inherit: false));
     }
 
+    [Fact]
+    public void The_public_lines_are_counted() => Assert.InRange(PublicApiTests.LinesOf("PoolApi.Threading").Count(), 100, 150);
+
     private static Task<int> OfInt(ValueTask<int> call) => call.AsTask();
 
     private static async Task<int> OfNothing(ValueTask call)
