@@ -30,6 +30,21 @@ public sealed partial class PackageTests(LocalFeed feed)
         Libraries.Select(static package => $"{package.Id}: {string.Join(", ", package.Dependencies)}").Order(StringComparer.Ordinal));
 
     [Fact]
+    public void Every_packed_room_has_a_list_of_its_public_API_which_an_analyzer_holds()
+    {
+        string[] rooms = [.. Packable.Projects.Where(static project => project.StartsWith(Path.Combine(Repository.Root, "src"), StringComparison.Ordinal))];
+        Assert.Equal(Needs.Keys.Order(StringComparer.Ordinal), rooms.Select(Path.GetFileNameWithoutExtension).Order(StringComparer.Ordinal));
+        Assert.All(rooms, static project =>
+        {
+            string[] lists = [.. ((string[])["Shipped", "Unshipped"]).Select(static name => $"PublicAPI.{name}.txt")];
+            Assert.All(lists, list => Assert.Contains($"<AdditionalFiles Include=\"{list}\" />", File.ReadAllText(project), StringComparison.Ordinal));
+            Assert.Contains("\"Microsoft.CodeAnalysis.PublicApiAnalyzers\"", File.ReadAllText(project), StringComparison.Ordinal);
+            IEnumerable<string> lines = lists.SelectMany(list => File.ReadLines(Path.Combine(Path.GetDirectoryName(project)!, list)));
+            Assert.Contains(lines, static line => line.Length > 0 && line[0] != '#');
+        });
+    }
+
+    [Fact]
     public void Every_package_says_what_it_is_and_under_which_licence()
     {
         Assert.NotEmpty(feed.Packages);
