@@ -15,6 +15,7 @@ namespace PoolApi.Jobs.Tests;
 /// one that ran has a progress, and the one with the tag "traced" has nothing but a traceparent, as the first version wrote it.
 /// </summary>
 [Collection(PostgresTests.Name)]
+[Trait("Category", "Slow")]
 public sealed class SecondVersionTests(PostgresCluster cluster)
 {
     private static readonly string Files = Path.Combine(AppContext.BaseDirectory, "Files");
