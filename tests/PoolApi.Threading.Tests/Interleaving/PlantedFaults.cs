@@ -208,6 +208,12 @@ internal static class PlantedFaults
             new(Worker, "ledger-end", "where TOps : struct, IAtomicOps => TOps.Write(ref _version, _version + 2);"),
         ]),
 
+        // --- cancelling ---
+        ["a batch reads its marks before others see its claims"] = new("cancelling the last of a batch, for whose end the only worker waits",
+        [
+            new(Pool, "world-batch-fence", ""),
+        ]),
+
         // --- a submitter's token ---
         ["a refused item names its pool until its token's callback is over"] = new("a token fires while its item is submitted, run or refused",
         [

@@ -66,6 +66,8 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     /// <summary>The steps of a stop.</summary>
     public PoolStop<ScheduledOps> PoolStop { get; }
 
+    public override IReadOnlyList<PoolWorkItem> SharedItems => _items;
+
     public long Now { get; set; }
 
     /// <summary>Called when somebody should set the timer for looking at blocked workers.</summary>
@@ -128,7 +130,11 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     public Submitted Submit(ScheduledItem item, WorkPriority priority = WorkPriority.Normal, long expiresAt = long.MaxValue, bool ownLimit = false, int depth = 0, CancellationToken token = default)
     {
         if (!TryClaim(item, priority, expiresAt, ownLimit, out WorkItemState was)) return Submitted.Taken;
-        if (token.CanBeCanceled) item.Watch<ScheduledOps>(this, token);
+        if (token.CanBeCanceled)
+        {
+            ScheduledOps.Fence(); // the registration takes a lock of the token's source
+            item.Watch<ScheduledOps>(this, token);
+        }
         item.Depth = (byte)depth;
         if (depth > 0) item.Cause = new Cause(item);
         if (Queue.Reserve(1, out long last) == 0)
@@ -153,31 +159,32 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         return Submitted.Accepted;
     }
 
-    /// <summary>Submits as many of the items as there is room for.</summary>
+    /// <summary>Submits as many of the items as there is room for, as the pool does: the places, the claims, a fence, then the requests to cancel.</summary>
     public Submitted SubmitBatch(ScheduledItem[] items, WorkPriority[] priorities, out int got)
     {
-        var was = new WorkItemState[items.Length];
-        for (int i = 0; i < items.Length; i++) if (!TryClaim(items[i], priorities[i], long.MaxValue, false, out was[i])) Fail($"{items[i]} is {items[i].State}, and cannot be submitted");
         got = Queue.Reserve(items.Length, out long last);
-        for (int i = got; i < items.Length; i++) Unclaim(items[i], was[i]);
         if (got == 0) return Submitted.Full;
+        var was = new WorkItemState[got];
         bool urgent = false;
         for (int i = 0; i < got; i++)
         {
+            if (!TryClaim(items[i], priorities[i], long.MaxValue, false, out was[i])) Fail($"{items[i]} is {items[i].State}, and cannot be submitted");
             Enter(items[i]);
             if (i > 0) items[i].Previous = items[i - 1];
-            urgent |= items[i].CancelRequested || priorities[i] == WorkPriority.High;
+            urgent |= priorities[i] == WorkPriority.High;
         }
+        ScheduledOps.Fence(); // fault point: world-batch-fence
+        for (int i = 0; i < got; i++) urgent |= items[i].CancelRequested;
+        if (_schedule.Random.OneIn(2)) last = 0; // the pool's: its submitter sorts out the inbox, unless another thread holds the gate
         DeferredActions after = default;
         if (!Queue.TryPush(items[0], items[got - 1], last, urgent, ref after))
         {
-            Queue.GiveBack(got);
             for (int i = 0; i < got; i++)
             {
                 Leave(items[i]);
-                items[i].Previous = null;
                 Unclaim(items[i], was[i]);
             }
+            Queue.GiveBack(got);
             got = 0;
             return Submitted.Closed;
         }

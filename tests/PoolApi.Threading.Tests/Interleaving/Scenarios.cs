@@ -25,6 +25,7 @@ internal static class Scenarios
         new("cancelling one of two that wait", 4, CancellingOneOfTwo),
         new("cancelling what is submitted again", 4, CancellingWhatIsSubmittedAgain),
         new("cancelling one of three that come at once, while the others wait for each other", 4, CancellingOneOfABatch),
+        new("cancelling the last of a batch, for whose end the only worker waits", 3, CancellingTheLastOfABatch),
         new("cancelling while the queue is stopped", 4, CancellingWhileStopping),
         new("a token fires while its item is submitted, run or refused", 3, TokenFires),
         new("a token fires while its item is submitted again without it", 3, TokenOfTheSubmissionBefore),
@@ -465,6 +466,29 @@ internal static class Scenarios
         ScheduledItem[] items = [world.Item("a", meet), world.Item("cancelled"), world.Item("b", meet)];
         world.AddParty("submitter", () => MustBe(world, Submitted.Accepted, world.SubmitBatch(items, new WorkPriority[3], out _)));
         world.AddParty("canceller", () => world.Cancel(items[1]));
+        return world;
+    }
+
+    private static QueueWorld CancellingTheLastOfABatch(Schedule schedule)
+    {
+        // The submitter or the canceller has to end it: the worker takes nothing before.
+        var world = new QueueWorld(schedule, workers: 1, capacity: 3);
+        int isBusy = world.Word();
+        int isOver = world.Word();
+        ScheduledItem busy = world.Item("busy", () =>
+        {
+            world.Unpark(isBusy);
+            world.Park(isOver);
+        });
+        ScheduledItem[] batch = [world.Item("a"), world.Item("cancelled")];
+        batch[1].WhenEnded = _ => world.Unpark(isOver);
+        world.AddParty("submitter", () =>
+        {
+            MustBe(world, Submitted.Accepted, world.Submit(busy));
+            world.Park(isBusy);
+            MustBe(world, Submitted.Accepted, world.SubmitBatch(batch, new WorkPriority[2], out _));
+        });
+        world.AddParty("canceller", () => world.Cancel(batch[1]));
         return world;
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace PoolApi.Threading.Tests.Interleaving;
 
@@ -336,6 +337,19 @@ internal sealed unsafe class Schedule : IDisposable
     {
         if (thread.HasStores) _storing |= 1u << thread.Index;
         else _storing &= ~(1u << thread.Index);
+    }
+
+    /// <summary>The item of the scenario whose owner this place is; null: it is another place.</summary>
+    public PoolWorkItem? ItemOfOwner<T>(ref T? place)
+        where T : class
+    {
+        if (typeof(T) != typeof(object)) return null;
+        IReadOnlyList<PoolWorkItem> items = _world.SharedItems;
+        for (int i = 0; i < items.Count; i++)
+        {
+            if (Unsafe.AreSame(ref Unsafe.As<T?, object?>(ref place), ref items[i].Owner)) return items[i];
+        }
+        return null;
     }
 
     public void FlushEveryThread()

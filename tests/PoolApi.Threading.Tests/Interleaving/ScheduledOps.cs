@@ -32,8 +32,9 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
     {
         if (VirtualThread.Current is not { } thread) return location;
         thread.Schedule.Step(thread);
-        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Read reference: {location ?? (object)"null"}");
-        return location;
+        T? value = thread.HasStores && thread.Schedule.ItemOfOwner(ref location) is { } item ? (T?)thread.Load(item) : location;
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Read reference: {value ?? (object)"null"}");
+        return value;
     }
 
     public static void Write(ref int word, int value)
@@ -59,7 +60,7 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         word = value;
     }
 
-    /// <inheritdoc cref="Write(ref long, long)"/>
+    /// <summary>Others see the owner of an item late, and any other reference at once: it is not pinned, so it cannot stay in a store buffer.</summary>
     public static void Write<T>(ref T? location, T? value)
         where T : class
     {
@@ -67,6 +68,11 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         {
             thread.Schedule.Step(thread);
             if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Write reference = {value ?? (object)"null"}");
+            if (thread.Schedule.ItemOfOwner(ref location) is { } item)
+            {
+                thread.Store(item, value);
+                return;
+            }
         }
         location = value;
     }

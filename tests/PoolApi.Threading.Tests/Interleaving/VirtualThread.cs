@@ -9,9 +9,10 @@ internal sealed unsafe class VirtualThread(Schedule schedule, int index)
     [ThreadStatic]
     private static VirtualThread? s_current;
 
-    // What it has stored and nobody else sees yet, in order. The words are pinned.
+    // What it has stored and nobody else sees yet, in order: words, which are pinned, and the owners of items, which are found by their item.
     private readonly nint[] _places = new nint[64];
     private readonly int[] _values = new int[64];
+    private readonly (PoolWorkItem? Item, object? Owner)[] _owners = new (PoolWorkItem?, object?)[64];
     private int _first;
     private int _end;
 
@@ -43,8 +44,17 @@ internal sealed unsafe class VirtualThread(Schedule schedule, int index)
     public void Store(int* place, int value)
     {
         if (_end == _places.Length) FlushAll();
+        _owners[_end] = default;
         _places[_end] = (nint)place;
         _values[_end++] = value;
+        Schedule.NoteStores(this);
+    }
+
+    public void Store(PoolWorkItem item, object? owner)
+    {
+        if (_end == _places.Length) FlushAll();
+        _places[_end] = 0;
+        _owners[_end++] = (item, owner);
         Schedule.NoteStores(this);
     }
 
@@ -58,10 +68,20 @@ internal sealed unsafe class VirtualThread(Schedule schedule, int index)
         return *place;
     }
 
+    public object? Load(PoolWorkItem item)
+    {
+        for (int i = _end - 1; i >= _first; i--)
+        {
+            if (ReferenceEquals(_owners[i].Item, item)) return _owners[i].Owner;
+        }
+        return item.Owner;
+    }
+
     public void FlushOne()
     {
         if (_first == _end) return;
-        *(int*)_places[_first] = _values[_first];
+        if (_owners[_first] is ({ } item, var owner)) item.Owner = owner;
+        else *(int*)_places[_first] = _values[_first];
         if (++_first == _end) Forget();
     }
 
