@@ -1,3 +1,4 @@
+using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Core;
@@ -172,7 +173,7 @@ internal sealed class StandInWatch
         long seen = 0;
         foreach (Worker worker in _core.Workers.All)
         {
-            seen += worker.Ledger.LastVersion;
+            seen += worker.Ledger.LastVersion<ProcessorOps>();
             if (worker.Ledger.Item is not null && !worker.IsLikelyBlocked) return -1;
         }
         return seen;

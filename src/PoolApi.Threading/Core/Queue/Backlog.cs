@@ -57,7 +57,7 @@ internal struct Backlog<TOps>
     public readonly long Accepted => _accepted;
 
     /// <summary>The number of places freed by items that ended without having run. Any thread may read it.</summary>
-    public long Removed => Volatile.Read(ref _removed);
+    public long Removed => TOps.Read(ref _removed);
 
     public readonly OutcomeCounts EndedUnrun => _endedUnrun;
 
@@ -275,7 +275,7 @@ internal struct Backlog<TOps>
         item.Outcome = outcome;
         item.State = WorkItemState.Ending;
         _endedUnrun.Add(outcome);
-        Volatile.Write(ref _removed, _removed + 1);
+        TOps.Write(ref _removed, _removed + 1);
         after.AddEnded(item);
     }
 }

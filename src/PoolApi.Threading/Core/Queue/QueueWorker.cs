@@ -120,7 +120,8 @@ internal sealed class WorkerLedger
     }
 
     /// <summary>The version, which grows with each change. An estimate.</summary>
-    public long LastVersion => Volatile.Read(ref _version);
+    public long LastVersion<TOps>()
+        where TOps : struct, IAtomicOps => TOps.Read(ref _version);
 
     /// <summary>Adds a run time to the mean. Outside the sequence lock, because it only feeds estimates.</summary>
     public void AddToMean(long ticks) => MeanTicks += (ticks - MeanTicks) / (MeanTicks == 0 ? 1 : 16);

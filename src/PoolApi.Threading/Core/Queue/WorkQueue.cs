@@ -298,13 +298,13 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         Enter();
         for (int i = 0; ; i++)
         {
-            if (!ReferenceEquals(item.Owner, _owner)) break;
+            if (!ReferenceEquals(TOps.Read(ref item.Owner), _owner)) break;
             bool onItsWay = item.State == WorkItemState.Claimed;
             GatherLocked(ref after);
             WorkItemState state = item.State;
             // The owner is read again after the state: the item may have ended here and be queued in another pool by now. No item is sorted into
             // a lane of this queue meanwhile, because this thread holds the gate.
-            if (!ReferenceEquals(Volatile.Read(ref item.Owner), _owner)) break;
+            if (!ReferenceEquals(TOps.Read(ref item.Owner), _owner)) break;
             if (onItsWay && state == WorkItemState.Ending)
             {
                 // It was cancelled before it was sorted in, so the sorting above has ended it.
