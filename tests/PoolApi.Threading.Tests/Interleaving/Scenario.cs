@@ -16,7 +16,7 @@ internal abstract class World
 
     public IReadOnlyList<(string Name, Action Body)> Threads => _threads;
 
-    /// <summary>The items of which a thread may store an owner that others see late.</summary>
+    /// <summary>The items whose fields others may see late.</summary>
     public virtual IReadOnlyList<PoolWorkItem> SharedItems => [];
 
     /// <summary>After all threads have ended; says what is wrong by <see cref="Schedule.Fail"/>.</summary>

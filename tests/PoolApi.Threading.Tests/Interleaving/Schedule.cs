@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Numerics;
-using System.Runtime.CompilerServices;
 
 namespace PoolApi.Threading.Tests.Interleaving;
 
@@ -339,18 +338,12 @@ internal sealed unsafe class Schedule : IDisposable
         else _storing &= ~(1u << thread.Index);
     }
 
-    /// <summary>The item of the scenario whose owner this place is; null: it is another place.</summary>
-    public PoolWorkItem? ItemOfOwner<T>(ref T? place)
-        where T : class
-    {
-        if (typeof(T) != typeof(object)) return null;
-        IReadOnlyList<PoolWorkItem> items = _world.SharedItems;
-        for (int i = 0; i < items.Count; i++)
-        {
-            if (Unsafe.AreSame(ref Unsafe.As<T?, object?>(ref place), ref items[i].Owner)) return items[i];
-        }
-        return null;
-    }
+    /// <summary>The place as a field of one of the scenario's items; null: it is none.</summary>
+    public Place? FieldOfItem<T>(ref T place) => Place.InOneOf(_world.SharedItems, ref place);
+
+    public Place PlaceOf(ref int word) => FieldOfItem(ref word) ?? Place.Pinned(ref word);
+
+    public Place PlaceOf(ref bool flag) => FieldOfItem(ref flag) ?? throw new InvalidOperationException("A flag that is no item's.");
 
     public void FlushEveryThread()
     {
@@ -457,6 +450,8 @@ internal sealed unsafe class Schedule : IDisposable
         }
         return $"word{index}";
     }
+
+    public string NameOf(Place place) => place.Item is null ? NameOf((int*)place.Offset) : $"{place.Item}+{place.Offset}";
 
     /// <summary>The same for a place that may be a field: a collection may move it, so it gets no name.</summary>
     public string NameOfIfKnown(int* place) => _places!.Contains((nint)place) ? NameOf(place) : "field";

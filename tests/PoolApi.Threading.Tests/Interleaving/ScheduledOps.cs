@@ -14,8 +14,19 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
     {
         if (VirtualThread.Current is not { } thread) return word;
         thread.Schedule.Step(thread);
-        int value = thread.Load(Address(ref word));
-        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Read {NameOf(ref word)}: {value}");
+        Place place = thread.Schedule.PlaceOf(ref word);
+        int value = thread.Load(place);
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Read {thread.Schedule.NameOf(place)}: {value}");
+        return value;
+    }
+
+    public static bool Read(ref bool flag)
+    {
+        if (VirtualThread.Current is not { } thread) return flag;
+        thread.Schedule.Step(thread);
+        Place place = thread.Schedule.PlaceOf(ref flag);
+        bool value = thread.LoadFlag(place);
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Read {thread.Schedule.NameOf(place)}: {value}");
         return value;
     }
 
@@ -32,7 +43,7 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
     {
         if (VirtualThread.Current is not { } thread) return location;
         thread.Schedule.Step(thread);
-        T? value = thread.HasStores && thread.Schedule.ItemOfOwner(ref location) is { } item ? (T?)thread.Load(item) : location;
+        T? value = thread.HasStores && thread.Schedule.FieldOfItem(ref location) is { } field ? (T?)thread.LoadReference(field) : location;
         if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Read reference: {value ?? (object)"null"}");
         return value;
     }
@@ -45,8 +56,22 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
             return;
         }
         thread.Schedule.Step(thread);
-        thread.Store(Address(ref word), value);
-        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Write {NameOf(ref word)} = {value}");
+        Place place = thread.Schedule.PlaceOf(ref word);
+        thread.Store(place, value);
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Write {thread.Schedule.NameOf(place)} = {value}");
+    }
+
+    public static void Write(ref bool flag, bool value)
+    {
+        if (VirtualThread.Current is not { } thread)
+        {
+            flag = value;
+            return;
+        }
+        thread.Schedule.Step(thread);
+        Place place = thread.Schedule.PlaceOf(ref flag);
+        thread.Store(place, value);
+        if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Write {thread.Schedule.NameOf(place)} = {value}");
     }
 
     /// <summary>Others see it at once: the word is not pinned, so it cannot stay in a store buffer.</summary>
@@ -60,7 +85,7 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         word = value;
     }
 
-    /// <summary>Others see the owner of an item late, and any other reference at once: it is not pinned, so it cannot stay in a store buffer.</summary>
+    /// <summary>Others see a field of an item late, and any other reference at once: it is not pinned, so it cannot stay in a store buffer.</summary>
     public static void Write<T>(ref T? location, T? value)
         where T : class
     {
@@ -68,9 +93,9 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         {
             thread.Schedule.Step(thread);
             if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Write reference = {value ?? (object)"null"}");
-            if (thread.Schedule.ItemOfOwner(ref location) is { } item)
+            if (thread.Schedule.FieldOfItem(ref location) is { } field)
             {
-                thread.Store(item, value);
+                thread.Store(field, value);
                 return;
             }
         }

@@ -4,15 +4,13 @@ namespace PoolApi.Threading.Tests.Interleaving;
 /// One thread of a scenario: its state and its store buffer. While it is under way, a <see cref="Carrier"/> runs it.
 /// It lives through all schedules of its explorer.
 /// </summary>
-internal sealed unsafe class VirtualThread(Schedule schedule, int index)
+internal sealed class VirtualThread(Schedule schedule, int index)
 {
     [ThreadStatic]
     private static VirtualThread? s_current;
 
-    // What it has stored and nobody else sees yet, in order: words, which are pinned, and the owners of items, which are found by their item.
-    private readonly nint[] _places = new nint[64];
-    private readonly int[] _values = new int[64];
-    private readonly (PoolWorkItem? Item, object? Owner)[] _owners = new (PoolWorkItem?, object?)[64];
+    // What it has stored and nobody else sees yet, in order.
+    private readonly Stored[] _stores = new Stored[64];
     private int _first;
     private int _end;
 
@@ -41,47 +39,35 @@ internal sealed unsafe class VirtualThread(Schedule schedule, int index)
     /// <summary>The calling thread is its carrier from now on.</summary>
     public void Enter() => s_current = this;
 
-    public void Store(int* place, int value)
-    {
-        if (_end == _places.Length) FlushAll();
-        _owners[_end] = default;
-        _places[_end] = (nint)place;
-        _values[_end++] = value;
-        Schedule.NoteStores(this);
-    }
+    public void Store(Place place, int value) => Store(new Stored(StoredKind.Word, place, value, null));
 
-    public void Store(PoolWorkItem item, object? owner)
-    {
-        if (_end == _places.Length) FlushAll();
-        _places[_end] = 0;
-        _owners[_end++] = (item, owner);
-        Schedule.NoteStores(this);
-    }
+    public void Store(Place place, bool value) => Store(new Stored(StoredKind.Flag, place, value ? 1 : 0, null));
+
+    public void Store(Place place, object? value) => Store(new Stored(StoredKind.Reference, place, 0, value));
 
     /// <summary>A thread sees its own stores at once: the newest to that place.</summary>
-    public int Load(int* place)
-    {
-        for (int i = _end - 1; i >= _first; i--)
-        {
-            if (_places[i] == (nint)place) return _values[i];
-        }
-        return *place;
-    }
+    public int Load(Place place) => TryLoad(place, out Stored store) ? store.Value : place.Word;
 
-    public object? Load(PoolWorkItem item)
-    {
-        for (int i = _end - 1; i >= _first; i--)
-        {
-            if (ReferenceEquals(_owners[i].Item, item)) return _owners[i].Owner;
-        }
-        return item.Owner;
-    }
+    public bool LoadFlag(Place place) => TryLoad(place, out Stored store) ? store.Value != 0 : place.Flag;
+
+    public object? LoadReference(Place place) => TryLoad(place, out Stored store) ? store.Reference : place.Reference;
 
     public void FlushOne()
     {
         if (_first == _end) return;
-        if (_owners[_first] is ({ } item, var owner)) item.Owner = owner;
-        else *(int*)_places[_first] = _values[_first];
+        Stored store = _stores[_first];
+        switch (store.Kind)
+        {
+            case StoredKind.Word:
+                store.Place.Word = store.Value;
+                break;
+            case StoredKind.Flag:
+                store.Place.Flag = store.Value != 0;
+                break;
+            default:
+                store.Place.Reference = store.Reference;
+                break;
+        }
         if (++_first == _end) Forget();
     }
 
@@ -95,6 +81,33 @@ internal sealed unsafe class VirtualThread(Schedule schedule, int index)
         _first = _end = 0;
         Schedule.NoteStores(this);
     }
+
+    private void Store(Stored store)
+    {
+        if (_end == _stores.Length) FlushAll();
+        _stores[_end++] = store;
+        Schedule.NoteStores(this);
+    }
+
+    private bool TryLoad(Place place, out Stored store)
+    {
+        for (int i = _end - 1; i >= _first; i--)
+        {
+            store = _stores[i];
+            if (store.Place.Offset == place.Offset && ReferenceEquals(store.Place.Item, place.Item)) return true;
+        }
+        store = default;
+        return false;
+    }
+
+    private enum StoredKind
+    {
+        Word,
+        Flag,
+        Reference,
+    }
+
+    private readonly record struct Stored(StoredKind Kind, Place Place, int Value, object? Reference);
 }
 
 /// <summary>Unwinds the threads of a schedule that has failed.</summary>

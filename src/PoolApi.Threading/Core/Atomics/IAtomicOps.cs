@@ -9,11 +9,14 @@ namespace PoolApi.Threading.Core.Atomics;
 /// The memory model that the protocol may rely on, and no more: every read-modify-write is a full fence; a read is an
 /// acquire; a write is a release that other threads may see late (it stays in the processor's store buffer), in the order
 /// in which its thread wrote, and at the latest when that thread passes a fence or a read-modify-write, or any thread fences all of them.
-/// Integer words lie in pinned memory (<see cref="CacheLines"/>), except those that are only changed by CompareExchange.
+/// Integer words lie in pinned memory (<see cref="CacheLines"/>), except those of an item and those that are only changed by CompareExchange.
+/// Flags are an item's.
 /// </remarks>
 internal interface IAtomicOps
 {
     static abstract int Read(ref int word);
+
+    static abstract bool Read(ref bool flag);
 
     static abstract long Read(ref long word);
 
@@ -22,6 +25,9 @@ internal interface IAtomicOps
 
     /// <summary>A release store: seen by others later, at the latest at this thread's next fence or read-modify-write.</summary>
     static abstract void Write(ref int word, int value);
+
+    /// <inheritdoc cref="Write(ref int, int)"/>
+    static abstract void Write(ref bool flag, bool value);
 
     /// <summary>A release store.</summary>
     static abstract void Write(ref long word, long value);

@@ -27,6 +27,9 @@ internal readonly struct ProcessorOps : IAtomicOps
     public static int Read(ref int word) => Volatile.Read(ref word);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Read(ref bool flag) => Volatile.Read(ref flag);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static long Read(ref long word) => Volatile.Read(ref word);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -35,6 +38,9 @@ internal readonly struct ProcessorOps : IAtomicOps
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Write(ref int word, int value) => Volatile.Write(ref word, value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Write(ref bool flag, bool value) => Volatile.Write(ref flag, value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Write(ref long word, long value) => Volatile.Write(ref word, value);
