@@ -83,7 +83,7 @@ public abstract partial class PoolWorkItem
             Withdrawal = reason;
         }
         WorkOutcome outcome = reason is null ? WorkOutcome.Cancelled : WorkOutcome.Withdrawn;
-        NoteAsked(outcome);
+        NoteAsked<ProcessorOps>(outcome);
         MarkCancelled<ProcessorOps>(outcome);
         if (Core is { } core && core.EndQueued(this, outcome)) return true;
         SignalRunning();
@@ -171,7 +171,7 @@ public abstract partial class PoolWorkItem
             Cause.RunLimit = 0;
         }
         Withdrawal = null;
-        ResetCancellation();
+        ResetCancellation<ProcessorOps>();
     }
 
     /// <summary>Runs the item on a worker, from its start to its end or, for asynchronous work, to its first await.</summary>

@@ -196,7 +196,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
 
     public void Cancel(ScheduledItem item)
     {
-        item.NoteAsked(WorkOutcome.Cancelled);
+        item.NoteAsked<ScheduledOps>(WorkOutcome.Cancelled);
         item.MarkCancelled<ScheduledOps>(WorkOutcome.Cancelled);
         if (!ReferenceEquals(item.Owner, this)) return;
         ScheduledOps.Spot();

@@ -26,11 +26,12 @@ public abstract partial class PoolWorkItem
     }
 
     /// <summary>Resets the cancellation for a new submission after one that has ended.</summary>
-    internal void ResetCancellation()
+    internal void ResetCancellation<TOps>()
+        where TOps : struct, IAtomicOps
     {
         CancelRequested = false;
         if (StopSignalled) StopSignalled = false;
-        if (_asked != 0) _asked = 0;
+        if (TOps.Read(ref _asked) != 0) TOps.Write(ref _asked, 0);
         if (_cancellation is not null) _cancellation = null;
         if (_watch is not null) _watch = null;
     }
@@ -69,7 +70,8 @@ public abstract partial class PoolWorkItem
     }
 
     /// <summary>Records the argument of Cancel, before the mark; see <see cref="MarkByToken{TOps}"/>.</summary>
-    internal void NoteAsked(WorkOutcome outcome) => Volatile.Write(ref _asked, (int)outcome + 1);
+    internal void NoteAsked<TOps>(WorkOutcome outcome)
+        where TOps : struct, IAtomicOps => TOps.Write(ref _asked, (int)outcome + 1);
 
     /// <summary>Marks the item: it ends at the latest when it is sorted into a lane.</summary>
     internal void MarkCancelled<TOps>(WorkOutcome outcome)
@@ -141,6 +143,6 @@ public abstract partial class PoolWorkItem
     private void RemarkIfAsked<TOps>()
         where TOps : struct, IAtomicOps
     {
-        if (Volatile.Read(ref _asked) is not 0 and int asked) MarkCancelled<TOps>((WorkOutcome)(asked - 1));
+        if (TOps.Read(ref _asked) is not 0 and int asked) MarkCancelled<TOps>((WorkOutcome)(asked - 1));
     }
 }

@@ -52,7 +52,7 @@ public abstract partial class PoolWorkItem
     {
         was = State;
         if (was is not (WorkItemState.Created or WorkItemState.Ended) || !TryMove<TOps>(was, WorkItemState.Claimed)) return false;
-        if (was == WorkItemState.Ended) ResetCancellation();
+        if (was == WorkItemState.Ended) ResetCancellation<TOps>();
         return true;
     }
 
