@@ -274,7 +274,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         bool isEnded = isFound && RunningItem<ScheduledOps>.TryTimeOutLocked(item, Now, PoolStop, out _);
         if (isEnded && item.IsElsewhere) Fail($"{item} has timed out, and another pool runs it");
         if (isEnded) _timedOut++;
-        if (isEnded && item.StopSignalled) _interrupted++;
+        if (isEnded && item.IsStopSignalled<ScheduledOps>()) _interrupted++;
         Queue.Exit();
         PoolStop.Pins.Unpin(PinReason.RunWatch);
         if (isEnded) Told(item);
@@ -612,7 +612,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             if (item.Runs + item.Unrun != item.Ends) Fail($"{item} was run {item.Runs} times and not run {item.Unrun} times, and ended {item.Ends} times");
             if (item.IsElsewhere)
             {
-                if (item.StopSignalled || item.CancelRequested) Fail($"the pool has cancelled {item}, which another pool runs by then");
+                if (item.IsStopSignalled<ScheduledOps>() || item.CancelRequested) Fail($"the pool has cancelled {item}, which another pool runs by then");
                 if (item.State != WorkItemState.InFlight) Fail($"{item} is {item.State}, and another pool runs it");
             }
             else if (item.State is not (WorkItemState.Created or WorkItemState.Ended or WorkItemState.TimedOut or WorkItemState.Abandoned))

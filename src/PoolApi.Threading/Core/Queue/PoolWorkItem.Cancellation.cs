@@ -19,18 +19,18 @@ public abstract partial class PoolWorkItem
     private int _asked; // the argument of the last call of Cancel for this submission, from 1; 0: no call
 
     /// <summary>Whether a stop of the pool has cancelled or abandoned this submission.</summary>
-    internal bool StopSignalled
-    {
-        get => Volatile.Read(ref _isStopSignalled);
-        set => Volatile.Write(ref _isStopSignalled, value);
-    }
+    internal bool IsStopSignalled<TOps>()
+        where TOps : struct, IAtomicOps => TOps.Read(ref _isStopSignalled);
+
+    internal void SignalStop<TOps>()
+        where TOps : struct, IAtomicOps => TOps.Write(ref _isStopSignalled, true);
 
     /// <summary>Resets the cancellation for a new submission after one that has ended.</summary>
     internal void ResetCancellation<TOps>()
         where TOps : struct, IAtomicOps
     {
         CancelRequested = false;
-        if (StopSignalled) StopSignalled = false;
+        if (IsStopSignalled<TOps>()) TOps.Write(ref _isStopSignalled, false);
         if (TOps.Read(ref _asked) != 0) TOps.Write(ref _asked, 0);
         if (_cancellation is not null) _cancellation = null;
         if (_watch is not null) _watch = null;
@@ -113,7 +113,7 @@ public abstract partial class PoolWorkItem
     internal CancellationTokenSource? MarkStopped<TOps>()
         where TOps : struct, IAtomicOps
     {
-        StopSignalled = true;
+        SignalStop<TOps>();
         return MarkRunning<TOps>();
     }
 

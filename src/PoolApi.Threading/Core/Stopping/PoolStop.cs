@@ -169,7 +169,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
             }
             foreach (PoolWorkItem item in items)
             {
-                item.StopSignalled = true;
+                item.SignalStop<TOps>();
                 item.EndedAt = now;
             }
             _abandoned += items.Count; // fault point: abandon-count
@@ -212,7 +212,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
     /// <summary>A running item has ended, which the stop may have cancelled.</summary>
     public void CountIfInterrupted(PoolWorkItem item, WorkOutcome outcome)
     {
-        if (item.StopSignalled && outcome != WorkOutcome.Completed) TOps.Add(ref _interrupted, 1); // fault point: interrupted-count
+        if (item.IsStopSignalled<TOps>() && outcome != WorkOutcome.Completed) TOps.Add(ref _interrupted, 1); // fault point: interrupted-count
     }
 
     /// <summary>A worker has released a pinned item. In a closed pool it may have been the last item.</summary>
