@@ -43,6 +43,8 @@ public abstract partial class PoolWorkItem
 
     internal bool IsTimed { get; }
 
+    internal bool CancelRequested => IsCancelRequested<ProcessorOps>();
+
     /// <summary>Whether it belongs to a call, a task or a callback of a pool, and so is submitted by that pool only.</summary>
     internal virtual bool IsOfPool => false;
 
@@ -204,7 +206,7 @@ public abstract partial class PoolWorkItem
 
     /// <summary>Whether an exception counts as a cancellation: only if a cancellation was requested.</summary>
     private protected WorkOutcome OutcomeOf(Exception e) =>
-        e is OperationCanceledException && IsCancellationAsked ? WorkOutcome.Cancelled : WorkOutcome.Failed;
+        e is OperationCanceledException && IsCancellationAsked<ProcessorOps>() ? WorkOutcome.Cancelled : WorkOutcome.Failed;
 
     /// <summary>The pool to which the item is or was last submitted.</summary>
     internal PoolCore? CurrentCore => Core;

@@ -213,6 +213,10 @@ internal static class PlantedFaults
         [
             new(Pool, "world-batch-fence", ""),
         ]),
+        ["a canceller looks for the item's pool before others see the mark"] = new("cancelling the last of a batch, for whose end the only worker waits",
+        [
+            new(Cancellation, "mark-fence", ""),
+        ]),
 
         // --- a submitter's token ---
         ["a refused item names its pool until its token's callback is over"] = new("a token fires while its item is submitted, run or refused",
@@ -259,7 +263,7 @@ internal static class PlantedFaults
         ]),
         ["an item that a worker submits is pushed like any other"] = new("a worker that is blocked by an item of its own, one worker",
         [
-            new(Pool, "world-urgent", "bool urgent = ownLimit || item.CancelRequested || priority == WorkPriority.High;"),
+            new(Pool, "world-urgent", "bool urgent = ownLimit || item.IsCancelRequested<ScheduledOps>() || priority == WorkPriority.High;"),
         ]),
 
         // --- the gate and the parker ---

@@ -143,7 +143,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             return Submitted.Full;
         }
         Enter(item);
-        bool urgent = ownLimit || item.CancelRequested || priority == WorkPriority.High || depth > 0; // fault point: world-urgent
+        bool urgent = ownLimit || item.IsCancelRequested<ScheduledOps>() || priority == WorkPriority.High || depth > 0; // fault point: world-urgent
         if (_schedule.Random.OneIn(8)) last = 0; // a number at which a submitter sorts out the inbox
         DeferredActions after = default;
         if (!Queue.TryPush(item, item, last, urgent, ref after))
@@ -174,7 +174,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             urgent |= priorities[i] == WorkPriority.High;
         }
         ScheduledOps.Fence(); // fault point: world-batch-fence
-        for (int i = 0; i < got; i++) urgent |= items[i].CancelRequested;
+        for (int i = 0; i < got; i++) urgent |= items[i].IsCancelRequested<ScheduledOps>();
         if (_schedule.Random.OneIn(2)) last = 0; // the pool's: its submitter sorts out the inbox, unless another thread holds the gate
         DeferredActions after = default;
         if (!Queue.TryPush(items[0], items[got - 1], last, urgent, ref after))
@@ -198,8 +198,9 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     {
         item.NoteAsked<ScheduledOps>(WorkOutcome.Cancelled);
         item.MarkCancelled<ScheduledOps>(WorkOutcome.Cancelled);
-        if (!ReferenceEquals(item.Owner, this)) return;
+        bool isHere = ReferenceEquals(ScheduledOps.Read(ref item.Owner), this);
         ScheduledOps.Spot();
+        if (!isHere) return;
         DeferredActions after = default;
         Queue.TryRemove(item, WorkOutcome.Cancelled, ref after);
         CarryOut(ref after);
@@ -612,7 +613,8 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             if (item.Runs + item.Unrun != item.Ends) Fail($"{item} was run {item.Runs} times and not run {item.Unrun} times, and ended {item.Ends} times");
             if (item.IsElsewhere)
             {
-                if (item.IsStopSignalled<ScheduledOps>() || item.CancelRequested) Fail($"the pool has cancelled {item}, which another pool runs by then");
+                if (item.IsStopSignalled<ScheduledOps>() || item.IsCancelRequested<ScheduledOps>())
+                    Fail($"the pool has cancelled {item}, which another pool runs by then");
                 if (item.State != WorkItemState.InFlight) Fail($"{item} is {item.State}, and another pool runs it");
             }
             else if (item.State is not (WorkItemState.Created or WorkItemState.Ended or WorkItemState.TimedOut or WorkItemState.Abandoned))

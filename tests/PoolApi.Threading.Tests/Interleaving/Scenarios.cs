@@ -208,7 +208,7 @@ internal static class Scenarios
         world.AddParty("submitter", () =>
         {
             foreach (ScheduledItem item in before) world.Submit(item);
-            if (world.Submit(last, token: cts.Token) != Submitted.Accepted && last.CancelRequested)
+            if (world.Submit(last, token: cts.Token) != Submitted.Accepted && last.IsCancelRequested<ScheduledOps>())
                 world.Fail("what the token of a refused submission asked is asked of the next");
         });
         world.AddParty("who cancels", () => cts.Cancel(throwOnFirstException: true));

@@ -92,7 +92,7 @@ internal struct Backlog<TOps>
         {
             PoolWorkItem current = item;
             item = current.Previous;
-            if (current.CancelRequested)
+            if (current.IsCancelRequested<TOps>())
             {
                 current.Previous = null;
                 EndUnrun(current, current.CancelOutcome, ref after);

@@ -18,6 +18,10 @@ public abstract partial class PoolWorkItem
     private TokenWatch? _watch;
     private int _asked; // the argument of the last call of Cancel for this submission, from 1; 0: no call
 
+    /// <summary>Whether a cancellation of the current submission is marked.</summary>
+    internal bool IsCancelRequested<TOps>()
+        where TOps : struct, IAtomicOps => TOps.Read(ref _isCancelRequested);
+
     /// <summary>Whether a stop of the pool has cancelled or abandoned this submission.</summary>
     internal bool IsStopSignalled<TOps>()
         where TOps : struct, IAtomicOps => TOps.Read(ref _isStopSignalled);
@@ -29,7 +33,7 @@ public abstract partial class PoolWorkItem
     internal void ResetCancellation<TOps>()
         where TOps : struct, IAtomicOps
     {
-        CancelRequested = false;
+        TOps.Write(ref _isCancelRequested, false);
         if (IsStopSignalled<TOps>()) TOps.Write(ref _isStopSignalled, false);
         if (TOps.Read(ref _asked) != 0) TOps.Write(ref _asked, 0);
         if (_cancellation is not null) _cancellation = null;
@@ -44,7 +48,8 @@ public abstract partial class PoolWorkItem
     /// Whether a cancellation of the current submission was requested. The submitter's token counts as soon as it is cancelled: work that polls it
     /// may see that before the token's callback marks the item.
     /// </summary>
-    private bool IsCancellationAsked => CancelRequested || _watch is { IsTokenCancelled: true };
+    private bool IsCancellationAsked<TOps>()
+        where TOps : struct, IAtomicOps => IsCancelRequested<TOps>() || _watch is { IsTokenCancelled: true };
 
     /// <summary>The submission has ended.</summary>
     internal void EndWatch<TOps>()
@@ -78,9 +83,9 @@ public abstract partial class PoolWorkItem
         where TOps : struct, IAtomicOps
     {
         CancelOutcome = outcome;
-        CancelRequested = true;
+        TOps.Write(ref _isCancelRequested, true);
         // Pairs with the reservation of a place, a full fence: either this thread sees the pool, or the pool sees the mark when it accepts the item.
-        TOps.Fence();
+        TOps.Fence(); // fault point: mark-fence
     }
 
     /// <summary>Marks the item because of its token. An earlier or concurrent call of Cancel takes precedence.</summary>
@@ -88,7 +93,7 @@ public abstract partial class PoolWorkItem
     internal bool MarkByToken<TOps>()
         where TOps : struct, IAtomicOps
     {
-        if (CancelRequested) return false;
+        if (IsCancelRequested<TOps>()) return false;
         MarkCancelled<TOps>(WorkOutcome.Cancelled); // a full fence; pairs with the order in Cancel
         RemarkIfAsked<TOps>();
         return true;
@@ -103,7 +108,7 @@ public abstract partial class PoolWorkItem
     internal CancellationTokenSource? MarkRunning<TOps>()
         where TOps : struct, IAtomicOps
     {
-        CancelRequested = true;
+        TOps.Write(ref _isCancelRequested, true);
         TOps.Fence(); // pairs with the publication in SourceMade
         return CurrentSource<TOps>();
     }
@@ -126,7 +131,7 @@ public abstract partial class PoolWorkItem
         source = TOps.CompareExchange(ref _cancellation, made, null) ?? made;
         // Pairs with the canceller of a running item: it sets the mark and then looks for a source; this thread publishes the source
         // (a full fence) and then reads the mark. At least one of the two sees the other.
-        if (CancelRequested) source.Cancel();
+        if (IsCancelRequested<TOps>()) source.Cancel();
         return source;
     }
 
@@ -134,10 +139,10 @@ public abstract partial class PoolWorkItem
     private void UnmarkByToken<TOps>(CancellationTokenSource? signalled)
         where TOps : struct, IAtomicOps
     {
-        CancelRequested = false;
+        TOps.Write(ref _isCancelRequested, false);
         TOps.Fence(); // pairs with the order in Cancel: either this thread sees its argument, or its mark comes after this
         RemarkIfAsked<TOps>();
-        if (signalled is not null && !CancelRequested) TOps.CompareExchange(ref _cancellation, null, signalled);
+        if (signalled is not null && !IsCancelRequested<TOps>()) TOps.CompareExchange(ref _cancellation, null, signalled);
     }
 
     private void RemarkIfAsked<TOps>()

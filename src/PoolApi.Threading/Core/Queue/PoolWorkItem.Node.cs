@@ -22,7 +22,7 @@ public abstract partial class PoolWorkItem
     private byte _cancelOutcome;
 
     // Set by the canceller, read by the worker that takes the item.
-    internal volatile bool CancelRequested;
+    private bool _isCancelRequested;
 
     /// <summary>When it ended; 0 before. It shares the field with the expiry, which no longer matters then.</summary>
     internal long EndedAt
