@@ -25,14 +25,17 @@ public class StopTests
         }));
         started.WaitPatiently();
         Task<ShutdownReport> shutdown = pool.ShutdownAsync(TimeSpan.FromMilliseconds(deadline), grace is { } g ? TimeSpan.FromMilliseconds(g) : null);
-        Patience.Until(() =>
+        int[] waits = [.. new[] { deadline, grace ?? 2000 }.Where(static wait => wait > 0)];
+        for (int step = 0; step < waits.Length; step++)
         {
-            time.Advance(TimeSpan.FromMilliseconds(1));
-            return shutdown.IsCompleted;
-        });
-        ShutdownReport report = await shutdown;
-        Assert.True(report.Elapsed >= TimeSpan.FromMilliseconds(deadline + (grace ?? 2000)));
-        Assert.Equal(new[] { deadline, grace ?? 2000 }.Where(static wait => wait > 0), time.Waits.Select(static wait => (int)wait.TotalMilliseconds));
+            // The clock moves only once the step has its timer, so that what has passed at the end is what the steps took.
+            Patience.Until(() => time.Waits.Count > step);
+            Assert.False(shutdown.IsCompleted);
+            time.Advance(TimeSpan.FromMilliseconds(waits[step]));
+        }
+        ShutdownReport report = await shutdown.Patiently();
+        Assert.Equal(TimeSpan.FromMilliseconds(deadline + (grace ?? 2000)), report.Elapsed);
+        Assert.Equal(waits, time.Waits.Select(static wait => (int)wait.TotalMilliseconds));
         Assert.Equal((1, 1L), (report.NotJoined.Count, report.Counts[WorkOutcome.Abandoned]));
         release.Set();
         Pools.NoThreadIsLeft(pool);
@@ -562,8 +565,9 @@ public class StopTests
 
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
+            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
             if (dueTime > TimeSpan.Zero) Waits.Enqueue(dueTime); // the pool makes its own timers with none, which is negative
-            return base.CreateTimer(callback, state, dueTime, period);
+            return timer;
         }
     }
 

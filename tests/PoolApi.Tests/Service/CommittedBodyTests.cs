@@ -27,18 +27,7 @@ public class CommittedBodyTests
                 async () => (await client.GetStringAsync("/v1/jobs", ServiceApp.Token)).Contains("\"queued\"", StringComparison.Ordinal), "The job");
 
             // There is room for one such body only.
-            HttpStatusCode status;
-            using (var patience = new CancellationTokenSource(Patience.Long))
-            {
-                do
-                {
-                    using var more = new ByteArrayContent(new byte[Length]);
-                    using HttpResponseMessage other = await client.PostAsync("/v1/diagnostics/noop", more, patience.Token);
-                    status = other.StatusCode;
-                }
-                while (status == HttpStatusCode.ServiceUnavailable); // between the commit and its answer
-            }
-            Assert.Equal(HttpStatusCode.OK, status);
+            Assert.Equal(HttpStatusCode.OK, await PostUntilThereIsRoomAsync(client, "/v1/diagnostics/noop"));
             Assert.False(waits.IsCompleted);
             await leaving.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waits);
@@ -46,6 +35,42 @@ public class CommittedBodyTests
         finally
         {
             Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>Its job runs at once, and holds one of the two workers until the gate opens.</summary>
+    [Fact]
+    public async Task A_client_that_gives_a_key_alone_and_waits_for_the_result_keeps_nobody_out()
+    {
+        using var gate = new WorkGate<string>("done");
+        await using StorableApp app = await StorableApp.StartAsync(
+            app =>
+            {
+                app.MapPost("/v1/work", () => gate.Pass()).AllowJobs().RunOnPool();
+                app.MapPost("/v1/other", static () => "other").RunOnPool();
+            },
+            settings: [("Pools:cpu:QueueBytes", "1000000"), ("Pools:cpu:MaxBodyBytes", "1000000")]);
+        using var bytes = new ByteArrayContent(new byte[Length]);
+        using var waiting = new HttpRequestMessage(HttpMethod.Post, "/v1/work") { Headers = { { "Idempotency-Key", "\"once\"" } }, Content = bytes };
+        Task<HttpResponseMessage> waits = app.Client.SendAsync(waiting, ServiceApp.Token);
+        await gate.NextArrivalAsync();
+
+        Assert.Equal(HttpStatusCode.OK, await PostUntilThereIsRoomAsync(app.Client, "/v1/other"));
+        Assert.False(waits.IsCompleted);
+        gate.Open();
+        using HttpResponseMessage answer = await waits.Patiently();
+        Assert.Equal((HttpStatusCode.OK, "done"), (answer.StatusCode, await answer.Content.ReadAsStringAsync(ServiceApp.Token)));
+    }
+
+    /// <summary>Sends a body that has room only if the other is released. Between the commit and its answer there is none.</summary>
+    private static async Task<HttpStatusCode> PostUntilThereIsRoomAsync(HttpClient client, string path)
+    {
+        using var patience = new CancellationTokenSource(Patience.Long);
+        while (true)
+        {
+            using var more = new ByteArrayContent(new byte[Length]);
+            using HttpResponseMessage other = await client.PostAsync(path, more, patience.Token);
+            if (other.StatusCode != HttpStatusCode.ServiceUnavailable) return other.StatusCode;
         }
     }
 }
