@@ -43,6 +43,7 @@ public static class FixedThreadPoolServices
             throw new ArgumentException($"A pool named '{name}' has been added already.", nameof(name));
 
         AddCommon(services);
+        PoolRegistration.Note();
         var registration = new PoolRegistration(name);
         services.AddSingleton(registration);
         services.AddSingleton<IConfigureOptions<PoolOptions>>(s => Setup(s, registration));

@@ -7,7 +7,17 @@ namespace PoolApi.AspNetCore;
 /// <remarks>The builder changes it while services are registered. From the app's start on it is only read.</remarks>
 internal sealed class PoolRegistration(string name)
 {
+    private static volatile bool s_isAny;
+
+    /// <summary>
+    /// Whether any app of this process has added a pool. Code that knows no services can ask for no more: if none has, the app at hand has no pool either.
+    /// </summary>
+    public static bool IsAny => s_isAny;
+
     public string Name => name;
+
+    /// <summary>Notes that an app has added a pool.</summary>
+    public static void Note() => s_isAny = true;
 
     public SettingsSection Section { get; set; } = new($"Pools:{name}");
 

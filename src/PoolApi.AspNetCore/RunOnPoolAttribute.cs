@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Mvc.ApplicationModels;
 using Microsoft.AspNetCore.Mvc.Filters;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Threading;
@@ -14,10 +15,12 @@ namespace PoolApi.AspNetCore;
 /// <para>Only the action or the page's handler runs on the pool. Binding, filters and the execution of the result do not.</para>
 /// <para>On a minimal API's handler without <c>.RunOnPool()</c>, the attribute runs the whole endpoint on the pool: binding, the handler and
 /// the writing of the response. With <c>.RunOnPool()</c> only the handler runs there.</para>
+/// <para>In an app without any pool, mapping a controller that has the attribute fails, also if <c>RunOffPool()</c> follows. A page fails at its first
+/// request there. On a minimal API's handler the attribute alone has no effect there, because no code of this library runs.</para>
 /// </remarks>
 /// <param name="pool">The pool's name. Default: the pool that the controller or <c>RunOnPool()</c> names, else the pool that was added first.</param>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
-public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilterFactory, IOrderedFilter
+public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilterFactory, IOrderedFilter, IControllerModelConvention, IActionModelConvention
 {
     private WorkPriority? _priority;
     private int? _maxQueueTime;
@@ -61,6 +64,12 @@ public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilter
     bool IFilterFactory.IsReusable => true;
 
     IFilterMetadata IFilterFactory.CreateInstance(IServiceProvider serviceProvider) => HandlerFilter.Instance;
+
+    // MVC calls these while controllers are mapped. In an app without any pool nothing else of this library runs before a request comes.
+    void IControllerModelConvention.Apply(ControllerModel controller) =>
+        PoolEndpoint.ThrowIfNoPoolAnywhere(pool, $"The controller '{controller.DisplayName}'");
+
+    void IActionModelConvention.Apply(ActionModel action) => PoolEndpoint.ThrowIfNoPoolAnywhere(pool, $"The action '{action.DisplayName}'");
 
     /// <summary>Copies the options that this attribute sets to the endpoint.</summary>
     /// <exception cref="InvalidOperationException">An option is out of its range.</exception>

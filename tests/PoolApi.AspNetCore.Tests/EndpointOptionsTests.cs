@@ -262,10 +262,11 @@ public sealed class EndpointOptionsTests
             fault.Message);
     }
 
-    /// <summary>Nothing of the library runs at the start of such an app.</summary>
+    /// <summary>RunOnPool cannot tell that the pools are another app's, and nothing of the library runs at the start of such an app.</summary>
     [Fact]
-    public async Task An_app_without_any_pool_is_told_as_soon_as_its_endpoints_are_built()
+    public async Task Beside_an_app_with_a_pool_an_app_without_any_is_told_as_soon_as_its_endpoints_are_built()
     {
+        new ServiceCollection().AddFixedThreadPool();
         await using TestApp app = await TestApp.StartAsync(static app => app.MapGet("/x", static () => "").RunOnPool(), pool: false);
         InvalidOperationException fault = Assert.Throws<InvalidOperationException>(() => app.App.Services.GetRequiredService<EndpointDataSource>().Endpoints);
         Assert.Contains("call services.AddFixedThreadPool()", fault.Message, StringComparison.Ordinal);

@@ -190,12 +190,30 @@ public sealed class ApiControllerTests
         Assert.Contains(nameof(WrongOptionController.Get), fault.Message, StringComparison.Ordinal);
     }
 
-    /// <summary>Nothing of the library runs at the start of such an app.</summary>
     [Fact]
-    public async Task An_attribute_in_an_app_without_any_pool_fails_the_request_by_the_actions_name()
+    public async Task An_app_without_any_pool_fails_where_it_maps_a_controller_or_an_action_with_the_attribute()
     {
-        await using ConsumerApp app = await ConsumerApp.StartAsync(
-            static b => b.Services.AddControllers().Only(typeof(OnController)), static app => app.MapControllers(), pool: false);
+        InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => Alone.RunAsync(MapOnControllerAsync));
+        Assert.Contains(nameof(OnController), fault.Message, StringComparison.Ordinal);
+        Assert.Contains("runs on the pool 'io', which does not exist: call services.AddFixedThreadPool(\"io\").", fault.Message, StringComparison.Ordinal);
+        fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => Alone.RunAsync(MapWrongPoolControllerAsync));
+        Assert.Contains(nameof(WrongPoolController.Get), fault.Message, StringComparison.Ordinal);
+        Assert.Contains("runs on the pool 'gpu', which does not exist: call services.AddFixedThreadPool(\"gpu\").", fault.Message, StringComparison.Ordinal);
+    }
+
+    private static Task MapOnControllerAsync() => MapAsync<OnController>();
+
+    private static Task MapWrongPoolControllerAsync() => MapAsync<WrongPoolController>();
+
+    private static Task<ConsumerApp> MapAsync<TController>() =>
+        ConsumerApp.StartAsync(static b => b.Services.AddControllers().Only(typeof(TController)), static app => app.MapControllers(), pool: false);
+
+    /// <summary>The attribute cannot tell that the pools are another app's, and nothing else of the library runs at the start of such an app.</summary>
+    [Fact]
+    public async Task Beside_an_app_with_a_pool_an_attribute_in_an_app_without_any_fails_the_request_by_the_actions_name()
+    {
+        new ServiceCollection().AddFixedThreadPool();
+        await using ConsumerApp app = await MapAsync<OnController>();
         InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(() => app.GetAsync("/on/text"));
         Assert.Contains(nameof(OnController.Text), fault.Message, StringComparison.Ordinal);
         Assert.Contains("call services.AddFixedThreadPool()", fault.Message, StringComparison.Ordinal);

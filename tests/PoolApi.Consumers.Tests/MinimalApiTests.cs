@@ -204,6 +204,28 @@ public sealed class MinimalApiTests
     }
 
     [Fact]
+    public async Task An_app_without_any_pool_fails_where_it_maps_an_endpoint_to_one()
+    {
+        InvalidOperationException none = await Assert.ThrowsAsync<InvalidOperationException>(static () => Alone.RunAsync(MapHandlerAsync));
+        Assert.Equal("The endpoint runs on a pool, and there is none: call services.AddFixedThreadPool(). The pools are: none.", none.Message);
+        InvalidOperationException unknown = await Assert.ThrowsAsync<InvalidOperationException>(static () => Alone.RunAsync(MapDelegateAsync));
+        Assert.Equal(
+            "The endpoint runs on the pool 'gpu', which does not exist: call services.AddFixedThreadPool(\"gpu\"). The pools are: none.", unknown.Message);
+        await Alone.RunAsync(MapToPoolAsync);
+    }
+
+    private static Task MapHandlerAsync() => ConsumerApp.StartAsync(null, static app => app.MapGet("/x", static () => "").RunOnPool(), pool: false);
+
+    private static Task MapDelegateAsync() =>
+        ConsumerApp.StartAsync(null, static app => app.MapGet("/x", static _ => Task.CompletedTask).RunOnPool("gpu"), pool: false);
+
+    private static async Task MapToPoolAsync()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app => app.MapGet("/x", static () => Trail.Here).RunOnPool());
+        Assert.Equal("cpu", (await app.GetAsync("/x")).Ok());
+    }
+
+    [Fact]
     public async Task A_file_is_uploaded_whole_and_read_on_the_pool()
     {
         await using ConsumerApp app = await StartAsync();

@@ -286,10 +286,22 @@ internal sealed partial class PoolEndpoint
     {
         string[] names = [.. services.GetServices<PoolRegistration>().Select(static r => r.Name)];
         if (pool is null ? names.Length > 0 : names.Contains(pool, StringComparer.Ordinal)) return;
-        throw new InvalidOperationException(
-            $"{subject} runs on {(pool is null ? "a pool, and there is none" : $"the pool '{pool}', which does not exist")}: "
-            + $"call services.AddFixedThreadPool({(pool is null ? "" : $"\"{pool}\"")}). The pools are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
+        throw NoPool(pool, subject, names);
     }
+
+    /// <summary>
+    /// Checks that there can be a pool, where no services are known yet. An app adds its pools before it is built, and maps its endpoints after that.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">No app of this process has added a pool.</exception>
+    public static void ThrowIfNoPoolAnywhere(string? pool, string subject)
+    {
+        if (!PoolRegistration.IsAny) throw NoPool(pool, subject, []);
+    }
+
+    private static InvalidOperationException NoPool(string? pool, string subject, string[] names) => new(
+        $"{subject} runs on {(pool is null ? "a pool, and there is none" : $"the pool '{pool}', which does not exist")}: "
+        + $"call services.AddFixedThreadPool({(pool is null ? "" : $"\"{pool}\"")}). "
+        + $"The pools are: {(names.Length == 0 ? "none" : string.Join(", ", names))}.");
 
     /// <summary>
     /// The route's template. All actions share that of a conventional route, so there the names of area, controller and action replace their parameters.

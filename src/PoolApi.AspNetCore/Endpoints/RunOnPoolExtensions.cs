@@ -20,14 +20,15 @@ public static class RunOnPoolExtensions
     /// If it is called several times (for a group and for an endpoint), the last call that names a pool wins, and the options add up.
     /// <para>A hub, a gRPC service and other endpoints that are a connection instead of a request cannot run on a pool: such an endpoint fails
     /// while it is built. An unknown pool's name fails the start.</para>
-    /// <para>In an app without any pool the first request fails with the same message, because no code of this library runs at the start.</para>
+    /// <para>In an app without any pool, this call fails with the same message. Only if another app of the process has a pool, the first request fails
+    /// instead, because no code of this library runs at the start of the app without one.</para>
     /// </remarks>
     /// <param name="builder">The endpoint, or a group of them.</param>
     /// <param name="pool">The pool's name. Default: the pool that was added first.</param>
     /// <param name="configure">Sets the options of the endpoint.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="InvalidOperationException">This is a group of endpoints, and there is no such pool.</exception>
+    /// <exception cref="InvalidOperationException">There is no pool, or this is a group of endpoints and there is no such pool.</exception>
     public static TBuilder RunOnPool<TBuilder>(this TBuilder builder, string? pool = null, Action<RunOnPoolOptions>? configure = null)
         where TBuilder : IEndpointConventionBuilder
     {
@@ -39,8 +40,9 @@ public static class RunOnPoolExtensions
             configure(trial);
             trial.Validate();
         }
-        // A group already has the app's services. For a single endpoint the start checks the pool's name.
+        // A group already has the app's services. For a single endpoint the start checks the pool's name, if there is a pool whose start can do so.
         if (builder is IEndpointRouteBuilder group) PoolEndpoint.ThrowIfNoPool(group.ServiceProvider, pool, "The group of endpoints");
+        else PoolEndpoint.ThrowIfNoPoolAnywhere(pool, "The endpoint");
         builder.Add(endpoint =>
         {
             PoolEndpoint poolEndpoint = FindOrAdd(endpoint);

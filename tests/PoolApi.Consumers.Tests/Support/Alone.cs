@@ -1,0 +1,28 @@
+using System.Reflection;
+using System.Runtime.Loader;
+
+namespace PoolApi.Consumers.Tests.Support;
+
+/// <summary>Runs code as in a process of its own: with statics of its own, in which no other test has added a pool.</summary>
+internal sealed class Alone : AssemblyLoadContext
+{
+    private static readonly string[] Own = [typeof(Alone).Assembly.GetName().Name!, typeof(RunOnPoolAttribute).Assembly.GetName().Name!];
+
+    private Alone()
+        : base(nameof(Alone))
+    {
+    }
+
+    /// <param name="body">A method, and no lambda: it is found again by its name.</param>
+    public static Task RunAsync(Func<Task> body)
+    {
+        MethodInfo method = body.Method;
+        Assembly tests = new Alone().LoadFromAssemblyName(typeof(Alone).Assembly.GetName());
+        return tests.GetType(method.DeclaringType!.FullName!, throwOnError: true)!
+            .GetMethod(method.Name, BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)!
+            .CreateDelegate<Func<Task>>()();
+    }
+
+    protected override Assembly? Load(AssemblyName assemblyName) =>
+        Own.Contains(assemblyName.Name) ? LoadFromAssemblyPath(Path.Combine(AppContext.BaseDirectory, assemblyName.Name + ".dll")) : null;
+}
