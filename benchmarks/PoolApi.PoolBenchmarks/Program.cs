@@ -10,7 +10,7 @@ if (!CommandLine.TryRead(() => Settings.Parse(args), static () => Settings.Usage
 
 Console.WriteLine($"{RuntimeInformation.FrameworkDescription}, {Environment.ProcessorCount} processors, "
     + $"{(GCSettings.IsServerGC ? "server" : "workstation")} GC");
-Console.WriteLine($"{settings.Workers} workers, {settings.Rounds} rounds, {settings.Items:N0} items, {settings.Pings:N0} round trips");
+Console.WriteLine($"{settings.Workers} workers, {settings.Rounds} or {settings.ManyRounds} rounds, {settings.Items:N0} items, {settings.Pings:N0} round trips");
 
 var report = new Report();
 foreach (IMeasurement measurement in MeasurementCatalogue.All)

@@ -9,7 +9,11 @@ internal sealed record Settings
 {
     public int Workers { get; private init; } = 2;
 
-    public int Rounds { get; private init; } = 7;
+    /// <summary>The rounds of most measurements.</summary>
+    public int Rounds => GivenRounds ?? 7;
+
+    /// <summary>The rounds of those measurements whose figures lie far apart.</summary>
+    public int ManyRounds => GivenRounds ?? 15;
 
     public int Items { get; private init; } = 400_000;
 
@@ -25,7 +29,7 @@ internal sealed record Settings
         Measures the pool and its peers in turn, and says which bars it passes.
 
           --workers N      threads of each pool (2)
-          --rounds N       rounds, after everybody has warmed up (7)
+          --rounds N       rounds, after everybody has warmed up (7; of the flood with 2 producers and of round trips 15)
           --items N        items of each flood (400000)
           --pings N        round trips of each round (20000); wake-ups are a twentieth of that
           --only NAME      make this measurement only; may be given more than once
@@ -43,7 +47,7 @@ internal sealed record Settings
     public static Settings? Parse(ReadOnlySpan<string> args) => CommandLine.Read(args, new Settings(), static (given, option, value) => option switch
         {
             "--workers" => given with { Workers = CommandLine.Count(option, value) },
-            "--rounds" => given with { Rounds = CommandLine.Count(option, value) },
+            "--rounds" => given with { GivenRounds = CommandLine.Count(option, value) },
             "--items" => given with { Items = CommandLine.Count(option, value) },
             "--pings" => given with { Pings = CommandLine.Count(option, value) },
             "--only" => given with { Only = [.. given.Only, CommandLine.Name("measurement", value, MeasurementCatalogue.All.Select(static s => s.Name))] },
@@ -52,6 +56,9 @@ internal sealed record Settings
         });
 
     public bool Selects(IMeasurement measurement) => Only.Count == 0 || Only.Contains(measurement.Name);
+
+    /// <summary>The rounds of every measurement; not said: its own number.</summary>
+    private int? GivenRounds { get; init; }
 
     /// <summary>This pool, others of its kind, then the peers if they are measured at all.</summary>
     public IReadOnlyList<PeerKind> Contenders(IEnumerable<PeerKind> peers, params IEnumerable<PeerKind> variants) =>

@@ -22,7 +22,8 @@ internal sealed class FloodMeasurement : IMeasurement
         {
             string title = $"flood, capacity {Capacity:N0}, {producers} producer{(producers > 1 ? "s" : "")}";
             IReadOnlyList<PeerKind> kinds = settings.Contenders(PeerCatalogue.Peers, PeerCatalogue.PoolApiTimed);
-            Samples samples = Rounds.Run(settings.Rounds, [.. kinds.Select(kind => new Contender(kind.Name, () =>
+            int rounds = producers > 1 ? settings.ManyRounds : settings.Rounds;
+            Samples samples = Rounds.Run(rounds, [.. kinds.Select(kind => new Contender(kind.Name, () =>
             {
                 using IPeer peer = kind.Create(settings.Workers, Capacity);
                 return [Flood.Measure(peer, producers, settings.Items, Capacity)];

@@ -20,6 +20,9 @@ internal sealed class OwnItemsMeasurement : IMeasurement
         (PeerCatalogue.UnsafeQueue, static (_, _) => new UnsafeQueuePayloads()),
         (PeerCatalogue.BlockingCollection, static (workers, capacity) => new BlockingCollectionPayloads(workers, capacity)),
         (PeerCatalogue.ChannelThreads, static (workers, capacity) => new ChannelPayloads(workers, capacity)),
+        (PeerCatalogue.ChannelTasks, static (workers, capacity) => new ChannelTasksPayloads(workers, capacity)),
+        (PeerCatalogue.Akka, static (workers, _) => new AkkaPayloads(workers)),
+        (PeerCatalogue.MonitorQueue, static (workers, _) => new MonitorQueuePayloads(workers)),
         (PeerCatalogue.PoolApi, static (workers, capacity) => new PoolApiPayloads(workers, capacity)),
     ];
 
@@ -29,11 +32,12 @@ internal sealed class OwnItemsMeasurement : IMeasurement
 
     public void Run(Settings settings, Report report)
     {
+        var peers = Peers.Where(peer => settings.WithPeers || peer.Kind == PeerCatalogue.PoolApi);
         PeerKind[] bounded = [.. Peers.Select(static p => p.Kind).Where(static kind => kind.IsBounded && kind != PeerCatalogue.PoolApi)];
         foreach (int producers in ProducerCounts)
         {
             string title = $"own items, capacity {FloodMeasurement.Capacity:N0}, {producers} producer{(producers > 1 ? "s" : "")}";
-            Samples samples = Rounds.Run(settings.Rounds, [.. Peers.Select(peer => new Contender(peer.Kind.Name, () =>
+            Samples samples = Rounds.Run(settings.Rounds, [.. peers.Select(peer => new Contender(peer.Kind.Name, () =>
             {
                 using PayloadPeer made = peer.Create(settings.Workers, FloodMeasurement.Capacity);
                 return [Flood.Measure(made.CreateProducer, producers, settings.Items, FloodMeasurement.Capacity)];
@@ -41,9 +45,10 @@ internal sealed class OwnItemsMeasurement : IMeasurement
 
             var comparison = new Comparison(samples, moreIsBetter: true, bounded);
             comparison.Print(title, "items/s", "N0", "best bounded peer");
-            string pool = PeerCatalogue.PoolApi.Name, unsafeQueue = PeerCatalogue.UnsafeQueue.Name;
+            string pool = PeerCatalogue.PoolApi.Name;
             if (comparison.ToBest(pool) is { } toBest) report.Add(Bar.AtLeast(title, BarToBounded, "best bounded peer", toBest));
-            report.Add(Bar.AtLeast(title, BarToUnsafeQueue, unsafeQueue, samples.Median(pool) / samples.Median(unsafeQueue)));
+            if (comparison.To(PeerCatalogue.UnsafeQueue.Name, pool) is { } toUnsafeQueue)
+                report.Add(Bar.AtLeast(title, BarToUnsafeQueue, PeerCatalogue.UnsafeQueue.Name, toUnsafeQueue));
         }
     }
 }

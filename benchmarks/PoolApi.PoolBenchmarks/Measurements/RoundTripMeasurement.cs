@@ -18,7 +18,7 @@ internal sealed class RoundTripMeasurement : IMeasurement
     public void Run(Settings settings, Report report)
     {
         IReadOnlyList<PeerKind> kinds = settings.Contenders(PeerCatalogue.Peers);
-        Samples[] samples = Rounds.Run(settings.Rounds, [.. kinds.Select(kind => new Contender(kind.Name, () =>
+        Samples[] samples = Rounds.Run(settings.ManyRounds, [.. kinds.Select(kind => new Contender(kind.Name, () =>
         {
             using IPeer peer = kind.Create(settings.Workers, Capacity);
             Call(peer, Math.Max(settings.Pings / 10, 100));

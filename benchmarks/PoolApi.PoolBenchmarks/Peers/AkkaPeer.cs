@@ -1,32 +1,13 @@
-using Akka.Actor;
-using Akka.Configuration;
 using Akka.Dispatch;
 
 namespace PoolApi.PoolBenchmarks.Peers;
 
-/// <summary>Akka.NET's ForkJoinDispatcher: dedicated threads on one unbounded queue.</summary>
-internal sealed class AkkaPeer : DelegatePeer
+/// <summary>Delegates on an <see cref="AkkaDispatcher"/>.</summary>
+internal sealed class AkkaPeer(int workers) : DelegatePeer
 {
-    private readonly ActorSystem _system;
-    private readonly MessageDispatcher _dispatcher;
+    private readonly AkkaDispatcher _dispatcher = new(workers);
 
-    public AkkaPeer(int workers)
-    {
-        Config config = ConfigurationFactory.ParseString(
-            $$"""
-            akka.loglevel = OFF
-            akka.stdout-loglevel = OFF
-            bench {
-              type = ForkJoinDispatcher
-              throughput = 1
-              dedicated-thread-pool { thread-count = {{workers}} }
-            }
-            """);
-        _system = ActorSystem.Create("bench", config);
-        _dispatcher = _system.Dispatchers.Lookup("bench");
-    }
-
-    public override void Dispose() => _system.Terminate().Wait();
+    public override void Dispose() => _dispatcher.Dispose();
 
     protected override void Post(Action work, int count)
     {

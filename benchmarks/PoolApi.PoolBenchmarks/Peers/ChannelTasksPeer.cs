@@ -2,14 +2,16 @@ using System.Threading.Channels;
 
 namespace PoolApi.PoolBenchmarks.Peers;
 
-/// <summary>Asynchronous loops on an unbounded channel: workers of the .NET ThreadPool, as many at a time as there are loops.</summary>
+/// <summary>Asynchronous loops on a channel: workers of the .NET ThreadPool, as many at a time as there are loops.</summary>
 internal sealed class ChannelTasksPeer : DelegatePeer
 {
-    private readonly Channel<Action> _queue = Channel.CreateUnbounded<Action>();
+    private readonly Channel<Action> _queue;
     private readonly Task[] _loops;
 
-    public ChannelTasksPeer(int workers)
+    public ChannelTasksPeer(int workers, int? capacity)
     {
+        // With synchronous continuations a loop would go on on the producer's thread.
+        _queue = capacity is { } bound ? Channel.CreateBounded<Action>(bound) : Channel.CreateUnbounded<Action>();
         _loops = new Task[workers];
         for (int i = 0; i < workers; i++) _loops[i] = Task.Run(RunAllAsync);
     }
@@ -22,7 +24,11 @@ internal sealed class ChannelTasksPeer : DelegatePeer
 
     protected override void Post(Action work, int count)
     {
-        for (int i = 0; i < count; i++) _queue.Writer.TryWrite(work);
+        ChannelWriter<Action> writer = _queue.Writer;
+        for (int i = 0; i < count; i++)
+        {
+            if (!writer.TryWrite(work)) writer.WriteAsync(work).AsTask().GetAwaiter().GetResult();
+        }
     }
 
     private async Task RunAllAsync()

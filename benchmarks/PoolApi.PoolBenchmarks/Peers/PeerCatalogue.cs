@@ -21,6 +21,13 @@ internal static class PeerCatalogue
     public static readonly PeerKind ChannelThreads = new(
         "Channel + threads, bounded", true, static (workers, capacity) => new ChannelThreadsPeer(workers, capacity));
 
+    public static readonly PeerKind ChannelTasks = new(
+        "Channel + tasks, bounded", true, static (workers, capacity) => new ChannelTasksPeer(workers, capacity));
+
+    public static readonly PeerKind Akka = new("Akka ForkJoinDispatcher", false, static (workers, _) => new AkkaPeer(workers));
+
+    public static readonly PeerKind MonitorQueue = new("Queue under a monitor", false, static (workers, _) => new MonitorQueuePeer(workers));
+
     public static readonly IReadOnlyList<PeerKind> Peers =
     [
         TaskRun,
@@ -28,8 +35,9 @@ internal static class PeerCatalogue
         new("BlockingCollection, unbounded", false, static (workers, _) => new BlockingCollectionPeer(workers, null)),
         BlockingCollection,
         ChannelThreads,
-        new("Channel + tasks, unbounded", false, static (workers, _) => new ChannelTasksPeer(workers)),
-        new("Akka ForkJoinDispatcher", false, static (workers, _) => new AkkaPeer(workers)),
-        new("Queue under a monitor", false, static (workers, _) => new MonitorQueuePeer(workers)),
+        new("Channel + tasks, unbounded", false, static (workers, _) => new ChannelTasksPeer(workers, null)),
+        ChannelTasks,
+        Akka,
+        MonitorQueue,
     ];
 }
