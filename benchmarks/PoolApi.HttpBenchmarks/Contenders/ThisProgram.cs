@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Reflection;
 
 namespace PoolApi.HttpBenchmarks.Contenders;
 
@@ -11,7 +10,7 @@ internal static class ThisProgram
     public static ProcessStartInfo With(params IEnumerable<string> args)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!);
-        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet") start.ArgumentList.Add(Assembly.GetEntryAssembly()!.Location);
+        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet") start.ArgumentList.Add(Environment.GetCommandLineArgs()[0]); // the .dll
         foreach (string word in args) start.ArgumentList.Add(word);
         start.Environment["DOTNET_gcServer"] = "1";
         start.Environment["DOTNET_gcConcurrent"] = "1";
