@@ -1,11 +1,12 @@
 using System.Net;
+using Microsoft.AspNetCore.Mvc;
 
 namespace PoolApi.Consumers.Tests;
 
 /// <summary>Razor Pages: the handler runs on the pool, and the page is written off it.</summary>
 public sealed class RazorPagesTests
 {
-    private static Task<ConsumerApp> StartAsync(Action<PageActionEndpointConventionBuilder>? pages = null) => ConsumerApp.StartAsync(
+    private static Task<ConsumerApp> StartAsync(Action<PageActionEndpointConventionBuilder>? pages = null, bool kestrel = false) => ConsumerApp.StartAsync(
         static b =>
         {
             b.Services.AddFixedThreadPool("io", static o => o.Workers = 1);
@@ -15,7 +16,8 @@ public sealed class RazorPagesTests
         {
             PageActionEndpointConventionBuilder builder = app.MapRazorPages();
             pages?.Invoke(builder);
-        });
+        },
+        kestrel);
 
     [Fact]
     public async Task The_handler_runs_on_the_pool_of_the_attribute()
@@ -36,6 +38,25 @@ public sealed class RazorPagesTests
         Assert.Equal(["before: io", "after: io", "page: server"], app.Trail.Take());
         using var bad = new FormUrlEncodedContent([new("Text", "bad")]);
         Assert.Equal(HttpStatusCode.BadRequest, (await app.PostAsync("/OnPool", bad)).Status);
+    }
+
+    [Fact]
+    public async Task A_form_is_limited_before_the_page_reads_it()
+    {
+        foreach (Action<PageActionEndpointConventionBuilder> limit in (Action<PageActionEndpointConventionBuilder>[])
+            [
+                static pages => pages.RunOnPool(configure: static o => o.MaxBodyBytes = 100),
+                static pages => pages.RunOnPool().WithMetadata(new RequestSizeLimitAttribute(100)),
+            ])
+        {
+            await using ConsumerApp app = await StartAsync(limit, kestrel: true);
+            using var small = new FormUrlEncodedContent([new("Text", "hello")]);
+            (await app.PostAsync("/OnPool", small)).Ok();
+            Assert.Equal(["before: io", "after: io", "page: server"], app.Trail.Take());
+            using var large = new FormUrlEncodedContent([new("Text", new string('x', 100))]);
+            Assert.Equal(HttpStatusCode.RequestEntityTooLarge, (await app.PostAsync("/OnPool", large)).Status);
+            Assert.Empty(app.Trail.Take());
+        }
     }
 
     [Fact]
