@@ -22,7 +22,7 @@ public sealed class DepartureTests
         var clock = new FakeTimeProvider();
         using Gate first = new(), second = new();
         using CancellationTokenSource timeout = new(), leave = new();
-        OverloadControl? control = null;
+        OverloadControl? control = null, patient = null;
         await using TestApp app = await TestApp.StartAsync(
             app =>
             {
@@ -31,6 +31,7 @@ public sealed class DepartureTests
                 {
                     PoolEndpoint endpoint = context.GetEndpoint()!.Metadata.GetRequiredMetadata<PoolEndpoint>();
                     if (endpoint.Route == "/") control = endpoint.Overload;
+                    else patient = endpoint.Overload;
                     if (how == "timed out" && context.Request.Path == "/") context.RequestAborted = timeout.Token;
                     try
                     {
@@ -84,6 +85,8 @@ public sealed class DepartureTests
             }
             if (isLearned) await Patience.UntilAsync(() => control!.Patience is not null, "the patience is learned");
             else Assert.Null(control!.Patience);
+            // The clients of the other endpoint are still there: what was learned refuses none of them.
+            Assert.Null(patient!.Patience);
             second.Open();
             Assert.Equal("passed", await blocking.Patiently());
         }
