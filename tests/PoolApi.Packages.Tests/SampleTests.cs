@@ -139,6 +139,82 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     [Fact]
+    public async Task Complete_has_jobs_of_its_users_a_job_from_its_code_and_the_dashboard()
+    {
+        await using RunningApp app = await samples.ListenAsync("Complete", "--Users:ann", "right");
+        using HttpResponseMessage picture = await PostAsync("/render", """{"width":60,"height":20}""");
+        Assert.True(picture.Headers.Contains("Server-Timing")); // of the pool
+        Assert.Matches(@"^([.#]{60}\n){20}$", await picture.Content.ReadAsStringAsync(Token));
+
+        // Without a sign-in nobody has a job, or sees one.
+        Assert.Equal(HttpStatusCode.Unauthorized, (await PostAsync("/users/7/report", """{"pages":2}""", ("Prefer", "respond-async"))).StatusCode);
+        foreach (string closed in (string[])["/jobs", "/ops/pools"])
+            Assert.False((await app.Client.GetAsync(new Uri(closed, UriKind.Relative), Token)).IsSuccessStatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await SignInAsync(app, "wrong", "ann")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await SignInAsync(app, "right", "ann")).StatusCode);
+
+        // A job has the user and the header of its request: its result is what the request alone is answered.
+        (string, string) tenant = ("X-Tenant", "acme");
+        using HttpResponseMessage direct = await PostAsync("/users/7/report", """{"pages":2}""", tenant);
+        string report = await direct.Content.ReadAsStringAsync(Token);
+        Assert.StartsWith("User 7, for ann of acme: 2 pages, ", report, StringComparison.Ordinal);
+        string job = await AcceptAsync("""{"pages":2}""");
+        using var waits = new HttpRequestMessage(HttpMethod.Get, new Uri(job, UriKind.Relative)) { Headers = { { "Prefer", "wait=60" } } };
+        using HttpResponseMessage ended = await app.Client.SendAsync(waits, Token);
+        JsonElement view = Parse(await ended.Content.ReadAsStringAsync(Token));
+        Assert.Equal(("succeeded", 5), (view.GetProperty("state").GetString(), view.GetProperty("maxAttempts").GetInt32()));
+        Assert.Equal(report, await app.GetAsync($"{job}/result"));
+        Assert.Equal([report, report], (await app.WaitForAsync(BuiltReport(), 2)).Select(static line => line.Groups[1].Value));
+
+        // One that takes a minute or more shows how far it is, and ends when its client cancels it.
+        job = await AcceptAsync("""{"pages":100000}""");
+        await using (EventReader events = await EventReader.OpenAsync(app.Client, $"{job}/events"))
+        {
+            (_, JsonElement running) = await events.NextAsync("job", static now => Progress(now) > 0);
+            Assert.Equal("running", running.GetProperty("state").GetString());
+            Assert.InRange(Progress(running), 0.01, 0.99);
+            using HttpResponseMessage cancelled = await app.Client.DeleteAsync(new Uri(job, UriKind.Relative), Token);
+            Assert.True(cancelled.IsSuccessStatusCode);
+            await events.NextAsync("job", static now => now.GetProperty("state").GetString() == "cancelled");
+        }
+
+        // Two requests under one key are one job of the app, which no client has and the dashboard shows.
+        string[] ids = [await MonthlyAsync(), await MonthlyAsync()];
+        Assert.Equal(ids[0], ids[1]);
+        Assert.Equal(HttpStatusCode.NotFound, (await app.Client.GetAsync(new Uri($"/jobs/{ids[0]}", UriKind.Relative), Token)).StatusCode);
+        Assert.Contains("<html", await app.GetAsync("/ops/pools/"), StringComparison.Ordinal);
+        await Patience.UntilAsync(async () => (await MonthlyJobAsync()).GetProperty("state").GetString() == "succeeded", "That the report of the month is built");
+        Assert.Equal(ids[0], (await MonthlyJobAsync()).GetProperty("id").GetString());
+        Assert.StartsWith("2026-11: 30 pages, ", (await app.WaitForAsync(BuiltReport(), 3))[2].Groups[1].Value, StringComparison.Ordinal);
+        await app.StopAsync();
+
+        async Task<HttpResponseMessage> PostAsync(string path, string json, params (string Name, string Value)[] headers)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(json, Encoding.UTF8, "application/json") };
+            foreach ((string name, string value) in headers) request.Headers.Add(name, value);
+            return await app.Client.SendAsync(request, Token);
+        }
+
+        async Task<string> AcceptAsync(string spec)
+        {
+            using HttpResponseMessage accepted = await PostAsync("/users/7/report", spec, tenant, ("Prefer", "respond-async"));
+            Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
+            return new Uri(accepted.RequestMessage!.RequestUri!, accepted.Headers.Location!).AbsolutePath;
+        }
+
+        async Task<string> MonthlyAsync()
+        {
+            using HttpResponseMessage enqueued = await app.Client.PostAsync(new Uri("/monthly", UriKind.Relative), null, Token);
+            return Parse(await enqueued.Content.ReadAsStringAsync(Token)).GetProperty("id").GetString()!;
+        }
+
+        async Task<JsonElement> MonthlyJobAsync() =>
+            Assert.Single(Parse(await app.GetAsync("/ops/pools/jobs/list?kind=report.monthly")).GetProperty("jobs").EnumerateArray());
+
+        static double Progress(JsonElement job) => job.GetProperty("progress") is { ValueKind: JsonValueKind.Number } known ? known.GetDouble() : 0;
+    }
+
+    [Fact]
     public async Task NativeAot_is_one_program_without_the_runtime()
     {
         string folder = Path.Combine(samples.Folder, BuiltSamples.Published);
@@ -202,9 +278,9 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         }
     }
 
-    private static async Task<HttpResponseMessage> SignInAsync(RunningApp app, string password)
+    private static async Task<HttpResponseMessage> SignInAsync(RunningApp app, string password, string name = "")
     {
-        using var form = new FormUrlEncodedContent([new("password", password)]);
+        using var form = new FormUrlEncodedContent([new("name", name), new("password", password)]);
         return await app.Client.PostAsync(new Uri("/sign-in", UriKind.Relative), form, Token);
     }
 
@@ -212,4 +288,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
 
     [GeneratedRegex(@"Report (\d{4}-\d\d) built on reports-\d\n")]
     private static partial Regex Report();
+
+    [GeneratedRegex(@"Report built on cpu-\d: (.+)\n")]
+    private static partial Regex BuiltReport();
 }
