@@ -100,6 +100,10 @@ public sealed partial class PackageTests(LocalFeed feed)
         }
     }
 
+    [Fact]
+    public void The_README_of_a_library_shows_how_it_is_used() => Assert.All(
+        Libraries, static package => Assert.Contains("\n```csharp\n", Encoding.UTF8.GetString(package.Read("README.md")).ReplaceLineEndings("\n"), StringComparison.Ordinal));
+
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();
 }

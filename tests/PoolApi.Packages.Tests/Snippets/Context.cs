@@ -7,6 +7,7 @@ global using Microsoft.AspNetCore.Mvc.RazorPages;
 global using Microsoft.AspNetCore.RateLimiting;
 global using PoolApi.AspNetCore;
 global using PoolApi.AspNetCore.Shutdown;
+global using PoolApi.Jobs;
 global using PoolApi.Jobs.AspNetCore;
 global using PoolApi.Threading;
 global using static Context;
