@@ -85,6 +85,39 @@ public sealed class WorkerServiceTests
         }
     }
 
+    [Fact]
+    public async Task Code_sees_the_progress_that_a_handler_has_reported_while_it_runs()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("poolapi-jobs-worker-");
+        try
+        {
+            using var gate = new Gate();
+            HostApplicationBuilder builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+            builder.Services.AddFixedThreadPool("batch", static o => o.Workers = 1);
+            builder.Services.AddJobs().UseSqlite(Path.Combine(folder.FullName, "jobs.db"))
+                .AddJob<Month>("report.monthly", (Month month, JobContext job, CancellationToken cancellation) =>
+                {
+                    job.Progress.Report(0.5);
+                    return gate.Pass(cancellation);
+                });
+            using IHost host = builder.Build();
+            await host.StartAsync(ConsumerApp.Token);
+            IJobs jobs = host.Services.GetRequiredService<IJobs>();
+
+            Guid id = (await jobs.EnqueueAsync(new Month(2026, 11), null, ConsumerApp.Token)).Id;
+            Job? running = null;
+            await Patience.UntilAsync(async () => (running = await jobs.GetAsync(id, ConsumerApp.Token))?.Progress is not null, "That the progress is in the store");
+            Assert.Equal((JobState.Running, 0.5), (running!.State, running.Progress));
+            gate.Open();
+            Assert.Equal(JobState.Succeeded, (await jobs.WaitAsync(id, ConsumerApp.Token))!.State);
+            await host.StopAsync(ConsumerApp.Token);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     private sealed record Month(int Year, int Number);
 
     private sealed class Counts
