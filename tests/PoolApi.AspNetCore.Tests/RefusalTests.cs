@@ -62,6 +62,25 @@ public sealed class RefusalTests
         Assert.StartsWith("The queue", (string?)problem["title"], StringComparison.Ordinal);
     }
 
+    [Theory]
+    [MemberData(nameof(ClientsOfAllKinds))]
+    public async Task The_app_customizes_the_problem_for_every_client(string path, string accept)
+    {
+        await using FullApp full = await FullApp.StartAsync(static pool => pool.Services.AddProblemDetails(static o => o.CustomizeProblemDetails = static context =>
+        {
+            context.ProblemDetails.Title = $"Shop: {context.ProblemDetails.Title}";
+            context.ProblemDetails.Extensions["attempts"] = 3;
+        }));
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.TryAddWithoutValidation("Accept", accept);
+        using HttpResponseMessage refused = await full.App.Client.SendAsync(request, TestApp.Token);
+        Assert.Equal("application/problem+json", refused.Content.Headers.ContentType?.MediaType);
+        JsonNode problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync(TestApp.Token))!;
+        Assert.Equal(
+            ("urn:poolapi:problem:queue-full", "Shop: The queue is full", 503, 3, "cpu"),
+            ((string?)problem["type"], (string?)problem["title"], (int?)problem["status"], (int?)problem["attempts"], (string?)problem["pool"]));
+    }
+
     [Fact]
     public async Task A_body_without_room_and_a_queue_that_is_too_long_are_told_apart()
     {

@@ -75,6 +75,50 @@ public sealed class JobsTests : IDisposable
         Assert.Equal(HttpStatusCode.Unauthorized, (await app.SendAsync(HttpMethod.Post, "/work", null, ("Prefer", "respond-async"))).Status);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("application/json")]
+    [InlineData("text/html")]
+    [InlineData("image/png")]
+    public async Task The_app_customizes_the_problems_of_jobs(string? accept)
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            builder =>
+            {
+                builder.Services.AddProblemDetails(static o => o.CustomizeProblemDetails = static context =>
+                {
+                    context.ProblemDetails.Title = $"Shop: {context.ProblemDetails.Title}";
+                    context.ProblemDetails.Extensions["support"] = new Support("René", 7);
+                });
+                builder.Services.AddJobs().UseSqlite(File);
+            },
+            static app =>
+            {
+                app.MapPost("/work", static () => "done").RunOnPool().AllowJobs("work");
+                app.MapJobs();
+            });
+        (string, string)[] accepts = accept is null ? [] : [("Accept", accept)];
+        foreach (var (method, path, status, name, title) in ((HttpMethod, string, HttpStatusCode, string, string)[])
+            [
+                (HttpMethod.Get, $"/jobs/{Guid.Empty}", HttpStatusCode.NotFound, "not-found", "Not found"),
+                (HttpMethod.Get, "/jobs?state=gone", HttpStatusCode.BadRequest, "invalid-request", "The request is not valid"),
+                (HttpMethod.Post, "/work?priority=urgent", HttpStatusCode.BadRequest, "invalid-request", "The request is not valid"),
+            ])
+        {
+            Reply refused = await app.SendAsync(method, path, null, [.. accepts, ("Prefer", "respond-async")]);
+            Assert.Equal((path, status, "application/problem+json"), (path, refused.Status, refused.ContentType));
+            JsonElement problem = JsonDocument.Parse(refused.Body).RootElement;
+            Assert.Equal(
+                ($"urn:poolapi:problem:{name}", $"Shop: {title}"), (problem.GetProperty("type").GetString(), problem.GetProperty("title").GetString()));
+            Assert.Contains("""
+                "support":{"name":"René","line":7}
+                """, refused.Body, StringComparison.Ordinal);
+            Assert.Equal(status == HttpStatusCode.BadRequest, problem.TryGetProperty("errors", out _));
+        }
+    }
+
+    private sealed record Support(string Name, int Line);
+
     [Fact]
     public async Task What_cannot_be_bound_or_is_refused_by_a_filter_is_no_job()
     {

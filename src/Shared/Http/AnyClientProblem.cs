@@ -1,13 +1,14 @@
 using System.Diagnostics;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Options;
 
 namespace PoolApi;
 
 /// <summary>
-/// Writes problem details to every client, whatever its Accept header says. The app's problem details service writes first, with the app's
-/// customizations. It writes nothing for some clients, such as a browser that accepts only <c>text/html</c> from an MVC app. Then this type
-/// writes the problem itself.
+/// Writes problem details to every client, whatever its Accept header says, with the app's customizations. The app's problem details service
+/// writes first. It writes nothing for a client that accepts no JSON. Then this type writes the problem itself, by the app's options for JSON.
 /// </summary>
 internal static class AnyClientProblem
 {
@@ -16,42 +17,21 @@ internal static class AnyClientProblem
 
     public static async Task WriteAsync(Microsoft.AspNetCore.Http.HttpContext context, ProblemDetails problem)
     {
-        await Microsoft.AspNetCore.Http.TypedResults.Problem(problem).ExecuteAsync(context);
         Microsoft.AspNetCore.Http.HttpResponse response = context.Response;
-        if (response.HasStarted || response.ContentType is not null) return;
-        response.ContentType = "application/problem+json";
-        using var json = new Utf8JsonWriter(response.BodyWriter, ReadableJson.WriterOptions);
-        Write(json, problem);
-        json.Flush();
-        await response.BodyWriter.FlushAsync(context.RequestAborted);
+        if (problem.Status is { } status) response.StatusCode = status;
+        var told = new Microsoft.AspNetCore.Http.ProblemDetailsContext { HttpContext = context, ProblemDetails = problem };
+        // MVC's writer says that it has written also where it has found no formatter.
+        if (Get<Microsoft.AspNetCore.Http.IProblemDetailsService>(context) is { } service && await service.TryWriteAsync(told)
+            && (response.HasStarted || response.ContentType is not null))
+        {
+            return;
+        }
+        Get<IOptions<Microsoft.AspNetCore.Http.ProblemDetailsOptions>>(context)?.Value.CustomizeProblemDetails?.Invoke(told);
+        JsonSerializerOptions json = Get<IOptions<Microsoft.AspNetCore.Http.Json.JsonOptions>>(context)!.Value.SerializerOptions;
+        await Microsoft.AspNetCore.Http.HttpResponseJsonExtensions.WriteAsJsonAsync(
+            response, told.ProblemDetails, (JsonTypeInfo<ProblemDetails>)json.GetTypeInfo(typeof(ProblemDetails)), "application/problem+json");
     }
 
-    private static void Write(Utf8JsonWriter json, ProblemDetails problem)
-    {
-        json.WriteStartObject();
-        json.WriteString("type", problem.Type);
-        json.WriteString("title", problem.Title);
-        json.WriteNumber("status", problem.Status.GetValueOrDefault());
-        json.WriteString("detail", problem.Detail);
-        foreach ((string name, object? value) in problem.Extensions)
-        {
-            // A rejection's extensions are strings, or lists of strings by field.
-            if (value is string text)
-            {
-                json.WriteString(name, text);
-            }
-            else if (value is Dictionary<string, string[]> byField)
-            {
-                json.WriteStartObject(name);
-                foreach ((string field, string[] faults) in byField)
-                {
-                    json.WriteStartArray(field);
-                    foreach (string fault in faults) json.WriteStringValue(fault);
-                    json.WriteEndArray();
-                }
-                json.WriteEndObject();
-            }
-        }
-        json.WriteEndObject();
-    }
+    private static T? Get<T>(Microsoft.AspNetCore.Http.HttpContext context)
+        where T : class => (T?)context.RequestServices.GetService(typeof(T));
 }
