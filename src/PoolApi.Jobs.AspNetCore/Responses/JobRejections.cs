@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Mvc;
 using PoolApi.Jobs.AspNetCore.Problems;
 
@@ -52,7 +51,7 @@ internal static class JobRejections
         problem.Extensions["traceId"] = trace;
         return new JobResult(
             StatusCodes.Status500InternalServerError, "application/problem+json",
-            JsonSerializer.SerializeToUtf8Bytes(problem, KeptProblemJson.Readable.ProblemDetails));
+            JsonSerializer.SerializeToUtf8Bytes(problem, ProblemJson.Readable.ProblemDetails));
     }
 
     public static IResult AlreadyEnded(HttpContext context, Job job) => JobProblem.Of(
@@ -75,11 +74,4 @@ internal static class JobRejections
     };
 
     private static string HowToRetry(HttpContext context, Job job) => $"To have it run again, POST {JobLinks.Path(context, job.Id)}:retry.";
-}
-
-/// <summary>A problem that is stored as a job's result.</summary>
-[JsonSerializable(typeof(ProblemDetails))]
-internal sealed partial class KeptProblemJson : JsonSerializerContext
-{
-    public static KeptProblemJson Readable { get; } = new(ReadableJson.NewOptions());
 }

@@ -1,6 +1,3 @@
-using System.Text.Json.Serialization;
-using Microsoft.AspNetCore.Mvc;
-
 namespace PoolApi.Problems;
 
 /// <summary>
@@ -17,12 +14,4 @@ internal sealed class ProblemWriter : IProblemDetailsWriter
         await context.HttpContext.Response.WriteAsJsonAsync(
             context.ProblemDetails, ProblemJson.Readable.ProblemDetails, "application/problem+json", context.HttpContext.RequestAborted);
     }
-}
-
-/// <summary>The types that problem details consist of.</summary>
-[JsonSerializable(typeof(ProblemDetails))]
-[JsonSerializable(typeof(Dictionary<string, string[]>))]
-internal sealed partial class ProblemJson : JsonSerializerContext
-{
-    public static ProblemJson Readable { get; } = new(ReadableJson.NewOptions());
 }
