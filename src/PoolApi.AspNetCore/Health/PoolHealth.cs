@@ -51,7 +51,7 @@ public static class PoolHealth
     private static async Task WriteAsync(HttpContext context, HealthReport report)
     {
         context.Response.ContentType = "application/json";
-        using var json = new Utf8JsonWriter(context.Response.BodyWriter);
+        using Utf8JsonWriter json = PoolApi.ReadableJson.NewWriter(context.Response.BodyWriter);
         json.WriteStartObject();
         json.WriteString("status", Word(report.Status));
         json.WriteStartObject("checks");

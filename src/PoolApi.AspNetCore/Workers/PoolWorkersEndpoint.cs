@@ -30,7 +30,7 @@ public static class PoolWorkersEndpoint
             context.Response.Headers.CacheControl = "no-store";
             WorkersView view = WorkersView.Of(
                 context.RequestServices.GetRequiredService<ShutdownCoordinator>(), context.RequestServices.GetRequiredService<PoolContexts>());
-            return context.Response.WriteAsJsonAsync(view, WorkersJson.Default.WorkersView, cancellationToken: context.RequestAborted);
+            return context.Response.WriteAsJsonAsync(view, WorkersJson.Readable.WorkersView, cancellationToken: context.RequestAborted);
         });
         group.MapMethods("/stream", Reading, static context =>
         {

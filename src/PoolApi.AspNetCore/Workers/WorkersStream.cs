@@ -38,5 +38,5 @@ internal static class WorkersStream
     }
 
     private static SseItem<string> View(ShutdownCoordinator shutdown, PoolContexts pools, string type) =>
-        new(JsonSerializer.Serialize(WorkersView.Of(shutdown, pools), WorkersJson.Default.WorkersView), type);
+        new(JsonSerializer.Serialize(WorkersView.Of(shutdown, pools), WorkersJson.Readable.WorkersView), type);
 }

@@ -50,5 +50,7 @@ internal sealed record WorkersView(string State, IReadOnlyList<WorkersView.PoolV
 }
 
 [JsonSerializable(typeof(WorkersView))]
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
-internal sealed partial class WorkersJson : JsonSerializerContext;
+internal sealed partial class WorkersJson : JsonSerializerContext
+{
+    public static WorkersJson Readable { get; } = new(ReadableJson.NewOptions());
+}

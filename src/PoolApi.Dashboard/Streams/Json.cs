@@ -9,7 +9,7 @@ internal static class Json
     public static byte[] Write(Action<Utf8JsonWriter> write)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
-        using (var json = new Utf8JsonWriter(buffer, ReadableJson.WriterOptions)) write(json);
+        using (Utf8JsonWriter json = ReadableJson.NewWriter(buffer)) write(json);
         return buffer.WrittenSpan.ToArray();
     }
 

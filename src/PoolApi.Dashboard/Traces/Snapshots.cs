@@ -118,7 +118,7 @@ internal sealed partial class Snapshots(PoolMonitor monitor, string? directory, 
         using var memory = new MemoryStream();
         using (var gzip = new GZipStream(memory, CompressionLevel.Fastest, leaveOpen: true))
         {
-            using var json = new Utf8JsonWriter(gzip);
+            using Utf8JsonWriter json = ReadableJson.NewWriter(gzip);
             TraceExport.Write(monitor, Seconds, new JsonTraceWriter(json));
         }
         DateTimeOffset at = monitor.Time.GetUtcNow();

@@ -36,7 +36,7 @@ internal static class TraceEndpoints
             return TypedResults.Stream(
                 async to =>
                 {
-                    await using var json = new Utf8JsonWriter(to);
+                    await using Utf8JsonWriter json = ReadableJson.NewWriter(to);
                     ITraceWriter writer = format == TraceFormat.Json ? new JsonTraceWriter(json) : new PerfettoTraceWriter(to);
                     await TraceExport.WriteAsync(monitor, seconds, writer, context.RequestAborted);
                 },
@@ -49,7 +49,7 @@ internal static class TraceEndpoints
             return TypedResults.Stream(
                 async to =>
                 {
-                    await using var json = new Utf8JsonWriter(to);
+                    await using Utf8JsonWriter json = ReadableJson.NewWriter(to);
                     json.WriteStartObject();
                     snapshots.Write(json);
                     json.WriteEndObject();

@@ -1,0 +1,74 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using PoolApi.Dashboard.History;
+using PoolApi.Dashboard.Traces;
+
+namespace PoolApi.Dashboard.Tests;
+
+/// <summary>JSON has the letters of a name as they are, whichever route writes it: people read it in a terminal.</summary>
+public sealed class JsonTests
+{
+    private const string Name = "café";
+
+    /// <summary>The routes that answer no JSON, or none with a name that an app gives.</summary>
+    private static readonly string[] WithoutNames =
+    [
+        "/livez", "/startupz", "/jobs/{id}/result", $"/{Name}", "/ops/pools", "/ops/pools/assets/{name}", "/ops/pools/job", "/ops/pools/job/known",
+        "/ops/pools/job/result", "/ops/pools/jobs", "/ops/pools/jobs/matching", "/ops/pools/status",
+    ];
+
+    private static CancellationToken Token => DashboardApp.Token;
+
+    [Fact]
+    public async Task Every_route_that_can_show_a_name_writes_it_as_it_is()
+    {
+        using var gate = new Gate();
+        await using DashboardApp app = await DashboardApp.StartAsync(
+            jobs: true,
+            services: static b => b.Services.AddHealthChecks().AddCheck(Name, static () => HealthCheckResult.Healthy(), [PoolHealth.ReadyTag]),
+            routes: app =>
+            {
+                app.MapPoolHealth();
+                app.MapPoolWorkers("/workers");
+                app.MapGet($"/{Name}", () => gate.Pass()).RunOnPool(configure: static o => o.Kind = Name).AllowJobs(Name);
+            });
+        Task<HttpResponseMessage> running = app.Client.GetAsync($"/{Name}", Token);
+        await gate.NextArrivalAsync();
+        string job = $"{(await app.QueueAsync(kind: Name)).Id:D}";
+        Snapshots snapshots = TraceSetup.Start(app.App.Services, PoolMonitor.Of(app.App.Services), new PoolDashboardOptions());
+        string snapshot = snapshots.Take(SnapshotTrigger.SlowItem, $"cpu-0 has been on {Name}").Id;
+
+        (string Route, string Path)[] shown =
+        [
+            ("/readyz", "/readyz"), ("/workers", "/workers"), ("/workers/stream", "/workers/stream"),
+            ("/jobs", "/jobs"), ("/jobs/{id}", $"/jobs/{job}"), ("/jobs/{id}/events", $"/jobs/{job}/events"),
+            ("/ops/pools/stream", "stream"), ("/ops/pools/history", $"history?pool={Name}"), ("/ops/pools/trace", "trace"),
+            ("/ops/pools/snapshots", "snapshots"), ("/ops/pools/snapshots/{id}", $"snapshots/{snapshot}"),
+            ("/ops/pools/jobs/kinds", "jobs/kinds"), ("/ops/pools/jobs/list", "jobs/list"), ("/ops/pools/jobs/stream", "jobs/stream"),
+            ("/ops/pools/job/stream", $"job/stream?id={job}"),
+        ];
+        Assert.Equal(
+            shown.Select(static each => each.Route).Concat(WithoutNames).Order(StringComparer.Ordinal),
+            app.App.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+                .Where(static endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Contains(HttpMethods.Get) == true)
+                .Select(static endpoint => endpoint.RoutePattern.RawText!.TrimEnd('/')).Order(StringComparer.Ordinal));
+        foreach ((_, string path) in shown)
+        {
+            string line = await LineAsync(app.Client, path);
+            Assert.True(line.Contains(Name, StringComparison.Ordinal) && !line.Contains("\\u00", StringComparison.Ordinal), $"{path}: {line}");
+        }
+        gate.Open();
+        (await running).Dispose();
+    }
+
+    /// <summary>The first line that has the name, however it is written: a stream has no end.</summary>
+    private static async Task<string> LineAsync(HttpClient client, string path)
+    {
+        using HttpResponseMessage answer = await client.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, Token);
+        using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(Token));
+        while (await reader.ReadLineAsync(Token).Patiently() is { } line)
+        {
+            if (line.Contains(Name[..3], StringComparison.Ordinal)) return line;
+        }
+        throw new InvalidOperationException($"{path} does not show the name: {(int)answer.StatusCode}.");
+    }
+}
