@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd.Clients;
 
 /// <summary>Clients that generators make from the OpenAPI document work: with each, a thumbnail, a job, its result, a problem and
-/// a cancellation. The document has no fault that a linter finds.</summary>
-public sealed class ClientTests(SharedServices services) : IDisposable
+/// a cancellation. The document has no fault that a linter finds. The generators are run as docs/clients.md says.</summary>
+public sealed partial class ClientTests(SharedServices services) : IDisposable
 {
     private const string DocumentPath = "/openapi/v1.json";
     private readonly TemporaryFolder _folder = new();
@@ -18,7 +19,7 @@ public sealed class ClientTests(SharedServices services) : IDisposable
         string document = await SaveDocumentAsync(service);
 
         string made = Path.Combine(_folder.Path, "made");
-        await DotNetTools.RunAsync("kiota", "generate", "--language", "CSharp", "--openapi", document, "--namespace-name", "Made", "--class-name", "PoolClient", "--output", made);
+        await DotNetTools.RunAsync("kiota", [.. Command("dotnet kiota", document, ("client", made)), "--namespace-name", "Made"]);
 
         await ItWorksAsync(service, MadeClient.Compile("KiotaProgram.cs", Directory.GetFiles(made, "*.cs", SearchOption.AllDirectories)));
     }
@@ -30,9 +31,7 @@ public sealed class ClientTests(SharedServices services) : IDisposable
         string document = await SaveDocumentAsync(service);
 
         string made = Path.Combine(_folder.Path, "PoolClient.cs");
-        await DotNetTools.RunAsync(
-            "nswag", "openapi2csclient", $"/input:{document}", $"/output:{made}", "/namespace:Made", "/classname:PoolClient",
-            "/jsonLibrary:SystemTextJson", "/generateOptionalParameters:true");
+        await DotNetTools.RunAsync("nswag", [.. Command("dotnet nswag", document, ("/output:PoolClient.cs", $"/output:{made}")), "/namespace:Made"]);
 
         await ItWorksAsync(service, MadeClient.Compile("NSwagProgram.cs", made));
     }
@@ -47,7 +46,7 @@ public sealed class ClientTests(SharedServices services) : IDisposable
         Directory.CreateSymbolicLink(Path.Combine(_folder.Path, "node_modules"), NodeTools.Modules);
         foreach (string file in new[] { "package.json", "tsconfig.json", "Programs/program.ts", "Programs/node.d.ts" })
             File.Copy(Path.Combine(NodeTools.Folder, file), Path.Combine(_folder.Path, Path.GetFileName(file)));
-        (await NodeTools.RunAsync(_folder.Path, "openapi-typescript", document, "--output", "schema.d.ts")).MustSucceed();
+        (await NodeTools.RunAsync(_folder.Path, "openapi-typescript", Command("npx openapi-typescript", document))).MustSucceed();
         (await NodeTools.RunAsync(_folder.Path, "tsc", "--project", ".")).MustSucceed();
 
         await ItWorksAsync(service, async (address, image, later) =>
@@ -89,6 +88,17 @@ public sealed class ClientTests(SharedServices services) : IDisposable
     /// <inheritdoc />
     public void Dispose() => _folder.Dispose();
 
+    /// <summary>The arguments of a generator on the page, for this document and these places of what is made.</summary>
+    private static string[] Command(string tool, string document, params (string Shown, string Here)[] places)
+    {
+        string page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "clients.md"));
+        Match found = Assert.Single(Commands().Matches(page), match => match.Value.StartsWith($"`{tool} ", StringComparison.Ordinal));
+        string[] command = found.Groups[1].Value[(tool.Length + 1)..].Split(' ');
+        (string Shown, string Here)[] all = [("v1.json", document), ("/input:v1.json", $"/input:{document}"), .. places];
+        Assert.All(places, place => Assert.Contains(place.Shown, command));
+        return [.. command.Select(argument => all.FirstOrDefault(place => place.Shown == argument, (Shown: argument, Here: argument)).Here)];
+    }
+
     private static async Task ItWorksAsync(PoolApiProcess service, Func<string, byte[], string, Task<string>> program)
     {
         byte[] image = await File.ReadAllBytesAsync(Path.Combine(Repository.Root, "docs", "photo.jpg"));
@@ -105,7 +115,7 @@ public sealed class ClientTests(SharedServices services) : IDisposable
         Assert.Equal(("webp", 320), (ImageHeader.Read(thumbnail).Format, ImageHeader.Read(thumbnail).Width));
         Assert.InRange(it.GetProperty("createdAt").GetDateTimeOffset(), before.AddMinutes(-1), DateTimeOffset.UtcNow.AddMinutes(1));
         Assert.Equal("succeeded", it.GetProperty("endedState").GetString());
-        Assert.Equal("made-by-a-client", Assert.Single(it.GetProperty("tags").EnumerateArray()).GetString());
+        Assert.Equal("holiday", Assert.Single(it.GetProperty("tags").EnumerateArray()).GetString());
         Assert.True(it.TryGetProperty("progress", out _));
         Assert.Equal(thumbnail, it.GetProperty("result").GetBytesFromBase64());
         Assert.Equal(400, it.GetProperty("problemStatus").GetInt32());
@@ -122,4 +132,7 @@ public sealed class ClientTests(SharedServices services) : IDisposable
         await File.WriteAllBytesAsync(file, (await service.Api.GetAsync(DocumentPath)).MustBe(200).Body);
         return file;
     }
+
+    [GeneratedRegex("`((?:dotnet|npx) [^`]+)`")]
+    private static partial Regex Commands();
 }

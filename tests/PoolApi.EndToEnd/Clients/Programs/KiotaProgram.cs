@@ -13,12 +13,13 @@ using Microsoft.Kiota.Http.HttpClientLibrary.Middleware.Options;
 
 public static class ClientProgram
 {
-    public static async Task<string> RunAsync(string address, byte[] image, string later)
+    public static async Task<string> RunAsync(string address, byte[] photo, string later)
     {
         using var adapter = new HttpClientRequestAdapter(new AnonymousAuthenticationProvider()) { BaseUrl = address };
         var client = new PoolClient(adapter);
+        Stream image = Body();
 
-        byte[] thumbnail = await ReadAsync(await client.V1.Thumbnails.PostAsync(Body(), "image/jpeg", request =>
+        byte[] direct = await ReadAsync(await client.V1.Thumbnails.PostAsync(Body(), "image/jpeg", request =>
         {
             request.QueryParameters.Width = 320;
             request.QueryParameters.FitAsThumbnailFit = ThumbnailFit.Inside;
@@ -26,17 +27,18 @@ public static class ClientProgram
 
         // Kiota does not show the status. Only a 202 has a Location; without one, the stream would be the thumbnail itself.
         var headers = new HeadersInspectionHandlerOption { InspectResponseHeaders = true };
-        Stream accepted = await client.V1.Thumbnails.PostAsync(Body(), "image/jpeg", request =>
+        Stream answer = await client.V1.Thumbnails.PostAsync(image, "image/jpeg", request =>
         {
             request.QueryParameters.Width = 320;
-            request.QueryParameters.Tag = ["made-by-a-client"];
+            request.QueryParameters.Tag = ["holiday"];
             request.Headers.Add("Prefer", "respond-async");
             request.Options.Add(headers);
         });
         if (!headers.ResponseHeaders.ContainsKey("Location")) throw new InvalidOperationException("expected a Location");
-        JobView job = await ReadJobAsync(accepted);
+        JobView job = await KiotaJsonSerializer.DeserializeAsync<JobView>(answer, JobView.CreateFromDiscriminatorValue);
         JobView ended = await client.V1.Jobs[job.Id.Value].GetAsync(request => request.Headers.Add("Prefer", "wait=60"));
-        byte[] result = await ReadAsync(await client.V1.Jobs[job.Id.Value].Result.GetAsync());
+        Stream thumbnail = await client.V1.Jobs[job.Id.Value].Result.GetAsync();
+        byte[] result = await ReadAsync(thumbnail);
 
         ProblemDetails problem = null;
         try
@@ -48,17 +50,18 @@ public static class ClientProgram
             problem = e;
         }
 
-        JobView cancelled = await ReadJobAsync(await client.V1.Thumbnails.PostAsync(Body(), "image/jpeg", request =>
+        Stream accepted = await client.V1.Thumbnails.PostAsync(Body(), "image/jpeg", request =>
         {
             request.QueryParameters.Width = 320;
             request.QueryParameters.RunAt = later;
             request.Headers.Add("Prefer", "respond-async");
-        }));
+        });
+        JobView cancelled = await KiotaJsonSerializer.DeserializeAsync<JobView>(accepted, JobView.CreateFromDiscriminatorValue);
         await client.V1.Jobs[cancelled.Id.Value].DeleteAsync();
 
         return JsonSerializer.Serialize(new
         {
-            thumbnail,
+            thumbnail = direct,
             createdAt = job.CreatedAt,
             endedState = ended.State.ToString().ToLowerInvariant(),
             tags = ended.Tags,
@@ -73,11 +76,8 @@ public static class ClientProgram
             cancelledState = (await client.V1.Jobs[cancelled.Id.Value].GetAsync()).State.ToString().ToLowerInvariant(),
         });
 
-        Stream Body() => new MemoryStream(image);
+        Stream Body() => new MemoryStream(photo);
     }
-
-    private static async Task<JobView> ReadJobAsync(Stream stream) =>
-        await KiotaJsonSerializer.DeserializeAsync<JobView>(stream, JobView.CreateFromDiscriminatorValue);
 
     private static async Task<byte[]> ReadAsync(Stream stream)
     {

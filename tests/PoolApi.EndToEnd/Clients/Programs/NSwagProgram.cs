@@ -9,24 +9,24 @@ using Made;
 
 public static class ClientProgram
 {
-    public static async Task<string> RunAsync(string address, byte[] image, string later)
+    public static async Task<string> RunAsync(string address, byte[] photo, string later)
     {
         using var http = new HttpClient();
         var client = new PoolClient(http) { BaseUrl = address };
+        var image = new MemoryStream(photo);
 
-        byte[] thumbnail;
-        using (FileResponse answer = await client.CreateThumbnailAsync(width: 320, body: Body(), fit: ThumbnailFit.Inside)) thumbnail = await ReadAsync(answer.Stream);
+        byte[] direct;
+        using (FileResponse whole = await client.CreateThumbnailAsync(width: 320, body: Body(), fit: ThumbnailFit.Inside))
+            direct = await ReadAsync(whole.Stream);
 
-        JobView job;
-        using (FileResponse answer = await client.CreateThumbnailAsync(width: 320, body: Body(), prefer: "respond-async", tag: ["made-by-a-client"]))
-        {
-            // 200 would be the thumbnail itself.
-            if (answer.StatusCode != 202) throw new InvalidOperationException($"expected 202, got {answer.StatusCode}");
-            job = JsonSerializer.Deserialize<JobView>(answer.Stream);
-        }
+        var body = new FileParameter(image, "photo.jpg", "image/jpeg");
+        using FileResponse answer = await client.CreateThumbnailAsync(width: 320, body: body, prefer: "respond-async", tag: ["holiday"]);
+        // 200 would be the thumbnail itself.
+        if (answer.StatusCode != 202) throw new InvalidOperationException($"expected 202, got {answer.StatusCode}");
+        JobView job = JsonSerializer.Deserialize<JobView>(answer.Stream);
         JobView ended = await client.GetJobAsync(job.Id, prefer: "wait=60");
-        byte[] result;
-        using (FileResponse answer = await client.GetJobResultAsync(job.Id)) result = await ReadAsync(answer.Stream);
+        using FileResponse thumbnail = await client.GetJobResultAsync(job.Id);
+        byte[] result = await ReadAsync(thumbnail.Stream);
 
         ProblemDetails problem = null;
         try
@@ -39,13 +39,13 @@ public static class ClientProgram
         }
 
         JobView cancelled;
-        using (FileResponse answer = await client.CreateThumbnailAsync(width: 320, body: Body(), prefer: "respond-async", runAt: later))
-            cancelled = JsonSerializer.Deserialize<JobView>(answer.Stream);
+        using (FileResponse accepted = await client.CreateThumbnailAsync(width: 320, body: Body(), prefer: "respond-async", runAt: later))
+            cancelled = JsonSerializer.Deserialize<JobView>(accepted.Stream);
         await client.CancelJobAsync(cancelled.Id);
 
         return JsonSerializer.Serialize(new
         {
-            thumbnail,
+            thumbnail = direct,
             createdAt = job.CreatedAt,
             endedState = ended.State.ToString().ToLowerInvariant(),
             tags = ended.Tags,
@@ -59,7 +59,7 @@ public static class ClientProgram
             cancelledState = (await client.GetJobAsync(cancelled.Id)).State.ToString().ToLowerInvariant(),
         });
 
-        FileParameter Body() => new(new MemoryStream(image), "photo.jpg", "image/jpeg");
+        FileParameter Body() => new(new MemoryStream(photo), "photo.jpg", "image/jpeg");
     }
 
     private static async Task<byte[]> ReadAsync(Stream stream)

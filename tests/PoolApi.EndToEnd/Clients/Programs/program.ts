@@ -3,8 +3,6 @@ import { readFileSync } from "node:fs";
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema.js";
 
-type JobView = components["schemas"]["JobView"];
-
 const [address, file, later] = process.argv.slice(2);
 const image = readFileSync(file);
 const client = createClient<paths>({ baseUrl: address });
@@ -17,16 +15,7 @@ const bytes = {
   parseAs: "arrayBuffer",
 } as const;
 
-async function makeJob(query: { tag?: string[]; runAt?: string }): Promise<JobView> {
-  const { data, response } = await client.POST("/v1/thumbnails", {
-    ...bytes,
-    params: { query: { width: 320, ...query }, header: { Prefer: "respond-async" } },
-  });
-  if (response.status !== 202) throw new Error(`expected 202, got ${response.status}`);
-  return JSON.parse(new TextDecoder().decode(data));
-}
-
-async function getJob(id: string, header: { Prefer?: string }): Promise<JobView> {
+async function getJob(id: string, header: { Prefer?: string }): Promise<components["schemas"]["JobView"]> {
   const { data, error } = await client.GET("/v1/jobs/{id}", { params: { path: { id }, header } });
   if (error) throw new Error(error.detail ?? "");
   return data;
@@ -34,13 +23,22 @@ async function getJob(id: string, header: { Prefer?: string }): Promise<JobView>
 
 const thumbnail = await client.POST("/v1/thumbnails", { ...bytes, params: { query: { width: 320, fit: "inside" } } });
 
-const job = await makeJob({ tag: ["made-by-a-client"] });
+const { data, response } = await client.POST("/v1/thumbnails", {
+  params: { query: { width: 320, tag: ["holiday"] }, header: { Prefer: "respond-async" } },
+  body: image as unknown as string,
+  bodySerializer: (body: unknown) => body as BodyInit,
+  headers: { "Content-Type": "image/jpeg" },
+  parseAs: "arrayBuffer",
+});
+if (response.status !== 202) throw new Error(`expected 202, got ${response.status}`);
+const job: components["schemas"]["JobView"] = JSON.parse(new TextDecoder().decode(data));
 const ended = await getJob(job.id, { Prefer: "wait=60" });
 const result = await client.GET("/v1/jobs/{id}/result", { params: { path: { id: job.id } }, parseAs: "arrayBuffer" });
 
 const { error: problem } = await client.POST("/v1/thumbnails", { ...bytes, params: { query: { width: 0 } } });
 
-const cancelled = await makeJob({ runAt: later });
+const accepted = await client.POST("/v1/thumbnails", { ...bytes, params: { query: { width: 320, runAt: later }, header: { Prefer: "respond-async" } } });
+const cancelled: components["schemas"]["JobView"] = JSON.parse(new TextDecoder().decode(accepted.data));
 const cancellation = await client.DELETE("/v1/jobs/{id}", { params: { path: { id: cancelled.id } } });
 if (cancellation.error) throw new Error(cancellation.error.detail ?? "");
 
