@@ -8,9 +8,13 @@ using Microsoft.Extensions.Options;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>Who stops the container waits longer than a stop may take.</summary>
-public sealed class GracePeriodTests
+/// <summary>Who stops the container waits longer than a stop may take, and so long that the watchdog ends a stop that hangs: its exit code says so.</summary>
+public sealed partial class GracePeriodTests
 {
+    /// <summary>How long the watchdog waits beyond the host's time.</summary>
+    private static readonly TimeSpan Watchdog =
+        TimeSpan.FromSeconds(Seconds(HostCut().Match(Read("src", "PoolApi.AspNetCore", "Shutdown", "ShutdownOptions.cs")).Groups[1].Value));
+
     [Theory]
     [InlineData("base")]
     [InlineData("postgres")]
@@ -19,6 +23,7 @@ public sealed class GracePeriodTests
         Manifests manifests = await Manifests.BuildAsync(folder);
         TimeSpan stop = await LongestAsync(manifests.Environment);
         Assert.InRange(TimeSpan.FromSeconds(manifests.Pod.TerminationGracePeriodSeconds!.Value), stop + TimeSpan.FromSeconds(1), stop + TimeSpan.FromSeconds(30));
+        Assert.True(manifests.Pod.TerminationGracePeriodSeconds > (stop + Watchdog).TotalSeconds, $"the watchdog waits for {stop + Watchdog}");
     }
 
     [Fact]
@@ -30,8 +35,30 @@ public sealed class GracePeriodTests
         Assert.NotEmpty(graces);
         Assert.Equal(graces.Length, ducks.Length);
         foreach (var (grace, duck) in graces.Zip(ducks))
-            Assert.InRange(TimeSpan.FromSeconds(grace), await LongestAsync(new Dictionary<string, string?> { ["Shutdown__LameDuck"] = duck }), TimeSpan.FromMinutes(2));
+            Assert.InRange(TimeSpan.FromSeconds(grace), await LongestAsync(duck) + Watchdog, TimeSpan.FromMinutes(2));
     }
+
+    [Fact]
+    public async Task The_command_that_runs_the_image_waits_longer_than_a_stop_with_the_defaults()
+    {
+        double grace = Seconds(StopTimeout().Match(Read("docs", "operations.md")).Groups[1].Value);
+        Assert.InRange(TimeSpan.FromSeconds(grace), await LongestAsync("00:00:00") + Watchdog, TimeSpan.FromMinutes(2));
+    }
+
+    [Fact]
+    public async Task The_sum_of_the_page_is_that_of_its_phases_and_the_watchdog_ends_a_stop_as_much_later_as_it_says()
+    {
+        string page = Read("deploy", "README.md");
+        double sum = Seconds(Sum().Match(page).Groups[1].Value);
+        Assert.Equal(sum, Phase().Matches(page).Sum(static phase => Seconds(phase.Groups[1].Value)));
+        Assert.Equal(await LongestAsync("00:00:05") + Watchdog, TimeSpan.FromSeconds(sum + Seconds(Late().Match(page).Groups[1].Value)));
+    }
+
+    private static double Seconds(string number) => double.Parse(number, CultureInfo.InvariantCulture);
+
+    private static string Read(params string[] path) => File.ReadAllText(Path.Combine([Repository.Root, .. path]));
+
+    private static Task<TimeSpan> LongestAsync(string lameDuck) => LongestAsync(new Dictionary<string, string?> { ["Shutdown__LameDuck"] = lameDuck });
 
     /// <summary>How long the host gives a stop with these settings: what the phases and the app's own services may take.</summary>
     private static async Task<TimeSpan> LongestAsync(IReadOnlyDictionary<string, string?> environment)
@@ -44,4 +71,19 @@ public sealed class GracePeriodTests
         await using WebApplication app = builder.Build();
         return app.Services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout;
     }
+
+    [GeneratedRegex(@"HostCut = TimeSpan\.FromSeconds\((\d+)\)")]
+    private static partial Regex HostCut();
+
+    [GeneratedRegex(@"--stop-timeout (\d+)")]
+    private static partial Regex StopTimeout();
+
+    [GeneratedRegex(@"^\| (?:lame duck|drain|cancel|join|write|send)\b[^|]*\|[^|]*\| ([\d.]+) s \|$", RegexOptions.Multiline)]
+    private static partial Regex Phase();
+
+    [GeneratedRegex(@"^\| \*\*together, at most\*\* \| \| \*\*([\d.]+) s\*\* \|$", RegexOptions.Multiline)]
+    private static partial Regex Sum();
+
+    [GeneratedRegex(@"a stop that took ([\d.]+) s longer than the sum above")]
+    private static partial Regex Late();
 }
