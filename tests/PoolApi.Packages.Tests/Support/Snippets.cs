@@ -9,13 +9,14 @@ internal static partial class Snippets
 {
     public const string Name = "Snippets";
 
-    // What another test runs, which is more than compiling it.
-    private static readonly Dictionary<string, string> TestedElsewhere = new()
+    /// <summary>What another test runs, which is more than compiling it: a page, or a chapter of it, and the file of the test.</summary>
+    public static readonly IReadOnlyDictionary<string, string> TestedElsewhere = new Dictionary<string, string>
     {
-        ["docs/clients.md"] = "PoolApi.EndToEnd.OpenApiTests makes the clients and runs these lines",
-        ["src/PoolApi.Aspire.Hosting/README.md#"] = "PoolApi.Deploy.Tests.AspireTests",
-        ["src/PoolApi.AspNetCore/README.md#In each kind of app"] = "PoolApi.Consumers.Tests.RecipeTests",
-        ["src/PoolApi.Jobs.AspNetCore/README.md#"] = "PoolApi.Consumers.Tests.JobsSampleTests",
+        ["docs/clients.md"] = "PoolApi.EndToEnd/Clients/ClientTests.cs",
+        ["docs/testing.md"] = "PoolApi.Deploy.Tests/TestingPageTests.cs",
+        ["src/PoolApi.Aspire.Hosting/README.md#"] = "PoolApi.Deploy.Tests/AspireTests.cs",
+        ["src/PoolApi.AspNetCore/README.md#In each kind of app"] = "PoolApi.Consumers.Tests/RecipeTests.cs",
+        ["src/PoolApi.Jobs.AspNetCore/README.md#"] = "PoolApi.Consumers.Tests/JobsSampleTests.cs",
     };
 
     private static readonly string[] Packages = ["PoolApi.Dashboard", "PoolApi.Jobs.AspNetCore", "PoolApi.Jobs.PostgreSql", "PoolApi.Jobs.Sqlite"];
