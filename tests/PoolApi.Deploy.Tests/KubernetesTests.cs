@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
+using k8s;
 using k8s.Models;
 using YamlDotNet.Core;
 
@@ -129,6 +131,29 @@ public sealed class KubernetesTests
         string settings = await ReadAsync("docs/settings.md");
         Manifests manifests = await Manifests.BuildAsync(folder);
         Assert.All(manifests.Environment.Keys, name => Assert.Contains($"\n| `{name.Replace("__", ":", StringComparison.Ordinal)}` |", settings, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_secrets_that_the_page_makes_are_those_that_it_and_the_pods_name()
+    {
+        string kubectl = Tool.Require("kubectl", "https://kubernetes.io/docs/tasks/tools/");
+        string page = await ReadAsync("deploy/kubernetes/README.md");
+        string[] commands = [.. page.Split('\n').Where(static line => line.StartsWith("kubectl create secret ", StringComparison.Ordinal))];
+        Assert.Equal(2, commands.Length);
+        using var folder = new TemporaryFolder();
+        await File.WriteAllTextAsync(folder.File("keys.json"), "{}", TestContext.Current.CancellationToken);
+
+        V1SecretKeySelector selector = (await Manifests.BuildAsync("postgres")).Container.Env.Single(static variable => variable.Name == "Jobs__ConnectionString").ValueFrom.SecretKeyRef;
+        V1Secret jobs = await MakeAsync(commands[0]), keys = await MakeAsync(commands[1]);
+        Assert.Equal((selector.Name, selector.Key), (jobs.Metadata.Name, Assert.Single(jobs.Data.Keys)));
+        Assert.Contains($"`Auth__KeysFile=/keys/{Assert.Single(keys.Data.Keys)}`", page, StringComparison.Ordinal);
+
+        async Task<V1Secret> MakeAsync(string command)
+        {
+            string here = command.Replace("kubectl ", $"{kubectl} ", StringComparison.Ordinal) + " --dry-run=client --output=yaml"; // of no cluster
+            ProgramRun run = await ProgramRun.ToEndAsync(new ProcessStartInfo("bash", ["-c", here]) { WorkingDirectory = folder.Path }, Patience.Long);
+            return KubernetesYaml.Deserialize<V1Secret>(run.MustSucceed().Text, strict: true);
+        }
     }
 
     [Theory]

@@ -49,7 +49,8 @@ public sealed partial class LinkTests
     private static IEnumerable<string> Anchors(string text) => Heading().Matches(Code().Replace(text, ""))
         .Select(static heading => NotInAnchors().Replace(heading.Groups[1].Value.Trim().ToLowerInvariant(), "").Replace(' ', '-'));
 
-    private static IEnumerable<string> Pages(string folder) =>
+    /// <summary>The pages in a folder of the repository and below it.</summary>
+    internal static IEnumerable<string> Pages(string folder) =>
         Directory.EnumerateFiles(folder, "*.md").Concat(Directory.EnumerateDirectories(folder).Where(static sub => !NotOurs.Contains(Path.GetFileName(sub))).SelectMany(Pages));
 
     [GeneratedRegex(@"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")]

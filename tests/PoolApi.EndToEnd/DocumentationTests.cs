@@ -136,6 +136,101 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         }
     }
 
+    /// <summary>README.md has the command that starts it. By docs/stopping.md the same ends after two requests, with the log that the page shows.</summary>
+    [Fact]
+    public async Task The_service_starts_and_stops_as_the_pages_say()
+    {
+        string stopping = await ReadAsync("docs", "stopping.md");
+        string start = Start().Match(await ReadAsync("README.md")).Groups[1].Value;
+        string command = StartToStop().Match(stopping).Groups[1].Value;
+        Assert.StartsWith($"{start} -- ", command, StringComparison.Ordinal);
+        Assert.Contains($"`{start} --`", await ReadAsync("docs", "operations.md"), StringComparison.Ordinal);
+        byte[] photo = await File.ReadAllBytesAsync(Path.Combine(Repository.Root, "docs", "photo.jpg"), TestContext.Current.CancellationToken);
+        using var folder = new TemporaryFolder();
+        using Endpoint api = new(FreePorts.Next()), management = new(FreePorts.Next());
+        string here = command.Replace("-c Release", $"--no-build -c {Repository.Configuration}", StringComparison.Ordinal)
+            + $" --Urls {api.Url} --Management:Urls {management.Url} --Jobs:Path {folder.File("jobs.db")} --Pool:Workers 2";
+        // A failure of this test ends it too.
+        Task<ProgramRun> running = ProgramRun.ToEndAsync(
+            ProgramRun.Apart(Repository.Root, "bash", "-c", $"exec timeout {Patience.Long.TotalSeconds} {here}"), Patience.Long + Patience.Long);
+
+        await Patience.UntilAsync(async () => running.IsCompleted || await IsReadyAsync(management), "That the service is ready");
+        for (int i = 0; i < 2 && !running.IsCompleted; i++) (await api.PostImageAsync("/v1/thumbnails?width=320", photo)).MustBe(200);
+        ProgramRun run = (await running).MustSucceed();
+
+        string[] shown = [.. StopLog().Match(stopping).Groups[1].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries)];
+        Assert.EndsWith(shown[^1], run.Lines[^1], StringComparison.Ordinal);
+        foreach (string line in shown) Assert.Contains(run.Lines, got => Regex.IsMatch(got, Digits().Replace(Regex.Escape(line), @"\d+") + "$"));
+
+        static async Task<bool> IsReadyAsync(Endpoint management)
+        {
+            try
+            {
+                return (await management.GetAsync("/readyz")).Status == 200;
+            }
+            catch (HttpRequestException)
+            {
+                return false;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Every_command_of_the_program_is_one_that_help_lists()
+    {
+        string help = (await PoolApiProcess.RunToEndAsync(ServiceForm.Any, "--help")).MustSucceed().Text;
+        string[] commands =
+            [.. Pages().SelectMany(static page => ProgramCommand().Matches(File.ReadAllText(page))).Select(static match => match.Groups[1].Value).Distinct()];
+        Assert.True(commands.Length >= 4, $"{commands.Length} commands were found");
+        Assert.All(commands, command => Assert.Contains($"\n{command} ", $"\n{help}", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_key_of_the_page_lets_an_operator_drain_the_service()
+    {
+        string page = await ReadAsync("deploy", "README.md");
+        string said = (await PoolApiProcess.RunToEndAsync(ServiceForm.Any, KeyCommand().Match(page).Groups[1].Value.Split(' '))).MustSucceed().Text;
+        Match role = KeyRole().Match(page);
+        var environment = new Dictionary<string, string>
+        {
+            [KeyHash().Match(page).Value] = Hash().Match(said).Value,
+            [role.Groups[1].Value] = role.Groups[2].Value,
+        };
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, onePort: false, environment);
+
+        (await service.Management.PostAsync("/drain")).MustBeProblem(401, "unauthorized");
+        using var asks = new HttpRequestMessage(HttpMethod.Post, "/drain") { Headers = { { "X-Api-Key", Key().Match(said).Value } } };
+        (await service.Management.SendAsync(asks)).MustBe(202);
+
+        Assert.Equal(0, await service.WaitForExitAsync());
+    }
+
+    [Fact]
+    public async Task The_API_speaks_TLS_with_the_settings_of_the_page()
+    {
+        using var certificate = new TlsCertificate("localhost");
+        int port = FreePorts.Next();
+        string folder = Path.GetDirectoryName(certificate.CertificateFile)!;
+        string block = TlsSettings().Match(await ReadAsync("docs", "security.md")).Groups[1].Value
+            .Replace(":8443", $":{port}", StringComparison.Ordinal).Replace("/tls/", $"{folder}/", StringComparison.Ordinal);
+        Dictionary<string, string> settings = block.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(static line => line.Split('=', 2)).ToDictionary(static pair => pair[0], static pair => pair[1]);
+        // The harness names another address on the command line.
+        await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, onePort: false, settings, $"--Urls {settings["Urls"]}");
+        using var client = new HttpClient(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            SslOptions = { RemoteCertificateValidationCallback = (_, shown, _, _) => certificate.Is(shown) },
+        });
+
+        using HttpResponseMessage answer = await client.GetAsync(new Uri($"https://localhost:{port}/openapi/v1.json"), TestContext.Current.CancellationToken);
+
+        Assert.Equal(System.Net.HttpStatusCode.OK, answer.StatusCode);
+    }
+
+    private static Task<string> ReadAsync(params string[] path) =>
+        File.ReadAllTextAsync(Path.Combine([Repository.Root, .. path]), TestContext.Current.CancellationToken);
+
     private static IEnumerable<string> Pages() => Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories)
         .Append(Path.Combine(Repository.Root, "README.md")).Append(Path.Combine(Repository.Root, "deploy", "README.md"));
 
@@ -169,6 +264,39 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
 
     [GeneratedRegex(@"^```\n((?:pg_dump|psql) .*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex PostgresCommands();
+
+    [GeneratedRegex(@"^```\n(dotnet run [^\n]+)\n```", RegexOptions.Multiline)]
+    private static partial Regex Start();
+
+    [GeneratedRegex(@"`(dotnet run [^`]+ --Shutdown:MaxRequests 2)`")]
+    private static partial Regex StartToStop();
+
+    [GeneratedRegex(@"^```\n(Shutdown: .*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex StopLog();
+
+    [GeneratedRegex(@"\d+")]
+    private static partial Regex Digits();
+
+    [GeneratedRegex(@"`(PoolApi (?:--)?[a-z]+(?: [a-z]+)*)[^`]*`")]
+    private static partial Regex ProgramCommand();
+
+    [GeneratedRegex(@"`docker run --rm poolapi:local (keys new ops)`")]
+    private static partial Regex KeyCommand();
+
+    [GeneratedRegex(@"(?<=`)Auth__ApiKeys__ops__Hash(?=`)")]
+    private static partial Regex KeyHash();
+
+    [GeneratedRegex(@"`(Auth__ApiKeys__ops__Role)=(\w+)`")]
+    private static partial Regex KeyRole();
+
+    [GeneratedRegex(@"\bpk_[0-9a-f]{64}\b")]
+    private static partial Regex Key();
+
+    [GeneratedRegex(@"sha256:[0-9a-f]{64}")]
+    private static partial Regex Hash();
+
+    [GeneratedRegex(@"^```\n(Urls=https:.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex TlsSettings();
 
     [GeneratedRegex(@" -o (\S+)")]
     private static partial Regex Output();

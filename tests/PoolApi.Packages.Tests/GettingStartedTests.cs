@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using System.Xml.Linq;
 
 namespace PoolApi.Packages.Tests;
 
@@ -35,6 +36,18 @@ public sealed partial class GettingStartedTests(LocalFeed feed)
         await app.StopAsync();
     }
 
+    [Fact]
+    public async Task The_folder_of_the_packages_becomes_a_source()
+    {
+        string page = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "docs", "getting-started.md"), TestContext.Current.CancellationToken);
+        using var folder = new TemporaryFolder();
+        string settings = folder.File("nuget.config");
+        await File.WriteAllTextAsync(settings, "<configuration />", TestContext.Current.CancellationToken);
+        await ProgramRun.ApartAsync(folder.Path, "bash", "-c", $"{Source().Match(page).Value} --configfile {settings}"); // not that of the machine
+        XElement source = Assert.Single(XDocument.Load(settings).Descendants("packageSources").Elements());
+        Assert.Equal(("poolapi", folder.File("feed")), ((string?)source.Attribute("key"), (string?)source.Attribute("value")));
+    }
+
     private static async Task<string> RunAsync(RunningApp app, string commands)
     {
         string here = commands.Replace("http://localhost:5000", app.Client.BaseAddress!.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal);
@@ -44,6 +57,9 @@ public sealed partial class GettingStartedTests(LocalFeed feed)
 
     [GeneratedRegex(@"^```\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Commands();
+
+    [GeneratedRegex("^dotnet nuget add source .*$", RegexOptions.Multiline)]
+    private static partial Regex Source();
 
     [GeneratedRegex(@"^```csharp\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Program();

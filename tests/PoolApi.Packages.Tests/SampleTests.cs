@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
@@ -16,12 +17,20 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     public void Every_snippet_of_the_documentation_compiles_with_the_packages() => Assert.InRange(samples.SnippetCount, 8, 1000); // in the build of the samples
 
     [Fact]
+    public void Every_snippet_that_is_not_compiled_here_has_a_test_of_its_own() => Assert.All(Snippets.TestedElsewhere, static snippet =>
+    {
+        Assert.True(File.Exists(Path.Combine(Repository.Root, snippet.Key.Split('#')[0])), snippet.Key);
+        Assert.Contains("    [Fact]\n", File.ReadAllText(Path.Combine(Repository.Root, "tests", snippet.Value)), StringComparison.Ordinal);
+    });
+
+    [Fact]
     public async Task Endpoint_runs_its_handler_on_the_pool()
     {
         await using RunningApp app = await samples.ListenAsync("Endpoint");
         JsonElement primes = Parse(await app.GetAsync("/primes/100"));
         Assert.Equal(25, primes.GetProperty("count").GetInt32());
         Assert.StartsWith("cpu-", primes.GetProperty("thread").GetString(), StringComparison.Ordinal);
+        Assert.Contains("9592", Assert.Single(await TryAsync(app, "Endpoint")), StringComparison.Ordinal);
         await app.GetAsync("/readyz");
         await app.StopAsync();
     }
@@ -33,6 +42,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         Assert.All(Parse(await app.GetAsync("/books")).EnumerateArray(), static book => Assert.StartsWith("io-", book.GetProperty("thread").GetString(), StringComparison.Ordinal));
         Assert.StartsWith("io-", Parse(await app.GetAsync("/books/1")).GetProperty("thread").GetString(), StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.NotFound, (await app.Client.GetAsync(new Uri("/books/9", UriKind.Relative), Token)).StatusCode);
+        Assert.NotEmpty(Parse(Assert.Single(await TryAsync(app, "Controllers"))).EnumerateArray());
         await app.StopAsync();
     }
 
@@ -41,6 +51,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     {
         await using RunningApp app = await samples.ListenAsync("Legacy");
         Assert.Matches(@"^cart of session-1, on legacy-\d$", await app.GetAsync("/shop/cart"));
+        Assert.Matches(@"^cart of session-\d, on legacy-\d$", Assert.Single(await TryAsync(app, "Legacy")));
         await app.GetAsync("/readyz");
         await app.StopAsync();
     }
@@ -52,7 +63,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         Assert.StartsWith("cpu-", Parse(await app.GetAsync("/render/10")).GetProperty("thread").GetString(), StringComparison.Ordinal);
         Assert.StartsWith("io-", Parse(await app.GetAsync("/books")).GetProperty("thread").GetString(), StringComparison.Ordinal);
         Assert.Equal("pong", await app.GetAsync("/books/ping"));
-        string workers = await app.GetAsync("/v1/workers");
+        string workers = Assert.Single(await TryAsync(app, "TwoPools"));
         Assert.Equal(18, Regex.Count(workers, "\"id\":"));
         await app.StopAsync();
     }
@@ -84,22 +95,35 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         using HttpResponseMessage ended = await app.Client.SendAsync(waits, Token);
         Assert.Equal("succeeded", Parse(await ended.Content.ReadAsStringAsync(Token)).GetProperty("state").GetString());
         Assert.StartsWith("2026-01 31 days\n", await app.GetAsync($"{job.AbsolutePath}/result"), StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 202 ", Assert.Single(await TryAsync(app, "Jobs")), StringComparison.Ordinal);
+
+        // The README of the library has this sample too. The job of its first command is that of the others.
+        string page = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "src", "PoolApi.Jobs.AspNetCore", "README.md"), Token);
+        string[] commands = ShellBlock().Match(page).Groups[1].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(4, commands.Length);
+        string made = await RunAsync(app, commands[0]);
+        Assert.StartsWith("HTTP/1.1 202 ", made, StringComparison.Ordinal);
+        string id = JobLocation().Match(made).Groups[1].Value;
+        Assert.Equal("succeeded", Parse(await RunAsync(app, commands[1].Replace("0199…", id, StringComparison.Ordinal))).GetProperty("state").GetString());
+        foreach (string command in commands[2..])
+            Assert.StartsWith("2026-01 31 days\n", await RunAsync(app, command.Replace("0199…", id, StringComparison.Ordinal)), StringComparison.Ordinal);
         await app.StopAsync();
     }
 
     [Fact]
     public async Task Callback_calls_the_address_of_a_job_when_it_has_ended_and_again_if_the_call_is_not_taken()
     {
-        byte[] key = RandomNumberGenerator.GetBytes(24);
+        Tool.Require("openssl", "apt-get install openssl");
+        string[] settings = await SettingsAsync("Callback");
+        byte[] key = Convert.FromBase64String(settings[^1]["whsec_".Length..]);
         int port = FreePorts.Next();
         using var client = new HttpListener { Prefixes = { $"http://localhost:{port}/" } };
         client.Start();
-        await using RunningApp app = await samples.ListenAsync(
-            "Callback", "--CallbackKey", $"whsec_{Convert.ToBase64String(key)}", "--JobsFile", Path.Combine(samples.Folder, "callback.db"));
+        await using RunningApp app = await samples.ListenAsync("Callback", [.. settings, "--JobsFile", Path.Combine(samples.Folder, "callback.db")]);
 
         foreach (string refused in (string[])["http://example.com/done", "ftp://localhost/done", "/done"])
             Assert.Equal(HttpStatusCode.BadRequest, await ReportAsync(refused));
-        Assert.Equal(HttpStatusCode.Accepted, await ReportAsync($"http://localhost:{port}/done"));
+        Assert.StartsWith("HTTP/1.1 202 ", Assert.Single(await TryAsync(app, "Callback", ("localhost:9000", $"localhost:{port}"))), StringComparison.Ordinal);
 
         var ids = new HashSet<string>();
         foreach (HttpStatusCode status in (HttpStatusCode[])[HttpStatusCode.ServiceUnavailable, HttpStatusCode.OK])
@@ -130,11 +154,12 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     [Fact]
     public async Task Dashboard_is_open_to_those_only_whom_the_app_lets_in()
     {
-        await using RunningApp app = await samples.ListenAsync("Dashboard", "--OperatorPassword", "right");
+        await using RunningApp app = await samples.ListenAsync("Dashboard", await SettingsAsync("Dashboard"));
         Assert.Equal(HttpStatusCode.Found, (await app.Client.GetAsync(new Uri("/ops/pools", UriKind.Relative), Token)).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await SignInAsync(app, "wrong")).StatusCode);
-        Assert.Equal(HttpStatusCode.OK, (await SignInAsync(app, "right")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await SignInAsync(app, "secret")).StatusCode);
         Assert.Contains("<html", await app.GetAsync("/ops/pools/"), StringComparison.Ordinal);
+        Assert.Contains("<html", (await TryAsync(app, "Dashboard"))[1], StringComparison.Ordinal);
         await app.StopAsync();
     }
 
@@ -219,7 +244,13 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     {
         string folder = Path.Combine(samples.Folder, BuiltSamples.Published);
         string[] compiler = File.Exists("/usr/bin/clang") ? [] : ["-p:CppCompilerAndLinker=gcc"];
-        await ProgramRun.ApartAsync(folder, "dotnet", ["publish", "-c", "Release", "-r", "linux-x64", "-o", "published", "-v:q", "-nologo", "-warnaserror", "-p:NativeDebugSymbols=false", .. compiler]);
+        string publish = Assert.Single(Listed(BuiltSamples.Published), static command => command.StartsWith("dotnet publish ", StringComparison.Ordinal));
+        await ProgramRun.ApartAsync(
+            Path.GetDirectoryName(samples.Folder)!, "dotnet",
+            [
+                .. publish.Split(' ')[1..], "-r", "linux-x64", "-o", Path.Combine(folder, "published"), "-v:q", "-nologo", "-warnaserror",
+                "-p:NativeDebugSymbols=false", .. compiler,
+            ]);
         Assert.False(File.Exists(Path.Combine(folder, "published", "NativeAot.dll")));
         await using RunningApp app = await RunningApp.ListenAsync(folder, Path.Combine(folder, "published", "NativeAot"));
         Assert.Matches("""^\{"id":7,"thread":"cpu-\d"\}$""", await app.GetAsync("/handler/7"));
@@ -243,7 +274,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         string answer = Path.Combine(folder, "api.json");
         await Patience.UntilAsync(() => File.Exists(answer) && File.ReadAllText(answer).EndsWith('}'), "That the client has its answer");
         Assert.Equal("PoolApi", Parse(await File.ReadAllTextAsync(answer, Token)).GetProperty("info").GetProperty("title").GetString());
-        Assert.True((await app.Client.GetAsync(new Uri(service, "/openapi/v1.json"), Token)).IsSuccessStatusCode);
+        Assert.StartsWith("{", Assert.Single(await TryAsync(app, "AppHost", ("localhost:5005", service.Authority))), StringComparison.Ordinal);
 
         Assert.True(Runs(program));
         await app.StopAsync();
@@ -278,6 +309,43 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         }
     }
 
+    /// <summary>The commands that the list of the samples says to try.</summary>
+    private static string[] Listed(string name)
+    {
+        string row = File.ReadLines(Path.Combine(Repository.Root, "samples", "README.md"))
+            .Single(line => line.StartsWith($"| [{name}]({name}) |", StringComparison.Ordinal));
+        return [.. Code().Matches(row.Split(" | ")[^1]).Select(static command => command.Groups[1].Value)];
+    }
+
+    /// <summary>The arguments with which the list starts a sample, as the shell hands them over.</summary>
+    private static async Task<string[]> SettingsAsync(string name)
+    {
+        string start = $"dotnet run --project samples/{name} ";
+        string command = Assert.Single(Listed(name), command => command.StartsWith(start, StringComparison.Ordinal));
+        var shell = new ProcessStartInfo("bash", ["-c", $"printf '%s\\n' {command[start.Length..]}"]);
+        return [.. (await ProgramRun.ToEndAsync(shell, Patience.Long)).MustSucceed().Lines];
+    }
+
+    /// <summary>Runs the calls that the list says to try.</summary>
+    /// <returns>What each wrote.</returns>
+    private async Task<string[]> TryAsync(RunningApp app, string name, params (string Shown, string Here)[] places)
+    {
+        var answers = new List<string>();
+        foreach (string call in Listed(name).Where(static command => command.StartsWith("curl ", StringComparison.Ordinal)))
+            answers.Add(await RunAsync(app, places.Aggregate(call, static (text, place) => text.Replace(place.Shown, place.Here, StringComparison.Ordinal))));
+        return [.. answers];
+    }
+
+    /// <summary>Runs a call of a page, to this app in place of the one on the usual port.</summary>
+    private async Task<string> RunAsync(RunningApp app, string call)
+    {
+        Tool.Require("curl", "apt-get install curl");
+        string here = call.Replace("curl ", "curl --silent --show-error --fail-with-body ", StringComparison.Ordinal);
+        if (app.Client.BaseAddress is { } address) here = here.Replace("localhost:5000", address.Authority, StringComparison.Ordinal);
+        var shell = new ProcessStartInfo("bash", ["-c", here]) { WorkingDirectory = samples.Folder };
+        return (await ProgramRun.ToEndAsync(shell, Patience.Long)).MustSucceed().Text;
+    }
+
     private static async Task<HttpResponseMessage> SignInAsync(RunningApp app, string password, string name = "")
     {
         using var form = new FormUrlEncodedContent([new("name", name), new("password", password)]);
@@ -285,6 +353,15 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     private static JsonElement Parse(string json) => JsonDocument.Parse(json).RootElement;
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex Code();
+
+    [GeneratedRegex("^```sh\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex ShellBlock();
+
+    [GeneratedRegex(@"^Location: \.\./jobs/([0-9a-f-]{36})", RegexOptions.Multiline)]
+    private static partial Regex JobLocation();
 
     [GeneratedRegex(@"Report (\d{4}-\d\d) built on reports-\d\n")]
     private static partial Regex Report();

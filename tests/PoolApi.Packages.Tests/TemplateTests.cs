@@ -12,27 +12,33 @@ public sealed partial class TemplateTests(LocalFeed feed)
     {
         Package templates = Assert.Single(feed.Packages, static package => package.Id == "PoolApi.Templates");
         string hive = Path.Combine(feed.Workspace, $"hive-{name}");
-        await ProgramRun.ApartAsync(feed.Workspace, "dotnet", "new", "install", templates.File, "--debug:custom-hive", hive);
-        await ProgramRun.ApartAsync(feed.Workspace, "dotnet", "new", "poolapi-service", "--output", name, "--debug:custom-hive", hive);
+        string page = Path.Combine(Repository.Root, "templates", "PoolApi.Templates", "README.md");
+        Match commands = Commands().Match(await File.ReadAllTextAsync(page, Patience.Token));
+        Assert.Equal("PoolApi.Templates", commands.Groups[2].Value);
+        await ProgramRun.ApartAsync(feed.Workspace, "bash", "-c", $"{commands.Groups[1].Value} '{templates.File}' --debug:custom-hive '{hive}'");
+        await ProgramRun.ApartAsync(feed.Workspace, "bash", "-c", $"{commands.Groups[3].Value} {name} --debug:custom-hive '{hive}'");
         string folder = Path.Combine(feed.Workspace, name);
         Assert.All((string[])["Dockerfile", "compose.yaml", ".github/workflows/ci.yml", ".dockerignore", ".gitignore"], file => Assert.True(File.Exists(Path.Combine(folder, file)), file));
         Assert.DoesNotContain(
             Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories),
             static file => TemplatesName().IsMatch(file) || TemplatesName().IsMatch(File.ReadAllText(file)));
-        foreach (string page in (string[])["Dockerfile", "README.md"])
+        foreach (string file in (string[])["Dockerfile", "README.md"])
         {
-            string text = await File.ReadAllTextAsync(Path.Combine(folder, page), Patience.Token);
+            string text = await File.ReadAllTextAsync(Path.Combine(folder, file), Patience.Token);
             Assert.All(Source().Matches(text), path => Assert.True(Path.Exists(Path.Combine(folder, path.Value)), path.Value));
         }
 
         // With the analyzers, as in the first build of somebody who uses the template.
         await ProgramRun.ApartAsync(folder, "dotnet", "build", $"{name}.slnx", "-c", "Release", "-v:q", "-nologo", "-warnaserror", "-p:RunAnalyzersDuringBuild=true");
+        string readme = await File.ReadAllTextAsync(Path.Combine(folder, "README.md"), Patience.Token);
+        Assert.Contains("`dotnet test`", readme, StringComparison.Ordinal);
         string tests = await ProgramRun.ApartAsync(folder, "dotnet", "test", "-c", "Release", "--no-build");
         Assert.Contains("succeeded: 2", tests, StringComparison.Ordinal);
 
         string service = Path.Combine(folder, "src", name);
         await using RunningApp app = await RunningApp.ListenAsync(service, "dotnet", Path.Combine(service, "bin", "Release", "net10.0", $"{name}.dll"));
         Assert.Equal(64, (await app.GetAsync("/work/10")).Length);
+        Assert.Equal(64, (await app.GetAsync(Call().Match(readme).Groups[1].Value)).Length);
         await app.GetAsync("/readyz");
         await app.StopAsync();
     }
@@ -43,6 +49,12 @@ public sealed partial class TemplateTests(LocalFeed feed)
         string project = Path.Combine(Repository.Root, "templates", "PoolApi.Templates", "content", "poolapi-service", "src", "Pool-Service", "Pool-Service.csproj");
         Assert.Contains($"Include=\"PoolApi.AspNetCore\" Version=\"{Packable.Version}\"", File.ReadAllText(project), StringComparison.Ordinal);
     }
+
+    [GeneratedRegex(@"^```\n(dotnet new install) (\S+)\n(dotnet new poolapi-service --output) \S+\n```", RegexOptions.Multiline)]
+    private static partial Regex Commands();
+
+    [GeneratedRegex(@"`curl http://localhost:8080(/[^`]+)`")]
+    private static partial Regex Call();
 
     [GeneratedRegex("Pool[-_]?Service")]
     private static partial Regex TemplatesName();
