@@ -65,6 +65,9 @@ public sealed partial class EveryCommandTests
         Run(
             "samples/README.md", "(dotnet run --project samples/Callback|curl .*callback=)",
             Samples, "Callback_calls_the_address_of_a_job_when_it_has_ended_and_again_if_the_call_is_not_taken"),
+        Run(
+            "samples/README.md", "(dotnet run --project samples/Complete|curl -c jar -d name=|curl -b jar -i )",
+            Samples, "Complete_has_jobs_of_its_users_a_job_from_its_code_and_the_dashboard"),
         Run("samples/README.md", "(dotnet run --project samples/Dashboard|curl -[bc] jar )", Samples, "Dashboard_is_open_to_those_only_whom_the_app_lets_in"),
         Run("samples/README.md", "dotnet publish -c Release samples/NativeAot", Samples, "NativeAot_is_one_program_without_the_runtime"),
         Run(
@@ -106,7 +109,7 @@ public sealed partial class EveryCommandTests
         Left(AnyPage, "CI=true bash \\.ci/run", "is the whole check, which runs these tests"),
         Run("docs/releasing.md", "version=|for list in ", ReleasePage, "The_commands_set_the_version_everywhere_and_ship_the_public_API"),
         Left("docs/releasing.md", "(CI=true dotnet pack|dotnet nuget push) ", "needs a package source that takes the packages"),
-        Left("benchmarks/README.md", "dotnet run ", "takes minutes of a machine that does nothing else"),
+        Left("benchmarks/README.md", "(dotnet run|dotnet publish)( |$)", "takes minutes of a machine that does nothing else"),
         Left("benchmarks/README.md", "perf stat", "is a name: the page has what it counted"),
         Run("docs/architecture.md", "```mermaid", "tests/PoolApi.Deploy.Tests/ArchitecturePageTests.cs", "The_picture_has_the_references_of_the_projects"),
         Left("docs/jobs.md", "┌", Picture),

@@ -166,7 +166,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     [Fact]
     public async Task Complete_has_jobs_of_its_users_a_job_from_its_code_and_the_dashboard()
     {
-        await using RunningApp app = await samples.ListenAsync("Complete", "--Users:ann", "right");
+        await using RunningApp app = await samples.ListenAsync("Complete", await SettingsAsync("Complete"));
         using HttpResponseMessage picture = await PostAsync("/render", """{"width":60,"height":20}""");
         Assert.True(picture.Headers.Contains("Server-Timing")); // of the pool
         Assert.Matches(@"^([.#]{60}\n){20}$", await picture.Content.ReadAsStringAsync(Token));
@@ -176,7 +176,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         foreach (string closed in (string[])["/jobs", "/ops/pools"])
             Assert.False((await app.Client.GetAsync(new Uri(closed, UriKind.Relative), Token)).IsSuccessStatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await SignInAsync(app, "wrong", "ann")).StatusCode);
-        Assert.Equal(HttpStatusCode.OK, (await SignInAsync(app, "right", "ann")).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await SignInAsync(app, "secret", "ann")).StatusCode);
 
         // A job has the user and the header of its request: its result is what the request alone is answered.
         (string, string) tenant = ("X-Tenant", "acme");
@@ -211,6 +211,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         await Patience.UntilAsync(async () => (await MonthlyJobAsync()).GetProperty("state").GetString() == "succeeded", "That the report of the month is built");
         Assert.Equal(ids[0], (await MonthlyJobAsync()).GetProperty("id").GetString());
         Assert.StartsWith("2026-11: 30 pages, ", (await app.WaitForAsync(BuiltReport(), 3))[2].Groups[1].Value, StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 202 ", (await TryAsync(app, "Complete"))[1], StringComparison.Ordinal);
         await app.StopAsync();
 
         async Task<HttpResponseMessage> PostAsync(string path, string json, params (string Name, string Value)[] headers)

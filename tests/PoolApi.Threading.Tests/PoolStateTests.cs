@@ -1,4 +1,6 @@
+#if DEBUG
 using PoolApi.Threading.Core.Atomics;
+#endif
 using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests;
