@@ -81,6 +81,22 @@ public sealed class RefusalTests
             ((string?)problem["type"], (string?)problem["title"], (int?)problem["status"], (int?)problem["attempts"], (string?)problem["pool"]));
     }
 
+    [Theory]
+    [InlineData("/filter", "application/json")]
+    [InlineData("/filter", "text/html")]
+    [InlineData("/delegate", "image/png")]
+    [InlineData("/refusals/cached", "text/html")]
+    public async Task A_problem_that_the_app_puts_in_its_place_has_all_its_members(string path, string accept)
+    {
+        await using FullApp full = await FullApp.StartAsync(static pool => pool.Services.AddProblemDetails(static o => o.CustomizeProblemDetails = static context =>
+            context.ProblemDetails = new HttpValidationProblemDetails(new Dictionary<string, string[]> { ["size"] = ["too large"] }) { Status = 503 }));
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.TryAddWithoutValidation("Accept", accept);
+        using HttpResponseMessage refused = await full.App.Client.SendAsync(request, TestApp.Token);
+        JsonNode problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync(TestApp.Token))!;
+        Assert.Equal("too large", (string?)problem["errors"]?["size"]?[0]);
+    }
+
     [Fact]
     public async Task A_body_without_room_and_a_queue_that_is_too_long_are_told_apart()
     {

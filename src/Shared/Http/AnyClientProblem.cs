@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Options;
 
@@ -8,7 +7,8 @@ namespace PoolApi;
 
 /// <summary>
 /// Writes problem details to every client, whatever its Accept header says, with the app's customizations. The app's problem details service
-/// writes first. It writes nothing for a client that accepts no JSON. Then this type writes the problem itself, by the app's options for JSON.
+/// writes first. It writes nothing for a client that accepts no JSON, or for a controller without <c>[ApiController]</c>. Then this type writes the
+/// problem itself, by the app's options for JSON.
 /// </summary>
 internal static class AnyClientProblem
 {
@@ -20,7 +20,7 @@ internal static class AnyClientProblem
         Microsoft.AspNetCore.Http.HttpResponse response = context.Response;
         if (problem.Status is { } status) response.StatusCode = status;
         var told = new Microsoft.AspNetCore.Http.ProblemDetailsContext { HttpContext = context, ProblemDetails = problem };
-        // MVC's writer says that it has written also where it has found no formatter.
+        // For a controller, MVC's writer counts as having written also where it writes nothing: without [ApiController], or without a formatter.
         if (Get<Microsoft.AspNetCore.Http.IProblemDetailsService>(context) is { } service && await service.TryWriteAsync(told)
             && (response.HasStarted || response.ContentType is not null))
         {
@@ -29,7 +29,7 @@ internal static class AnyClientProblem
         Get<IOptions<Microsoft.AspNetCore.Http.ProblemDetailsOptions>>(context)?.Value.CustomizeProblemDetails?.Invoke(told);
         JsonSerializerOptions json = Get<IOptions<Microsoft.AspNetCore.Http.Json.JsonOptions>>(context)!.Value.SerializerOptions;
         await Microsoft.AspNetCore.Http.HttpResponseJsonExtensions.WriteAsJsonAsync(
-            response, told.ProblemDetails, (JsonTypeInfo<ProblemDetails>)json.GetTypeInfo(typeof(ProblemDetails)), "application/problem+json");
+            response, told.ProblemDetails, json.GetTypeInfo(told.ProblemDetails.GetType()), "application/problem+json");
     }
 
     private static T? Get<T>(Microsoft.AspNetCore.Http.HttpContext context)

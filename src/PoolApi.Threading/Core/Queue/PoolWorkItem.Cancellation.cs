@@ -6,7 +6,7 @@ namespace PoolApi.Threading;
 /// <content>Cancellation of an item: by a call of Cancel, by the submitter's token, by a limit on run time, or by a stop of the pool.</content>
 /// <remarks>
 /// <para>The canceller sets the mark and passes a fence, then looks for the item in its pool. The submitter claims the item and passes a fence (the
-/// reservation of a place), then reads the mark. So at least one of the two sees the other.</para>
+/// reservation of a place; a batch, which reserves first, has a fence of its own), then reads the mark. So at least one of the two sees the other.</para>
 /// <para>A call of Cancel before the first accepted submission holds until that submission has ended. After the end, a new submission discards
 /// it. A token cancels one submission only.</para>
 /// </remarks>
@@ -84,7 +84,7 @@ public abstract partial class PoolWorkItem
     {
         CancelOutcome = outcome;
         TOps.Write(ref _isCancelRequested, true);
-        // Pairs with the reservation of a place, a full fence: either this thread sees the pool, or the pool sees the mark when it accepts the item.
+        // Pairs with the submitter's fence after its claim: either this thread sees the pool, or the pool sees the mark when it accepts the item.
         TOps.Fence(); // fault point: mark-fence
     }
 
