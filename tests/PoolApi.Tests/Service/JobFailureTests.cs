@@ -162,12 +162,10 @@ public class JobFailureTests
                     .AddEndpointFilter(async (call, next) =>
                     {
                         if (call.HttpContext.Features.Get<IAcceptedWorkFeature>() is null) return await next(call);
-                        if (gate.Arrived == 0)
-                        {
-                            _ = pool.RunAsync(() => gate.Pass()).AsTask();
-                            await gate.ArrivalAsync();
-                            if (isFull) _ = pool.RunAsync(static () => { }).AsTask();
-                        }
+                        bool isFirst = gate.Arrived == 0;
+                        // On a busy machine this work may expire before a worker takes it: then there is more of it.
+                        while (gate.Arrived == 0) await Task.WhenAny(pool.RunAsync(() => gate.Pass()).AsTask(), gate.ArrivalAsync());
+                        if (isFirst && isFull) _ = pool.RunAsync(static () => { }).AsTask();
                         try
                         {
                             return (Word)(await next(call))!;
