@@ -53,12 +53,12 @@ internal sealed class Database : IAsyncDisposable
         // Many instances share one server. Npgsql's default of 100 connections for each instance is the server's default for all.
         if (!given.ShouldSerialize("Maximum Pool Size")) given.MaxPoolSize = 16; // not set
         MaxPoolSize = given.MaxPoolSize;
-        _pool = new HostSources(given, order, limit, PoolName, Build);
+        _pool = new HostSources(given, order, limit, TimeProvider.System, PoolName, Build);
         // The listener's connection sends nothing, so only TCP keep-alives detect that the server is gone.
         given.Pooling = false;
         given.TcpKeepAliveTime = 3;
         given.TcpKeepAliveInterval = 1;
-        _single = new HostSources(given, order, limit, ListenerName, Build);
+        _single = new HostSources(given, order, limit, TimeProvider.System, ListenerName, Build);
     }
 
     /// <summary>Where the connection string leads, in words for the operator. Without secrets.</summary>

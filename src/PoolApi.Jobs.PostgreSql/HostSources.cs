@@ -7,23 +7,31 @@ namespace PoolApi.Jobs.PostgreSql;
 /// Npgsql tries the hosts of a connection string in order. It goes on to the next one when a host refuses, is not the wanted one, or
 /// exceeds Npgsql's own timeout. That timeout does not cover the TLS handshake: a host that stops responding there would block the opening.
 /// So this class limits and cancels each opening, which frees its slot in the connection pool. The next try begins with the next host: for
-/// each host there is a data source that begins with it.
+/// each host there is a data source that begins with it. Npgsql reports the cancellation as such, or, when it strikes while it tries a further
+/// host, as one failure of several hosts.
 /// </remarks>
 internal sealed class HostSources : IAsyncDisposable
 {
     private readonly NpgsqlDataSource[] _sources;
     private readonly HostOrder _order;
     private readonly TimeSpan _limit;
+    private readonly TimeProvider _time;
 
     /// <param name="settings">The connection string. The constructor changes its host, and restores it at the end.</param>
     /// <param name="order">Decides which host is tried first. Several objects may share it.</param>
     /// <param name="limit">The limit of an opening by way of one host.</param>
+    /// <param name="time">Measures the limit.</param>
     /// <param name="name">The first data source's name in the metrics. Each further data source appends its number.</param>
     /// <param name="build">Creates a data source with the given settings and name.</param>
     public HostSources(
-        NpgsqlConnectionStringBuilder settings, HostOrder order, TimeSpan limit, string name, Func<NpgsqlConnectionStringBuilder, string, NpgsqlDataSource> build)
+        NpgsqlConnectionStringBuilder settings,
+        HostOrder order,
+        TimeSpan limit,
+        TimeProvider time,
+        string name,
+        Func<NpgsqlConnectionStringBuilder, string, NpgsqlDataSource> build)
     {
-        (_order, _limit) = (order, limit);
+        (_order, _limit, _time) = (order, limit, time);
         string? given = settings.Host;
         string[] hosts = (given ?? "").Split(',');
         _sources = new NpgsqlDataSource[hosts.Length];
@@ -39,23 +47,27 @@ internal sealed class HostSources : IAsyncDisposable
 
     /// <summary>Opens a connection.</summary>
     /// <exception cref="TimeoutException">No host has opened one in its time.</exception>
+    /// <exception cref="OperationCanceledException">The caller has cancelled the opening.</exception>
     public async ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellation)
     {
         int first = _order.First();
         for (int tried = 1; ; tried++)
         {
             int host = (first + tried - 1) % _sources.Length;
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            limit.CancelAfter(_limit);
+            using var limit = new CancellationTokenSource(_limit, _time);
+            using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(cancellation, limit.Token);
             try
             {
-                NpgsqlConnection connection = await _sources[host].OpenConnectionAsync(limit.Token);
+                NpgsqlConnection connection = await _sources[host].OpenConnectionAsync(cancelled.Token);
                 _order.Opened(host);
                 return connection;
             }
-            catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+            catch (Exception e) when (
+                e is OperationCanceledException || (cancelled.IsCancellationRequested && e is NpgsqlException { InnerException: AggregateException }))
             {
+                cancellation.ThrowIfCancellationRequested();
                 if (tried < _sources.Length) continue;
+                if (e is NpgsqlException) throw; // it has the fault of each host
 #pragma warning disable MA0054 // the fault names the inmost exception, and that the wait was cancelled says nothing
                 throw new TimeoutException(
                     $"The server accepts the connection, and has opened no session after {_limit.TotalSeconds * _sources.Length} seconds");

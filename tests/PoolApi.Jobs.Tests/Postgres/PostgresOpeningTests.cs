@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Time.Testing;
+using Npgsql;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.PostgreSql;
 using static PoolApi.TestKit.Patience;
@@ -131,6 +132,38 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
             {
                 foreach (MuteProxy host in hosts) await host.DisposeAsync();
             }
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_opening_whose_limit_strikes_at_a_further_host_tries_the_next_order_of_hosts_unless_its_caller_has_cancelled(bool byCaller)
+    {
+        PostgresCluster.Require();
+        var time = new FakeTimeProvider();
+        TimeSpan limit = TimeSpan.FromSeconds(4);
+        using var caller = new CancellationTokenSource();
+        var twice = new NpgsqlConnectionStringBuilder(cluster.ConnectionString);
+        twice.Host = $"{twice.Host}:{cluster.Port},{twice.Host}:{cluster.Port}";
+        await using var sources = new HostSources(twice, new HostOrder(time), limit, time, "first", (settings, name) =>
+        {
+            NpgsqlDataSourceBuilder builder = new(settings.ConnectionString);
+            // Npgsql takes a cancellation that carries another token than the caller's for a fault of the host, and reports the faults of all hosts.
+            if (name == "first") builder.UsePhysicalConnectionInitializer(static _ => throw new NotSupportedException(), CancelAsync);
+            return builder.Build();
+        });
+
+        Task<NpgsqlConnection> opening = sources.OpenAsync(caller.Token).AsTask();
+
+        if (byCaller) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening.Patiently());
+        else await (await opening.Patiently()).DisposeAsync();
+
+        async Task CancelAsync(NpgsqlConnection connection)
+        {
+            if (byCaller) await caller.CancelAsync();
+            else time.Advance(limit);
+            throw new TaskCanceledException();
         }
     }
 
