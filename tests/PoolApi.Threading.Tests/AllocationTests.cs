@@ -45,7 +45,7 @@ public class AllocationTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_call_with_a_state_allocates_nothing_once_it_has_been_made_before(bool asynchronous)
+    public async Task A_repeated_call_with_a_state_allocates_nothing(bool asynchronous)
     {
         const int Calls = 100;
         using FixedThreadPool pool = Pools.Make(1, maxQueueTime: TimeSpan.FromSeconds(30));

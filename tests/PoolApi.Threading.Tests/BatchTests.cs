@@ -6,7 +6,7 @@ namespace PoolApi.Threading.Tests;
 public class BatchTests
 {
     [Fact]
-    public void All_are_accepted_and_start_in_their_order_with_nothing_between_them()
+    public void The_pool_accepts_all_items_of_a_batch_and_starts_them_in_their_order()
     {
         var order = new List<int>(); // one worker writes
         FixedThreadPool pool = Pools.Make(capacity: 2000);
@@ -27,7 +27,7 @@ public class BatchTests
     }
 
     [Fact]
-    public void At_the_bound_the_first_are_accepted_and_the_others_are_as_they_were()
+    public void The_queue_accepts_as_many_items_of_a_batch_as_fit_and_leaves_the_rest_unchanged()
     {
         FixedThreadPool pool = Pools.Make(capacity: 3);
         TestItem[] items = [.. Enumerable.Range(0, 5).Select(_ => new TestItem())];
@@ -46,7 +46,7 @@ public class BatchTests
     }
 
     [Fact]
-    public void A_closed_pool_accepts_none_and_another_takes_them()
+    public void A_closed_pool_accepts_no_item_of_a_batch_and_another_pool_can_accept_them()
     {
         FixedThreadPool closed = Pools.Make();
         _ = closed.CloseAsync();
@@ -63,7 +63,7 @@ public class BatchTests
     [InlineData("waits")]
     [InlineData("twice")]
     [InlineData("null")]
-    public void If_one_cannot_be_submitted_none_is(string what)
+    public void A_batch_with_one_item_that_cannot_be_submitted_throws_and_submits_nothing(string what)
     {
         FixedThreadPool pool = Pools.Make(capacity: 10);
         TestItem[] items = [.. Enumerable.Range(0, 5).Select(_ => new TestItem())];
@@ -91,7 +91,7 @@ public class BatchTests
     }
 
     [Fact]
-    public void What_is_said_holds_for_all_of_them()
+    public void The_options_and_the_token_of_a_batch_apply_to_each_of_its_items()
     {
         var time = new FakeTimeProvider();
         using FixedThreadPool pool = Pools.Make(time: time);

@@ -74,7 +74,7 @@ public class BlockedWorkerTests
 
     [Theory]
     [MemberData(nameof(AllShapes))]
-    public async Task All_are_answered(string shape, int calls)
+    public async Task Every_call_completes_while_workers_block_on_work_of_their_own_pool(string shape, int calls)
     {
         using FixedThreadPool pool = Pools.Make(2);
         Task<int>[] answers = [.. Enumerable.Range(0, calls).Select(_ => Shapes[shape](pool))];
@@ -85,7 +85,7 @@ public class BlockedWorkerTests
 
     [Theory]
     [MemberData(nameof(AllShapes))]
-    public async Task A_drain_ends_too(string shape, int calls)
+    public async Task A_drain_completes_while_workers_block_on_work_of_their_own_pool(string shape, int calls)
     {
         FixedThreadPool pool = Pools.Make(2);
         Task<int>[] answers = [.. Enumerable.Range(0, calls).Select(_ => Shapes[shape](pool))];
@@ -98,7 +98,7 @@ public class BlockedWorkerTests
     }
 
     [Fact]
-    public async Task A_stand_in_comes_when_all_are_blocked_runs_only_what_they_caused_is_told_of_once_for_each_kind_and_leaves()
+    public async Task When_all_workers_block_a_stand_in_runs_only_items_that_they_submitted_and_then_stops()
     {
         using FixedThreadPool pool = Pools.Make(2, time: _time, observer: _observer, more: static o => o.MaxStandIns = 1);
         for (int round = 0; round < 2; round++)
@@ -135,7 +135,7 @@ public class BlockedWorkerTests
     }
 
     [Fact]
-    public void A_worker_that_computes_gets_none()
+    public void The_pool_starts_no_stand_in_while_one_of_its_workers_computes()
     {
         using FixedThreadPool pool = Pools.Make(2, time: _time, observer: _observer);
         using var computing = new ManualResetEventSlim();
@@ -171,7 +171,7 @@ public class BlockedWorkerTests
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
-    public async Task When_there_may_be_no_more_that_is_told_and_nobody_else_is_harmed(int standIns)
+    public async Task The_observer_is_notified_once_when_MaxStandIns_allows_no_further_stand_in(int standIns)
     {
         using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, more: o => o.MaxStandIns = standIns);
         using var release = new ManualResetEventSlim();
@@ -191,7 +191,7 @@ public class BlockedWorkerTests
     }
 
     [Fact]
-    public async Task A_stand_in_that_gets_no_thread_is_tried_for_again()
+    public async Task The_pool_retries_a_stand_in_whose_thread_could_not_be_started()
     {
         bool refuse = false;
         using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, more: o => o.StartThread = thread =>
@@ -210,7 +210,7 @@ public class BlockedWorkerTests
     }
 
     [Fact]
-    public async Task A_stand_in_whose_state_cannot_be_made_is_tried_for_again_after_a_second()
+    public async Task The_pool_waits_before_it_retries_a_stand_in_whose_state_could_not_be_created()
     {
         bool refuse = true;
         int starts = 0;
@@ -240,7 +240,7 @@ public class BlockedWorkerTests
     }
 
     [Fact]
-    public async Task A_worker_that_was_blocked_is_not_told_of_with_its_next_item()
+    public async Task A_blocked_worker_is_not_reported_with_the_item_that_it_runs_next()
     {
         using var innocentRuns = new ManualResetEventSlim();
         using var release = new ManualResetEventSlim();
@@ -270,7 +270,7 @@ public class BlockedWorkerTests
     }
 
     [Fact]
-    public async Task Items_that_wait_for_each_others_calls_get_every_stand_in_there_is()
+    public async Task Two_blocked_items_whose_calls_wait_for_each_other_both_get_a_stand_in()
     {
         using FixedThreadPool pool = Pools.Make(2);
         using var bothRun = new CountdownEvent(2);
@@ -290,7 +290,7 @@ public class BlockedWorkerTests
     }
 
     [Fact]
-    public async Task What_an_item_submits_keeps_its_place_among_the_others()
+    public async Task Items_submitted_by_a_worker_start_in_the_order_of_priority_and_submission()
     {
         using FixedThreadPool pool = Pools.Make();
         var order = new List<string>();
@@ -309,7 +309,7 @@ public class BlockedWorkerTests
     }
 
     [Fact]
-    public async Task A_batch_that_found_the_queue_full_is_answered()
+    public async Task A_worker_can_block_on_a_batch_that_is_larger_than_the_queue()
     {
         using FixedThreadPool pool = Pools.Make(1, capacity: 1);
         Task<int> outer = pool.RunAsync(() => pool.RunAllAsync(Enumerable.Range(0, 20), static (input, _) => input).Result.Length).AsTask();
@@ -319,7 +319,7 @@ public class BlockedWorkerTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_call_that_waited_for_space_is_answered(bool isAsynchronous)
+    public async Task A_worker_can_block_on_calls_that_wait_for_space(bool isAsynchronous)
     {
         using FixedThreadPool pool = Pools.Make(1, capacity: 1);
         var waits = new WorkOptions(waitForSpace: true);
@@ -334,7 +334,7 @@ public class BlockedWorkerTests
     }
 
     [Fact]
-    public async Task A_check_that_ends_a_cancelled_item_holds_up_no_other_check_while_the_item_is_notified()
+    public async Task A_check_that_notifies_a_cancelled_item_does_not_block_later_checks()
     {
         using FixedThreadPool pool = Pools.Make(time: new ZeroClock()); // the checks are the test's own
         using var release = new ManualResetEventSlim();
@@ -362,7 +362,7 @@ public class BlockedWorkerTests
     }
 
     [Fact]
-    public async Task A_call_may_be_blocked_on_from_anywhere()
+    public async Task A_thread_outside_the_pool_can_block_on_the_result_of_a_call()
     {
         using FixedThreadPool pool = Pools.Make();
         Assert.Equal(1, Result(pool.RunAsync(static () =>

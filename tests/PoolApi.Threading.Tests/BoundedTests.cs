@@ -45,7 +45,7 @@ public class BoundedTests
     }
 
     [Fact]
-    public async Task Cancelling_what_waits_frees_its_slot_at_once()
+    public async Task Cancelling_a_queued_item_frees_its_place_at_once()
     {
         using FixedThreadPool pool = Pools.Make(1, 3);
         using Occupation busy = pool.Occupy();
@@ -66,7 +66,7 @@ public class BoundedTests
     }
 
     [Fact]
-    public async Task A_caller_of_RunAsync_is_told_at_once_that_the_queue_is_full_or_closed()
+    public async Task RunAsync_fails_at_once_when_the_queue_is_full_or_the_pool_is_closed()
     {
         using FixedThreadPool pool = Pools.Make(1, 1);
         using Occupation busy = pool.Occupy();
@@ -83,7 +83,7 @@ public class BoundedTests
     }
 
     [Fact]
-    public async Task Resumptions_go_past_capacity_and_past_closing()
+    public async Task Suspended_items_resume_although_the_queue_is_full_and_the_pool_is_closed()
     {
         using FixedThreadPool pool = Pools.Make(1, 1);
         var resume = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -136,7 +136,7 @@ public class BoundedTests
     }
 
     [Fact]
-    public async Task What_waits_runs_in_the_order_it_came()
+    public async Task Queued_items_run_in_the_order_of_submission()
     {
         using FixedThreadPool pool = Pools.Make();
         var order = new List<int>();

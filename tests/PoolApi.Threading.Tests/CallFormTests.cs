@@ -112,7 +112,7 @@ public class CallFormTests
 
     [Theory]
     [MemberData(nameof(All))]
-    public async Task A_token_as_the_last_argument_cancels_what_waits(string form)
+    public async Task A_token_as_the_last_argument_cancels_queued_work(string form)
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         using Occupation busy = pool.Occupy();
@@ -129,7 +129,7 @@ public class CallFormTests
 
     [Theory]
     [MemberData(nameof(WithToken))]
-    public async Task It_cancels_the_token_that_what_runs_was_given(string form)
+    public async Task The_callers_token_cancels_the_token_that_running_work_received(string form)
     {
         using FixedThreadPool pool = Pools.Make();
         using var cts = new CancellationTokenSource();
@@ -146,7 +146,7 @@ public class CallFormTests
 
     [Theory]
     [MemberData(nameof(WithToken))]
-    public async Task A_stop_that_missed_its_deadline_cancels_it_too(string form)
+    public async Task A_stop_that_misses_its_deadline_cancels_the_token_of_running_work(string form)
     {
         using FixedThreadPool pool = Pools.Make();
         using var cts = new CancellationTokenSource();
@@ -179,7 +179,7 @@ public class CallFormTests
     }
 
     [Fact]
-    public async Task A_function_whose_ValueTask_has_completed_or_failed_does_as_well()
+    public async Task A_call_takes_the_outcome_of_a_ValueTask_that_has_already_completed_or_failed()
     {
         using FixedThreadPool pool = Pools.Make();
         Assert.Equal(3, await pool.RunAsync(static () => ValueTask.FromResult(3)).Patiently());
@@ -192,7 +192,7 @@ public class CallFormTests
     }
 
     [Fact]
-    public async Task What_is_no_token_is_a_state()
+    public async Task An_argument_that_is_not_a_token_is_passed_as_the_state()
     {
         using FixedThreadPool pool = Pools.Make();
         Assert.Equal(43, await pool.RunAsync(static x => x + 1, 42).Patiently());
@@ -202,7 +202,7 @@ public class CallFormTests
     }
 
     [Fact]
-    public async Task A_token_is_no_state_and_a_second_one_is_refused()
+    public async Task A_token_argument_is_not_passed_as_a_state_and_a_second_token_is_refused()
     {
         using FixedThreadPool pool = Pools.Make();
         using var cts = new CancellationTokenSource();
@@ -249,7 +249,7 @@ public class CallFormTests
     }
 
     [Fact]
-    public void Work_that_never_returns_is_an_action()
+    public void A_lambda_that_only_throws_binds_to_an_action()
     {
         using FixedThreadPool pool = Pools.Make();
         Assert.Throws<InvalidDataException>(() => pool.Run(static () => throw new InvalidDataException("on purpose")));
@@ -257,7 +257,7 @@ public class CallFormTests
     }
 
     [Fact]
-    public void The_forms_are_counted()
+    public void RunAsync_Run_and_Post_have_a_fixed_number_of_overloads_and_none_is_obsolete()
     {
         var forms = typeof(FixedThreadPool).GetMethods().GroupBy(static m => m.Name).ToDictionary(static g => g.Key, static g => g.Count());
         Assert.Equal((12, 4, 1), (forms["RunAsync"], forms["Run"], forms["Post"]));
@@ -265,7 +265,7 @@ public class CallFormTests
     }
 
     [Fact]
-    public void The_public_lines_are_counted() => Assert.InRange(PublicApiTests.LinesOf("PoolApi.Threading").Count(), 100, 150);
+    public void The_list_of_the_public_API_has_100_to_150_lines() => Assert.InRange(PublicApiTests.LinesOf("PoolApi.Threading").Count(), 100, 150);
 
     private static Task<int> OfInt(ValueTask<int> call) => call.AsTask();
 

@@ -6,7 +6,7 @@ public class CallReuseTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_call_is_awaited_once(bool fails)
+    public async Task A_second_await_of_a_call_throws(bool fails)
     {
         using FixedThreadPool pool = Pools.Make();
         ValueTask<int> call = pool.RunAsync(static fails => fails ? throw new InvalidDataException("on purpose") : 7, fails);
@@ -22,7 +22,7 @@ public class CallReuseTests
     }
 
     [Fact]
-    public async Task A_call_that_was_refused_is_used_again()
+    public async Task A_refused_call_does_not_disturb_the_queued_call_or_the_next_one()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         for (int round = 0; round < 50; round++)
@@ -41,7 +41,7 @@ public class CallReuseTests
     [Theory]
     [InlineData(1)]
     [InlineData(0)] // 0: another seed each time
-    public async Task Each_caller_gets_its_own_result_whatever_happens_to_the_others(int seed)
+    public async Task Each_caller_gets_its_own_result_while_other_calls_fail_expire_or_are_cancelled(int seed)
     {
         const int Callers = 6;
         const int CallsEach = 1500;
@@ -132,7 +132,7 @@ public class CallReuseTests
     }
 
     [Fact]
-    public async Task An_abandoned_call_is_nobody_elses_afterwards()
+    public async Task An_abandoned_call_that_returns_late_does_not_complete_another_call()
     {
         using FixedThreadPool after = Pools.Make();
         for (int round = 0; round < 20; round++)

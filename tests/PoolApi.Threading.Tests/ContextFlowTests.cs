@@ -9,7 +9,7 @@ public class ContextFlowTests
     private static readonly AsyncLocal<string?> Local = new();
 
     [Fact]
-    public async Task The_callers_AsyncLocals_reach_the_body_and_what_follows_each_await()
+    public async Task The_callers_AsyncLocals_flow_into_the_work_and_through_its_awaits()
     {
         using FixedThreadPool pool = Pools.Make();
         Local.Value = "caller";
@@ -30,7 +30,7 @@ public class ContextFlowTests
     }
 
     [Fact]
-    public async Task The_callers_activity_is_the_parent_of_what_the_work_starts()
+    public async Task The_callers_activity_is_the_current_activity_of_the_work()
     {
         using FixedThreadPool pool = Pools.Make();
         using Activity activity = new Activity("caller").Start();
@@ -43,7 +43,7 @@ public class ContextFlowTests
     }
 
     [Fact]
-    public async Task The_context_of_the_pool_is_in_force_at_the_start_and_after_each_await_of_asynchronous_work_only()
+    public async Task Only_asynchronous_work_runs_under_the_pools_SynchronizationContext_also_after_an_await()
     {
         using FixedThreadPool pool = Pools.Make();
         Assert.Null(await pool.RunAsync(() => SynchronizationContext.Current).Patiently());
@@ -98,7 +98,7 @@ public class ContextFlowTests
     }
 
     [Fact]
-    public async Task The_context_of_whoever_makes_the_pool_is_nobodys()
+    public async Task The_execution_context_of_the_thread_that_creates_the_pool_does_not_flow_into_items()
     {
         Local.Value = "maker";
         using FixedThreadPool pool = Pools.Make();

@@ -7,7 +7,7 @@ namespace PoolApi.Threading.Tests;
 public class ExpiryHeapTests
 {
     [Fact]
-    public void The_top_is_the_first_to_expire_and_every_item_knows_its_place() =>
+    public void The_top_of_the_heap_expires_first_and_each_item_stores_its_index() =>
         Gen.Select(Gen.Int[0, 3], Gen.Int[0, 1000]).List[1, 200].Sample(
             static steps =>
             {
@@ -46,7 +46,7 @@ public class ExpiryHeapTests
             threads: 1);
 
     [Fact]
-    public void Without_memory_an_item_stays_outside_and_the_others_keep_their_order()
+    public void Without_memory_the_heap_does_not_add_an_item_and_keeps_the_others_in_order()
     {
         bool hasMemory = true;
 #pragma warning disable CA2201 // what the runtime throws then

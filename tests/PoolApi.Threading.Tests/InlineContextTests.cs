@@ -4,7 +4,7 @@ namespace PoolApi.Threading.Tests;
 public class InlineContextTests
 {
     [Fact]
-    public void A_context_that_runs_what_is_posted_in_place_and_then_throws_gets_it_once()
+    public void A_context_that_runs_a_continuation_in_place_and_throws_gets_the_continuation_only_once()
     {
         var observer = new RecordingObserver();
         using FixedThreadPool pool = Pools.Make(more: o => o.Observer = observer);

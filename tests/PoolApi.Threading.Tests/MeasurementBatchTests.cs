@@ -7,7 +7,7 @@ namespace PoolApi.Threading.Tests;
 public class MeasurementBatchTests
 {
     [Fact]
-    public void Whoever_collects_finds_every_tiny_item_that_has_ended_even_while_its_worker_is_on_a_long_one()
+    public void A_collector_counts_every_finished_tiny_item_even_while_the_worker_runs_a_long_item()
     {
         using FixedThreadPool pool = Pools.Make(1, capacity: 100_000);
         long finished = 0;

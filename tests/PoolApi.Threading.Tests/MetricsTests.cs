@@ -24,7 +24,7 @@ public class MetricsTests
     [InlineData("poolapi.work.rejected", "{item}", "Counter`1")]
     [InlineData("poolapi.work.queue.duration", "s", "Histogram`1")]
     [InlineData("poolapi.work.execution.duration", "s", "Histogram`1")]
-    public void Every_instrument_of_the_design_is_there_with_its_kind_and_unit(string name, string? unit, string type)
+    public void The_pool_publishes_each_instrument_with_its_type_unit_and_description(string name, string? unit, string type)
     {
         using FixedThreadPool pool = Pools.Make();
         using var collected = new Collected(pool.Name);
@@ -40,7 +40,7 @@ public class MetricsTests
     }
 
     [Fact]
-    public async Task Every_outcome_is_counted_by_kind_and_adds_up_to_what_was_accepted()
+    public async Task The_counts_of_finished_items_by_kind_and_outcome_add_up_to_the_accepted_items()
     {
         var time = new FakeTimeProvider();
         FixedThreadPool pool = Pools.Make(1, capacity: 10, time: time, maxQueueTime: TimeSpan.FromSeconds(30));
@@ -94,7 +94,7 @@ public class MetricsTests
     }
 
     [Fact]
-    public async Task The_workers_and_the_queue_are_shown_as_they_are()
+    public async Task The_instruments_show_the_current_state_of_the_workers_and_the_queue()
     {
         var time = new FakeTimeProvider();
         FixedThreadPool pool = Pools.Make(2, capacity: 5, time: time, stuckAfter: TimeSpan.FromSeconds(10));
@@ -138,7 +138,7 @@ public class MetricsTests
     }
 
     [Fact]
-    public void What_is_refused_is_counted_by_reason_and_not_as_accepted()
+    public void Refused_items_are_counted_by_reason_and_not_as_accepted()
     {
         using FixedThreadPool pool = Pools.Make(1, capacity: 1);
         using var collected = new Collected(pool.Name);
@@ -158,7 +158,7 @@ public class MetricsTests
     }
 
     [Fact]
-    public void Every_counter_is_there_at_0_with_each_known_label_value_before_anything_has_happened()
+    public void Every_counter_reports_0_for_each_known_label_value_before_the_first_item()
     {
         using FixedThreadPool pool = Pools.Make();
         foreach (string kind in (string[])["a", "b", "a"]) ((IPoolAdmission)pool).DeclareLabels(kind);
@@ -217,7 +217,7 @@ public class MetricsTests
     }
 
     [Fact]
-    public void What_waits_is_shown_by_priority()
+    public void The_queue_length_is_shown_by_priority()
     {
         using FixedThreadPool pool = Pools.Make();
         using var collected = new Collected(pool.Name);
@@ -233,7 +233,7 @@ public class MetricsTests
     }
 
     [Fact]
-    public void A_stand_in_is_counted_as_a_replacement_of_one_that_is_stuck()
+    public void A_stand_in_is_counted_as_a_replacement_of_a_stuck_worker()
     {
         var time = new FakeTimeProvider();
         var observer = new RecordingObserver();
@@ -267,7 +267,7 @@ public class MetricsTests
 
     /// <summary>Everything that the meter says of one pool. Observed values are those of the last look.</summary>
     [Fact]
-    public void Pools_with_meter_factories_of_their_own_share_no_series_though_they_have_one_name()
+    public void Pools_of_the_same_name_share_no_series_if_their_meter_factories_differ()
     {
         using var oneHost = new MeterFactory();
         using var otherHost = new MeterFactory();

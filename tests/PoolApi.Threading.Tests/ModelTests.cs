@@ -11,7 +11,7 @@ public class ModelTests
         Gen.Select(Gen.Int[0, 15], Gen.Int[0, 20], Gen.Int[0, 20]).List[1, 60];
 
     [Fact]
-    public void Whatever_is_done_to_a_pool_it_does_what_the_model_does() =>
+    public void The_pool_behaves_like_the_model_under_random_operations() =>
         Gen.Select(Gen.Int[1, 3], Gen.Int[1, 6], Steps).Sample(
             static (workers, capacity, steps) =>
             {
@@ -31,7 +31,7 @@ public class ModelTests
             threads: 1);
 
     [Fact]
-    public void Whatever_is_done_at_once_everything_accepted_ends_once() =>
+    public void Each_accepted_item_ends_once_under_random_concurrent_operations() =>
         Gen.Select(Gen.Int[1, 3], Gen.Int[1, 6], Steps).Sample(
             static (workers, capacity, steps) =>
             {

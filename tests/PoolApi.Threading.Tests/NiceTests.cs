@@ -33,7 +33,7 @@ public class NiceTests
     [InlineData(5, 5, 10)]
     [InlineData(-5, 10, 5)]
     [InlineData(15, 10, 19)]
-    public void A_worker_goes_behind_the_threads_of_its_process_whatever_nice_value_that_has(int ofProcess, int nice, int expected) =>
+    public void The_nice_setting_is_added_to_the_nice_value_of_the_process_up_to_19(int ofProcess, int nice, int expected) =>
         Assert.Equal(expected, ThreadPriorities.OfWorker(ofProcess, nice));
 
     [Theory]

@@ -23,7 +23,7 @@ public class NoMemoryTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_caller_gets_the_end_of_its_work_although_there_is_no_memory_for_the_record(bool isAsync)
+    public async Task A_caller_gets_the_exception_of_its_work_although_there_is_no_memory_for_the_record(bool isAsync)
     {
         FixedThreadPool pool = Pools.Make(observer: _observer);
         pool.Core.Records.RingMaking = static () => throw NoMemory();
@@ -71,7 +71,7 @@ public class NoMemoryTests
     }
 
     [Fact]
-    public void A_large_ring_that_could_not_be_made_is_given_back()
+    public void A_large_ring_that_cannot_be_allocated_is_not_counted_as_taken()
     {
         using FixedThreadPool pool = Pools.Make();
         FieldInfo own = typeof(PoolRecords).GetField("_ownLargeRings", BindingFlags.Instance | BindingFlags.NonPublic)!;
@@ -86,7 +86,7 @@ public class NoMemoryTests
     }
 
     [Fact]
-    public async Task A_view_that_fails_under_the_gate_does_not_stop_the_pool()
+    public async Task A_snapshot_that_throws_while_it_holds_the_gate_does_not_stop_the_pool()
     {
         FixedThreadPool pool = Pools.Make();
         using (WithoutWorkers(pool)) Assert.ThrowsAny<Exception>(() => pool.GetSnapshot());
@@ -96,7 +96,7 @@ public class NoMemoryTests
     }
 
     [Fact]
-    public async Task A_check_of_the_limits_on_run_time_that_fails_under_the_gate_notifies_what_it_has_ended_and_does_not_stop_the_pool()
+    public async Task A_run_time_check_that_throws_still_notifies_timed_out_items_and_the_pool_continues()
     {
         var time = new ZeroClock(); // the checks are the test's own
         FixedThreadPool pool = Pools.Make(time: time, more: static o => o.MaxRunTime = Second);
@@ -115,7 +115,7 @@ public class NoMemoryTests
     }
 
     [Fact]
-    public void A_step_of_a_stop_that_finds_no_memory_leaves_the_gate()
+    public void A_stop_that_runs_out_of_memory_releases_the_gate()
     {
         var queue = new WorkQueue<ProcessorOps>(capacity: 10, limitsWaiting: false, cores: 1);
         var stop = new PoolStop<ProcessorOps>(queue, new PoorHost());
@@ -178,7 +178,7 @@ public class NoMemoryTests
     }
 
     [Fact]
-    public async Task A_stand_in_comes_a_moment_later_if_there_is_no_memory_for_the_check()
+    public async Task A_stand_in_starts_a_moment_later_if_there_is_no_memory_for_the_check()
     {
         var time = new PoorTime();
         FixedThreadPool pool = Pools.Make(time: time);

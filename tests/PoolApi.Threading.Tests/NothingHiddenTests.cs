@@ -46,7 +46,7 @@ public class NothingHiddenTests
     }
 
     [Fact]
-    public async Task What_a_caller_of_RunAsync_says_is_shown_and_the_trace_is_the_callers()
+    public async Task The_snapshot_shows_the_kind_and_origin_of_a_call_and_the_trace_of_its_caller()
     {
         using FixedThreadPool pool = Pools.Make();
         using var started = new ManualResetEventSlim();
@@ -100,7 +100,7 @@ public class NothingHiddenTests
     }
 
     [Fact]
-    public async Task The_queue_shows_its_length_and_the_age_of_its_oldest()
+    public async Task The_snapshot_shows_the_length_of_the_queue_and_the_age_of_its_oldest_item()
     {
         var time = new FakeTimeProvider();
         using FixedThreadPool pool = Pools.Make(1, capacity: 7, time: time);
@@ -120,7 +120,7 @@ public class NothingHiddenTests
     }
 
     [Fact]
-    public async Task An_item_whose_description_throws_runs_and_is_shown_without_one_and_hurts_nobody()
+    public async Task An_item_whose_Kind_throws_still_runs_and_is_shown_without_a_kind()
     {
         var observer = new RecordingObserver();
         using FixedThreadPool pool = Pools.Make(observer: observer);
@@ -135,7 +135,7 @@ public class NothingHiddenTests
     }
 
     [Fact]
-    public async Task A_worker_is_not_shown_with_the_labels_of_what_its_item_is_by_now()
+    public async Task The_snapshot_omits_the_kind_of_an_item_that_was_resubmitted_meanwhile()
     {
         using FixedThreadPool pool = Pools.Make(time: new FakeTimeProvider()); // so that both submissions have the same time
         var item = new Renamed();
@@ -174,7 +174,7 @@ public class NothingHiddenTests
     }
 
     [Fact]
-    public async Task The_estimate_follows_what_recent_items_took()
+    public async Task The_estimated_queue_time_follows_the_run_times_of_recent_items()
     {
         var time = new FakeTimeProvider();
         using FixedThreadPool pool = Pools.Make(1, time: time);
@@ -185,7 +185,7 @@ public class NothingHiddenTests
     }
 
     [Fact]
-    public async Task The_observer_is_told_of_each_start_once_and_may_throw_without_hurting_anybody()
+    public async Task An_observer_that_throws_is_notified_once_of_each_start_and_the_pool_continues()
     {
         var observer = new RecordingObserver(throws: true);
         FixedThreadPool pool = Pools.Make(2, observer: observer);

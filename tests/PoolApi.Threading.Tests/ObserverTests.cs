@@ -6,7 +6,7 @@ public class ObserverTests
     private readonly RecordingObserver _observer = new();
 
     [Fact]
-    public async Task Each_item_is_started_and_finished_once()
+    public async Task The_observer_is_notified_once_of_the_start_and_the_end_of_each_item()
     {
         FixedThreadPool pool = Pools.Make(1, capacity: 3, observer: _observer);
         var completed = new TestItem();
@@ -58,7 +58,7 @@ public class ObserverTests
     }
 
     [Fact]
-    public async Task Tasks_and_callbacks_are_started_and_finished_too()
+    public async Task The_observer_is_notified_of_the_start_and_the_end_of_tasks_and_callbacks()
     {
         using FixedThreadPool pool = Pools.Make(1, observer: _observer);
         await Task.Factory.StartNew(static () => { }, CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler).Patiently();
@@ -69,7 +69,7 @@ public class ObserverTests
     }
 
     [Fact]
-    public void An_item_is_told_after_the_observer()
+    public void An_item_is_notified_of_its_end_after_the_observer()
     {
         using FixedThreadPool pool = Pools.Make(1, observer: _observer);
         int toldBefore = 0;
@@ -80,7 +80,7 @@ public class ObserverTests
     }
 
     [Fact]
-    public async Task An_exception_on_a_worker_of_another_pool_is_told_without_a_worker()
+    public async Task An_exception_on_a_worker_of_another_pool_is_reported_without_a_worker_id()
     {
         var observer = new UnhandledObserver();
         using FixedThreadPool pool = Pools.Make(observer: observer);
@@ -98,7 +98,7 @@ public class ObserverTests
     }
 
     [Fact]
-    public async Task Each_worker_is_started_and_stopped_on_its_own_thread_and_then_joined()
+    public async Task The_observer_sees_each_worker_start_and_stop_on_its_own_thread_and_then_joined()
     {
         FixedThreadPool pool = Pools.Make(3, observer: _observer);
         Patience.Until(() => _observer.WorkersStarted.Count == 3);
@@ -112,7 +112,7 @@ public class ObserverTests
     }
 
     [Fact]
-    public async Task One_that_throws_each_time_hurts_nobody()
+    public async Task An_observer_that_throws_at_every_call_does_not_disturb_the_pool()
     {
         var throwing = new RecordingObserver(throws: true);
         FixedThreadPool pool = Pools.Make(2, observer: throwing, stuckAfter: TimeSpan.FromMilliseconds(1), more: o => o.MaxStandIns = 1);

@@ -21,7 +21,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public async Task Work_that_throws_fails_its_caller_and_not_the_worker()
+    public async Task An_exception_of_the_work_reaches_its_caller_and_does_not_end_the_worker()
     {
         using FixedThreadPool pool = Pools.Make();
         var error = new InvalidOperationException("on purpose");
@@ -65,7 +65,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public async Task A_callers_token_cancels_work_that_waits_and_the_caller_is_told_of_that_token()
+    public async Task A_callers_token_cancels_queued_work_and_the_exception_carries_that_token()
     {
         using FixedThreadPool pool = Pools.Make();
         using var cts = new CancellationTokenSource();
@@ -114,7 +114,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public async Task Work_whose_token_was_cancelled_before_is_not_accepted()
+    public async Task A_call_whose_token_is_already_cancelled_is_not_accepted()
     {
         using FixedThreadPool pool = Pools.Make();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
@@ -123,7 +123,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public async Task A_cancellation_that_nobody_asked_for_is_a_failure()
+    public async Task An_OperationCanceledException_without_a_requested_cancellation_is_a_failure()
     {
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem(_ => throw new OperationCanceledException());
@@ -134,7 +134,7 @@ public class OneOutcomeTests
     [Theory]
     [InlineData(null, WorkOutcome.Cancelled)]
     [InlineData("client_gone", WorkOutcome.Withdrawn)]
-    public async Task Work_ends_with_the_reason_it_was_cancelled_for_also_when_that_came_first(string? reason, WorkOutcome outcome)
+    public async Task An_item_ends_with_the_outcome_of_its_cancel_reason_also_if_cancelled_before_submission(string? reason, WorkOutcome outcome)
     {
         using FixedThreadPool pool = Pools.Make();
         using Occupation busy = pool.Occupy();
@@ -155,7 +155,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public async Task An_unknown_reason_for_a_cancel_is_refused_and_changes_nothing()
+    public async Task Cancel_refuses_an_empty_reason_and_leaves_the_item_unchanged()
     {
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem();
@@ -227,7 +227,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public async Task Times_count_from_time_zero_too()
+    public async Task Run_times_and_queue_times_are_also_measured_from_time_zero_of_the_clock()
     {
         var time = new ZeroClock();
         using FixedThreadPool pool = Pools.Make(time: time);
@@ -249,7 +249,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public async Task A_limit_on_waiting_longer_than_a_timer_can_count_works()
+    public async Task An_item_expires_after_a_MaxQueueTime_longer_than_a_timer_can_count()
     {
         using (FixedThreadPool real = Pools.Make(maxQueueTime: TimeSpan.MaxValue))
         {
@@ -289,7 +289,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public async Task Work_that_a_stop_leaves_behind_on_its_thread_is_abandoned_once_whatever_it_does_later()
+    public async Task An_item_still_running_when_a_stop_gives_up_is_abandoned_and_does_not_end_again()
     {
         FixedThreadPool pool = Pools.Make();
         using var release = new ManualResetEventSlim();
@@ -318,7 +318,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public async Task Work_that_a_stop_leaves_behind_in_an_await_is_abandoned_and_every_thread_is_joined()
+    public async Task A_stop_that_gives_up_abandons_work_that_awaits_and_joins_every_thread()
     {
         FixedThreadPool pool = Pools.Make(2);
         var never = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -350,7 +350,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public async Task An_end_that_throws_when_it_is_told_reaches_the_observer_and_hurts_nobody()
+    public async Task An_exception_of_OnEnded_is_reported_to_the_observer_and_the_worker_continues()
     {
         var observer = new RecordingObserver();
         using FixedThreadPool pool = Pools.Make(observer: observer);
@@ -363,7 +363,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public async Task A_metrics_listener_that_throws_keeps_nobody_from_being_told()
+    public async Task An_item_is_notified_of_its_end_although_a_metrics_listener_throws()
     {
         var observer = new RecordingObserver();
         using FixedThreadPool pool = Pools.Make(observer: observer);
@@ -377,7 +377,7 @@ public class OneOutcomeTests
     }
 
     [Fact]
-    public void A_metrics_listener_that_throws_keeps_no_other_listener_from_what_it_collects()
+    public void A_metrics_listener_that_throws_does_not_disturb_another_listener()
     {
         using FixedThreadPool pool = Pools.Make();
         using MeterListener throwing = ThrowingListener(pool);

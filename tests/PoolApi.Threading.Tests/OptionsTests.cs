@@ -42,7 +42,7 @@ public class OptionsTests
             () => new FixedThreadPool(new FixedThreadPoolOptions { TimeProvider = null! })).ParamName);
 
     [Fact]
-    public void The_defaults_are_those_of_the_design()
+    public void The_options_have_the_documented_defaults()
     {
         var options = new FixedThreadPoolOptions();
         Assert.Equal(("cpu", Environment.ProcessorCount, 1024), (options.Name, options.Workers, options.QueueCapacity));
@@ -57,7 +57,7 @@ public class OptionsTests
     [InlineData(1024, 1024)]
     [InlineData(1025, 1024)]
     [InlineData(4096, 1024)]
-    public void By_default_there_are_no_more_workers_than_there_may_be(int processors, int workers) =>
+    public void The_default_number_of_workers_is_the_number_of_processors_up_to_1024(int processors, int workers) =>
         Assert.Equal(workers, FixedThreadPoolOptions.WorkersFor(processors));
 
     [Fact]
@@ -81,7 +81,7 @@ public class OptionsTests
     }
 
     [Fact]
-    public void Nothing_is_refused_as_work()
+    public void Null_is_refused_as_work()
     {
         using FixedThreadPool pool = Pools.Make();
         Assert.Throws<ArgumentNullException>(() => pool.TrySubmit((PoolWorkItem)null!));

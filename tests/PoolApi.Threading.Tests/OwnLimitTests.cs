@@ -11,7 +11,7 @@ public class OwnLimitTests
     private readonly FakeTimeProvider _time = new();
 
     [Fact]
-    public async Task What_waited_too_long_ends_at_once_while_every_worker_is_busy_and_frees_its_place()
+    public async Task An_item_expires_at_its_own_limit_while_all_workers_are_busy_and_frees_its_place()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 2, time: _time);
         using Occupation busy = pool.Occupy();
@@ -44,7 +44,7 @@ public class OwnLimitTests
     [InlineData(2, true)]
     [InlineData(0, false)] // 0: another seed each time
     [InlineData(0, true)]
-    public void Many_limits_expire_in_the_order_of_time_whatever_the_order_of_submission(int seed, bool poolLimits)
+    public void Items_with_different_limits_expire_on_time_regardless_of_the_order_of_submission(int seed, bool poolLimits)
     {
         if (seed == 0) seed = Random.Shared.Next();
         TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
@@ -72,7 +72,7 @@ public class OwnLimitTests
     }
 
     [Fact]
-    public void The_pools_own_limit_stays_the_longest()
+    public void An_items_own_limit_cannot_exceed_the_limit_of_the_pool()
     {
         using FixedThreadPool pool = Pools.Make(time: _time, maxQueueTime: 10 * Second);
         using Occupation busy = pool.Occupy();
@@ -86,7 +86,7 @@ public class OwnLimitTests
     }
 
     [Fact]
-    public void A_longer_wait_of_another_keeps_no_short_one_waiting()
+    public void An_item_with_a_short_limit_expires_on_time_behind_one_with_a_longer_limit()
     {
         using FixedThreadPool pool = Pools.Make(time: _time, maxQueueTime: 100 * Second);
         using Occupation busy = pool.Occupy();
@@ -101,7 +101,7 @@ public class OwnLimitTests
     }
 
     [Fact]
-    public void Zero_is_over_as_soon_as_the_timer_can_tell()
+    public void An_item_with_a_limit_of_zero_expires_within_a_millisecond()
     {
         using FixedThreadPool pool = Pools.Make(time: _time);
         using Occupation busy = pool.Occupy();
@@ -115,7 +115,7 @@ public class OwnLimitTests
     }
 
     [Fact]
-    public async Task On_the_systems_clock_it_expires_too()
+    public async Task An_item_expires_at_its_own_limit_on_the_system_clock()
     {
         using FixedThreadPool pool = Pools.Make();
         using Occupation busy = pool.Occupy();
@@ -126,7 +126,7 @@ public class OwnLimitTests
     }
 
     [Fact]
-    public async Task A_negative_limit_is_refused_by_name()
+    public async Task A_negative_limit_is_refused_with_the_name_of_the_parameter()
     {
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem();
@@ -168,7 +168,7 @@ public class OwnLimitTests
     }
 
     [Fact]
-    public void The_pool_keeps_nothing_of_what_started_was_cancelled_or_expired()
+    public void The_pool_holds_no_reference_to_items_that_completed_expired_or_were_cancelled()
     {
         using FixedThreadPool pool = Pools.Make(time: _time);
         List<WeakReference> gone = SubmitAndEnd(pool);

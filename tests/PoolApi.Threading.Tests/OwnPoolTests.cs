@@ -6,7 +6,7 @@ public class OwnPoolTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task Run_on_an_own_worker_runs_in_place_however_deep_and_however_full_the_queue(int workers)
+    public async Task Nested_Run_calls_on_a_workers_own_pool_run_in_place_with_a_full_queue(int workers)
     {
         using FixedThreadPool pool = Pools.Make(workers, capacity: 1);
         using var full = new ManualResetEventSlim();
@@ -30,7 +30,7 @@ public class OwnPoolTests
     }
 
     [Fact]
-    public async Task Run_in_place_throws_what_the_work_throws_and_heeds_a_token_before_the_start()
+    public async Task Run_in_place_throws_the_exception_of_the_work_and_does_not_start_when_already_cancelled()
     {
         using FixedThreadPool pool = Pools.Make();
         await Assert.ThrowsAsync<InvalidDataException>(() => pool.RunAsync(() => pool.Run(Throw)).Patiently());
@@ -43,7 +43,7 @@ public class OwnPoolTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task In_place_the_token_of_the_work_is_the_callers_and_that_of_what_the_worker_runs(bool cancelInner)
+    public async Task Work_run_in_place_is_cancelled_by_its_own_token_and_by_the_outer_items_token(bool cancelInner)
     {
         using FixedThreadPool pool = Pools.Make();
         using var outer = new CancellationTokenSource();
@@ -70,14 +70,14 @@ public class OwnPoolTests
     }
 
     [Fact]
-    public async Task In_place_without_a_token_of_the_callers_it_is_that_of_what_the_worker_runs()
+    public async Task Work_run_in_place_without_a_token_gets_the_token_of_the_outer_item()
     {
         using FixedThreadPool pool = Pools.Make();
         Assert.True(await pool.RunAsync(outer => pool.Run(inner => inner == outer && inner.CanBeCanceled, CancellationToken.None), CancellationToken.None).Patiently());
     }
 
     [Fact]
-    public async Task In_place_where_the_worker_runs_no_item_it_is_the_callers()
+    public async Task Work_run_in_place_outside_of_an_item_gets_the_callers_token()
     {
         using var cts = new CancellationTokenSource();
         CancellationToken given = cts.Token;
@@ -87,7 +87,7 @@ public class OwnPoolTests
     }
 
     [Fact]
-    public async Task Run_in_place_goes_on_after_closing()
+    public async Task Run_in_place_still_works_after_the_pool_is_closed()
     {
         using FixedThreadPool pool = Pools.Make();
         Assert.Equal(7, await pool.RunAsync(() =>
@@ -98,7 +98,7 @@ public class OwnPoolTests
     }
 
     [Fact]
-    public async Task Run_on_a_worker_of_another_pool_is_a_call_like_any()
+    public async Task Run_from_a_worker_of_another_pool_runs_the_work_on_the_called_pool()
     {
         using FixedThreadPool mine = Pools.Make();
         using FixedThreadPool other = Pools.Make();
@@ -107,7 +107,7 @@ public class OwnPoolTests
     }
 
     [Fact]
-    public void Run_from_outside_blocks_until_the_end_and_brings_the_result_or_the_exception()
+    public void Run_from_outside_the_pool_blocks_and_returns_the_result_or_throws_the_exception()
     {
         using FixedThreadPool pool = Pools.Make(2);
         for (int i = 0; i < 200; i++)
@@ -132,7 +132,7 @@ public class OwnPoolTests
     }
 
     [Fact]
-    public async Task Run_from_outside_says_why_it_did_not_run()
+    public async Task The_exception_of_Run_gives_the_reason_why_the_work_did_not_run()
     {
         FixedThreadPool pool = Pools.Make(capacity: 1);
         using (pool.Occupy())
@@ -191,7 +191,7 @@ public class OwnPoolTests
     }
 
     [Fact]
-    public async Task A_worker_knows_its_pool()
+    public async Task Current_is_the_pool_on_its_own_workers_and_null_elsewhere()
     {
         using FixedThreadPool pool = Pools.Make();
         Assert.Null(FixedThreadPool.Current);

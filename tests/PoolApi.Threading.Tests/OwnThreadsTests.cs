@@ -4,7 +4,7 @@ namespace PoolApi.Threading.Tests;
 public class OwnThreadsTests
 {
     [Fact]
-    public async Task A_body_runs_on_a_dedicated_background_thread_that_bears_the_pools_name()
+    public async Task Work_runs_on_a_dedicated_background_thread_named_after_the_pool()
     {
         using FixedThreadPool pool = Pools.Make(2);
         Thread thread = await pool.RunAsync(() => Thread.CurrentThread).Patiently();
@@ -16,7 +16,7 @@ public class OwnThreadsTests
     }
 
     [Fact]
-    public async Task What_follows_an_await_runs_on_the_pool_also_in_nested_methods()
+    public async Task Continuations_after_an_await_run_on_the_pool_also_in_nested_methods()
     {
         using FixedThreadPool pool = Pools.Make(2);
         var seen = new List<FixedThreadPool?>();
@@ -48,7 +48,7 @@ public class OwnThreadsTests
     }
 
     [Fact]
-    public async Task Awaiting_without_the_context_and_Task_Run_leave_the_pool()
+    public async Task ConfigureAwait_false_and_Task_Run_leave_the_pool()
     {
         using FixedThreadPool pool = Pools.Make();
         var elsewhere = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -70,7 +70,7 @@ public class OwnThreadsTests
     }
 
     [Fact]
-    public async Task The_end_of_work_that_left_the_pool_is_still_told_on_the_pool()
+    public async Task An_item_that_left_the_pool_is_notified_of_its_end_on_the_pool()
     {
         using FixedThreadPool pool = Pools.Make();
         FixedThreadPool? told = null;
@@ -97,7 +97,7 @@ public class OwnThreadsTests
     }
 
     [Fact]
-    public async Task Work_of_two_pools_that_call_each_other_comes_back_to_its_own()
+    public async Task Work_that_awaits_a_call_to_another_pool_resumes_on_its_own_pool()
     {
         using FixedThreadPool a = Pools.Make();
         using FixedThreadPool b = Pools.Make();
@@ -114,7 +114,7 @@ public class OwnThreadsTests
     }
 
     [Fact]
-    public async Task An_async_void_method_that_throws_reaches_the_observer_and_not_the_process()
+    public async Task An_exception_of_an_async_void_method_is_reported_to_the_observer_and_the_process_continues()
     {
         var observer = new RecordingObserver();
         using FixedThreadPool pool = Pools.Make(observer: observer);
@@ -160,7 +160,7 @@ public class OwnThreadsTests
     }
 
     [Fact]
-    public async Task Sending_to_the_context_from_outside_waits_for_the_callback_and_brings_its_exception_back()
+    public async Task Sending_to_the_context_from_outside_waits_for_the_callback_and_throws_its_exception()
     {
         using FixedThreadPool pool = Pools.Make();
         SynchronizationContext context = await pool.RunAsync(() => Task.FromResult(SynchronizationContext.Current!)).Patiently();
@@ -184,7 +184,7 @@ public class OwnThreadsTests
     }
 
     [Fact]
-    public async Task Sending_to_the_context_of_a_pool_that_has_drained_and_has_its_workers_runs_the_callback()
+    public async Task Sending_to_the_context_of_a_drained_pool_that_still_has_workers_runs_the_callback()
     {
         using FixedThreadPool pool = Pools.Make();
         SynchronizationContext context = await pool.RunAsync(() => Task.FromResult(SynchronizationContext.Current!)).Patiently();
@@ -215,7 +215,7 @@ public class OwnThreadsTests
     }
 
     [Fact]
-    public async Task A_sender_whose_callback_runs_gets_its_result_though_the_stop_gives_up()
+    public async Task Send_returns_normally_if_its_callback_still_runs_when_the_stop_gives_up()
     {
         FixedThreadPool pool = Pools.Make(time: new Microsoft.Extensions.Time.Testing.FakeTimeProvider());
         SynchronizationContext context = await pool.RunAsync(() => Task.FromResult(SynchronizationContext.Current!)).Patiently();

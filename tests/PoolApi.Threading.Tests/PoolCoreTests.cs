@@ -8,7 +8,7 @@ namespace PoolApi.Threading.Tests;
 public class PoolCoreTests
 {
     [Fact]
-    public void A_wake_up_that_nobody_asked_for_does_not_enlist_a_worker_twice()
+    public void A_spurious_wake_up_does_not_count_a_sleeping_worker_twice()
     {
         PoolCore core = Core(workers: 1, capacity: 1);
         Worker worker = core.Workers.All[0];
@@ -20,7 +20,7 @@ public class PoolCoreTests
     }
 
     [Fact]
-    public void A_worker_that_is_woken_for_a_resumption_is_no_room_for_an_item()
+    public void A_worker_woken_for_a_continuation_does_not_count_as_space_for_an_item()
     {
         PoolCore core = Core(workers: 1, capacity: 1);
         Worker worker = core.Workers.All[0];
@@ -38,7 +38,7 @@ public class PoolCoreTests
     }
 
     [Fact]
-    public void A_worker_that_was_woken_goes_on_being_room_until_it_arrives()
+    public void A_woken_worker_counts_as_space_until_it_takes_an_item()
     {
         PoolCore core = Core(workers: 2, capacity: 1);
         Assert.Equal(NextStep.Sleep, Next(core, core.Workers.All[0]));
@@ -52,7 +52,7 @@ public class PoolCoreTests
     }
 
     [Fact]
-    public void A_pool_does_not_end_what_waits_in_another()
+    public void A_pool_does_not_end_an_item_that_is_queued_in_another_pool()
     {
         PoolCore mine = Core();
         PoolCore other = Core();
@@ -67,7 +67,7 @@ public class PoolCoreTests
     }
 
     [Fact]
-    public void A_closed_pool_accepts_no_continuation_of_what_runs_in_another()
+    public void A_closed_pool_accepts_no_continuation_of_an_item_that_runs_in_another_pool()
     {
         PoolCore mine = Core();
         PoolCore other = Core();
@@ -81,7 +81,7 @@ public class PoolCoreTests
     }
 
     [Fact]
-    public void An_item_that_ended_while_it_was_left_behind_is_not_ended_again()
+    public void An_abandoned_item_does_not_end_a_second_time_when_its_work_returns()
     {
         PoolCore core = Core();
         Worker worker = core.Workers.All[0];
@@ -98,7 +98,7 @@ public class PoolCoreTests
     }
 
     [Fact]
-    public async Task What_a_dead_worker_had_in_hand_has_failed_on_it()
+    public async Task The_item_of_a_worker_that_dies_fails_and_is_counted_for_that_worker()
     {
         PoolCore core = Core();
         Worker worker = core.Workers.All[0];
@@ -116,7 +116,7 @@ public class PoolCoreTests
     }
 
     [Fact]
-    public async Task An_interrupt_does_not_keep_a_limit_on_waiting_from_being_watched()
+    public async Task An_item_still_expires_if_its_submitter_is_interrupted_while_it_sets_the_timer()
     {
         var time = new FakeTimeProvider();
         var core = new PoolCore(Pools.Options(time: time), null!);
@@ -129,7 +129,7 @@ public class PoolCoreTests
     }
 
     [Fact]
-    public async Task An_interrupt_does_not_keep_a_worker_from_telling_who_waits_for_room()
+    public async Task A_worker_that_is_interrupted_still_notifies_a_waiter_for_space()
     {
         PoolCore core = Core(workers: 1, capacity: 1);
         Submit(core, new TestItem());
@@ -146,7 +146,7 @@ public class PoolCoreTests
     }
 
     [Fact]
-    public async Task An_interrupt_does_not_keep_a_worker_that_was_stuck_from_coming_back()
+    public async Task A_stuck_worker_that_is_interrupted_still_reports_its_recovery()
     {
         var time = new FakeTimeProvider();
         var observer = new RecordingObserver();
@@ -163,7 +163,7 @@ public class PoolCoreTests
     }
 
     [Fact]
-    public async Task The_drain_is_over_though_an_item_that_is_told_its_end_does_not_come_back()
+    public async Task A_drain_completes_although_an_item_blocks_in_OnEnded()
     {
         PoolCore core = Core();
         using var never = new ManualResetEventSlim();

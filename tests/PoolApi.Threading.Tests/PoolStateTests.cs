@@ -9,7 +9,7 @@ namespace PoolApi.Threading.Tests;
 public sealed class PoolStateTests
 {
     [Fact]
-    public void A_pool_goes_only_the_ways_of_the_drawing() => Assert.Equal(
+    public void Only_the_transitions_of_the_state_diagram_are_allowed() => Assert.Equal(
         ["Running to Draining", "Draining to Stopping", "Draining to Stopped", "Stopping to Stopped"],
         from before in Enum.GetValues<PoolState>()
         from after in Enum.GetValues<PoolState>()
@@ -18,7 +18,7 @@ public sealed class PoolStateTests
 
 #if DEBUG
     [Fact]
-    public void A_step_that_is_not_in_the_drawing_fails_in_a_debug_build()
+    public void A_transition_outside_of_the_state_diagram_fails_in_a_debug_build()
     {
         var queue = new WorkQueue<ProcessorOps>(capacity: 1, limitsWaiting: false, cores: 1);
         DeferredActions after = default;

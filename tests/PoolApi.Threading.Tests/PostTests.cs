@@ -6,7 +6,7 @@ public class PostTests
     private readonly RecordingObserver _observer = new();
 
     [Fact]
-    public async Task It_runs_on_the_pool_in_the_callers_flow()
+    public async Task Posted_work_runs_on_the_pool_with_the_callers_execution_context()
     {
         using FixedThreadPool pool = Pools.Make();
         var flows = new AsyncLocal<string?> { Value = "mine" };
@@ -16,7 +16,7 @@ public class PostTests
     }
 
     [Fact]
-    public async Task What_it_throws_is_told_to_the_observer_with_its_kind_and_origin()
+    public async Task An_exception_of_posted_work_is_reported_to_the_observer_with_its_kind_and_origin()
     {
         using FixedThreadPool pool = Pools.Make(observer: _observer);
         pool.Post(static () => throw new InvalidDataException("on purpose"), options: new(kind: "mail", origin: "nightly"));
@@ -28,7 +28,7 @@ public class PostTests
     }
 
     [Fact]
-    public async Task A_cancellation_that_was_asked_for_is_no_fault()
+    public async Task A_requested_cancellation_of_posted_work_is_not_reported_as_unhandled()
     {
         using FixedThreadPool pool = Pools.Make(observer: _observer);
         using var cts = new CancellationTokenSource();
@@ -52,7 +52,7 @@ public class PostTests
     }
 
     [Fact]
-    public void It_is_refused_like_any_item()
+    public void A_full_queue_and_a_closed_pool_refuse_posted_work()
     {
         FixedThreadPool pool = Pools.Make(capacity: 1);
         using (pool.Occupy())

@@ -6,7 +6,7 @@ public class PriorityTests
     private static readonly WorkPriority[] All = [WorkPriority.Low, WorkPriority.Normal, WorkPriority.High];
 
     [Fact]
-    public void High_goes_before_normal_and_normal_before_low_but_for_those_whose_turn_it_is()
+    public void Items_start_by_priority_except_for_the_turns_reserved_for_lower_priorities()
     {
         int strict = 0;
         using FixedThreadPool pool = Pools.Make();
@@ -40,7 +40,7 @@ public class PriorityTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(0)] // 0: another seed each time
-    public void Of_any_sixteen_starts_in_a_row_one_is_low_and_three_are_normal_while_such_wait(int seed)
+    public void Sixteen_consecutive_starts_include_one_low_and_three_normal_items_while_such_items_wait(int seed)
     {
         if (seed == 0) seed = Random.Shared.Next();
         TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
@@ -95,7 +95,7 @@ public class PriorityTests
     }
 
     [Fact]
-    public void All_priorities_share_one_capacity_and_the_snapshot_tells_them_apart()
+    public void All_priorities_share_one_capacity_and_the_snapshot_shows_the_length_of_each()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 6);
         using Occupation busy = pool.Occupy();
@@ -114,7 +114,7 @@ public class PriorityTests
     }
 
     [Fact]
-    public async Task A_caller_of_RunAsync_has_the_priorities_too()
+    public async Task RunAsync_queues_a_call_with_the_priority_of_its_options()
     {
         using FixedThreadPool pool = Pools.Make();
         Occupation busy = pool.Occupy();
@@ -128,7 +128,7 @@ public class PriorityTests
     [Theory]
     [InlineData(-2)]
     [InlineData(2)]
-    public async Task An_unknown_priority_is_refused_by_name(int priority)
+    public async Task An_unknown_priority_is_refused_with_the_name_of_the_parameter(int priority)
     {
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem();

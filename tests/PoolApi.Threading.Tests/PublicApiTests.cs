@@ -21,7 +21,7 @@ public sealed partial class PublicApiTests
         Assert.DoesNotContain(LinesOf(room), static line => TokenParameters().Matches(line).Any(static token => token.Groups[1].Value != "cancellationToken"));
 
     [Fact]
-    public void The_lists_have_parameters_that_are_tokens()
+    public void The_check_finds_the_eight_lists_and_their_token_parameters()
     {
         Assert.Equal(8, Names.Length);
         Assert.Equal("token", TokenParameters().Match("A.B(int x, System.Threading.CancellationToken token) -> void").Groups[1].Value);
@@ -29,7 +29,7 @@ public sealed partial class PublicApiTests
     }
 
     [Fact]
-    public void The_pool_has_no_word_of_HTTP_or_of_overload_control_in_its_API()
+    public void The_public_API_of_the_pool_does_not_mention_HTTP_or_overload_control()
     {
         Assert.DoesNotContain(LinesOf("PoolApi.Threading"), static line => ForeignNames().IsMatch(line));
         string[] comments =

@@ -7,7 +7,7 @@ namespace PoolApi.Threading.Tests;
 public class RecordRingTests
 {
     [Fact]
-    public void Sixty_four_workers_have_rings_of_at_most_eight_megabytes_whichever_pools_they_are_in()
+    public void The_rings_of_sixty_four_workers_in_two_pools_use_at_most_eight_megabytes()
     {
         // The most that the process gives: large rings while there are some, small ones for the rest.
         const long Large = 16 * 4096;
@@ -23,7 +23,7 @@ public class RecordRingTests
     }
 
     [Fact]
-    public void A_pool_that_has_given_its_large_rings_back_takes_no_other()
+    public void A_pool_that_has_released_its_large_rings_takes_only_small_ones()
     {
         using FixedThreadPool pool = Pools.Make();
         pool.Core.Records.RingCapacity();
@@ -35,7 +35,7 @@ public class RecordRingTests
     }
 
     [Fact]
-    public void A_reader_is_told_how_many_it_has_missed()
+    public void A_read_returns_the_number_of_entries_that_the_reader_has_missed()
     {
         var ring = new RecordRing<ProcessorOps, ArraySlots<int>, int>(new ArraySlots<int>(8), 8);
         int cursor = 0;
@@ -81,7 +81,7 @@ public class RecordRingTests
     }
 
     [Fact]
-    public void The_counts_may_go_round()
+    public void The_ring_still_works_when_its_counters_overflow()
     {
         var ring = new RecordRing<ProcessorOps, ArraySlots<int>, int>(new ArraySlots<int>(4), 4, int.MaxValue - 5);
         int cursor = int.MaxValue - 5;

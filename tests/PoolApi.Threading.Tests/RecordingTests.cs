@@ -25,7 +25,7 @@ public class RecordingTests
     }
 
     [Fact]
-    public async Task An_item_that_nobody_measures_has_one_too_if_it_takes_long_or_fails()
+    public async Task An_item_that_is_not_measured_has_its_own_record_if_it_is_slow_or_fails()
     {
         using FixedThreadPool pool = Pools.Make();
         await pool.RunAsync(static () => Thread.Sleep(1), options: new WorkOptions(kind: "slow")); // it takes long
@@ -77,7 +77,7 @@ public class RecordingTests
     }
 
     [Fact]
-    public async Task Time_that_passes_before_the_first_item_of_a_worker_starts_is_recorded_as_busy()
+    public async Task The_record_of_a_workers_first_item_covers_the_whole_busy_time_of_the_worker()
     {
         var item = new TestItem(static _ => { }) { KindIs = "first" };
         using var pool = new FixedThreadPool(new()
@@ -94,7 +94,7 @@ public class RecordingTests
     }
 
     [Fact]
-    public async Task A_worker_that_read_the_clock_before_the_item_came_is_busy_from_then_on_only()
+    public async Task The_record_equals_the_busy_time_if_the_worker_read_the_clock_before_the_submission()
     {
         var clock = new LaggingClock();
         using FixedThreadPool pool = Pools.Make(time: clock);
@@ -109,7 +109,7 @@ public class RecordingTests
     }
 
     [Fact]
-    public async Task What_one_worker_did_never_overlaps()
+    public async Task The_records_of_one_worker_never_overlap()
     {
         using FixedThreadPool pool = Pools.Make(2);
         for (int i = 0; i < 500; i++)
@@ -150,7 +150,7 @@ public class RecordingTests
     }
 
     [Fact]
-    public void What_ends_without_a_worker_is_recorded_too()
+    public void An_item_that_is_cancelled_in_the_queue_is_recorded()
     {
         using FixedThreadPool pool = Pools.Make();
         var cancelled = new TestItem { KindIs = "late" };
@@ -168,7 +168,7 @@ public class RecordingTests
     }
 
     [Fact]
-    public async Task An_item_that_has_timed_out_ends_once_and_its_worker_comes_back_late()
+    public async Task A_timed_out_item_has_one_end_record_and_its_worker_has_a_late_record()
     {
         using FixedThreadPool pool = Pools.Make();
         using var go = new ManualResetEventSlim();
@@ -184,7 +184,7 @@ public class RecordingTests
     }
 
     [Fact]
-    public async Task A_stand_in_records_what_it_ran()
+    public async Task A_stand_in_records_the_item_that_it_runs()
     {
         using FixedThreadPool pool = Pools.Make();
         // The only worker blocks on an item of its own pool: a stand-in runs it.

@@ -6,7 +6,7 @@ public class ResizeTests
     private readonly RecordingObserver _observer = new();
 
     [Fact]
-    public void More_start_at_once_and_work_at_once()
+    public void Added_workers_start_and_take_queued_items_at_once()
     {
         using FixedThreadPool pool = Pools.Make(1, capacity: 10, observer: _observer);
         using Occupation busy = pool.Occupy();
@@ -22,7 +22,7 @@ public class ResizeTests
     }
 
     [Fact]
-    public void Those_who_are_busy_leave_when_they_are_done()
+    public void Busy_workers_stop_after_their_item_when_the_pool_shrinks()
     {
         FixedThreadPool pool = Pools.Make(4, observer: _observer);
         var items = new TestItem[20];
@@ -44,7 +44,7 @@ public class ResizeTests
     }
 
     [Fact]
-    public async Task Those_who_sleep_leave_now()
+    public async Task Sleeping_workers_stop_at_once_when_the_pool_shrinks()
     {
         using FixedThreadPool pool = Pools.Make(8, observer: _observer);
         Pools.AllSleep(pool);
@@ -59,7 +59,7 @@ public class ResizeTests
     }
 
     [Fact]
-    public void The_bound_follows_the_workers()
+    public void The_bound_of_accepted_items_follows_the_number_of_workers()
     {
         using FixedThreadPool pool = Pools.Make(1, capacity: 2);
         pool.Resize(3);
@@ -86,7 +86,7 @@ public class ResizeTests
     }
 
     [Fact]
-    public void After_closing_it_does_nothing()
+    public void Resize_does_nothing_after_the_pool_is_closed()
     {
         FixedThreadPool pool = Pools.Make(2, observer: _observer);
         _ = pool.CloseAsync();
@@ -115,7 +115,7 @@ public class ResizeTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(0)] // 0: another seed each time
-    public void Under_load_nothing_is_lost_or_run_twice(int seed)
+    public void No_item_is_lost_or_runs_twice_while_a_loaded_pool_is_resized(int seed)
     {
         if (seed == 0) seed = Random.Shared.Next();
         TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");

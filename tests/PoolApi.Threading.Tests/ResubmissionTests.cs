@@ -6,7 +6,7 @@ namespace PoolApi.Threading.Tests;
 public class ResubmissionTests
 {
     [Fact]
-    public async Task An_item_that_has_ended_may_be_submitted_again_as_good_as_new()
+    public async Task An_item_that_has_ended_may_be_submitted_again_without_its_former_cancellation()
     {
         using FixedThreadPool pool = Pools.Make();
         using FixedThreadPool other = Pools.Make();
@@ -30,7 +30,7 @@ public class ResubmissionTests
     }
 
     [Fact]
-    public async Task An_item_may_submit_itself_again_when_it_is_told_its_end()
+    public async Task An_item_may_submit_itself_again_in_OnEnded()
     {
         using FixedThreadPool pool = Pools.Make(2);
         int sync = 0;
@@ -57,7 +57,7 @@ public class ResubmissionTests
     [Theory]
     [InlineData(30)]
     [InlineData(-0.001)] // no limit
-    public async Task An_item_whose_next_submission_was_refused_has_no_times_of_the_last(double maxQueueSeconds)
+    public async Task A_refused_resubmission_resets_the_times_of_the_item(double maxQueueSeconds)
     {
         using FixedThreadPool pool = Pools.Make(1, capacity: 1, maxQueueTime: TimeSpan.FromSeconds(maxQueueSeconds));
         var item = new TestItem(static _ => Thread.Sleep(2));
@@ -100,7 +100,7 @@ public class ResubmissionTests
     }
 
     [Fact]
-    public void An_item_whose_end_is_counted_but_not_yet_told_cannot_be_submitted_again()
+    public void An_item_that_is_not_yet_notified_of_its_end_cannot_be_submitted_again()
     {
         var time = new FakeTimeProvider();
         using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: TimeSpan.FromSeconds(1));
@@ -140,7 +140,7 @@ public class ResubmissionTests
     }
 
     [Fact]
-    public async Task What_belongs_to_a_call_a_task_or_a_callback_cannot_be_submitted_though_it_was_handed_back()
+    public async Task The_handed_back_items_of_calls_tasks_and_callbacks_cannot_be_submitted_again()
     {
         FixedThreadPool pool = Pools.Make();
         using FixedThreadPool other = Pools.Make();
@@ -169,7 +169,7 @@ public class ResubmissionTests
     }
 
     [Fact]
-    public async Task An_asynchronous_item_that_has_run_stays_with_its_pool_and_one_that_has_not_may_go_to_another()
+    public async Task An_asynchronous_item_may_change_its_pool_only_before_it_has_run()
     {
         using FixedThreadPool pool = Pools.Make();
         using FixedThreadPool other = Pools.Make();
@@ -192,7 +192,7 @@ public class ResubmissionTests
     }
 
     [Fact]
-    public async Task Only_one_of_many_that_submit_the_same_item_at_once_succeeds()
+    public async Task Only_one_of_two_concurrent_submissions_of_the_same_item_succeeds()
     {
         using FixedThreadPool a = Pools.Make();
         using FixedThreadPool b = Pools.Make();
@@ -217,7 +217,7 @@ public class ResubmissionTests
     }
 
     [Fact]
-    public async Task A_continuation_left_over_from_an_earlier_run_does_not_confuse_the_count_of_the_suspended()
+    public async Task A_callback_of_an_earlier_run_does_not_change_the_count_of_suspended_items()
     {
         using FixedThreadPool pool = Pools.Make(2);
         using var hold = new ManualResetEventSlim();

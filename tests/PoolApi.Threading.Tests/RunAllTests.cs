@@ -4,7 +4,7 @@ namespace PoolApi.Threading.Tests;
 public class RunAllTests
 {
     [Fact]
-    public async Task Many_inputs_give_their_results_in_order_and_are_asked_for_only_when_there_is_room()
+    public async Task A_batch_returns_its_results_in_order_and_reads_inputs_only_when_there_is_space()
     {
         using FixedThreadPool pool = Pools.Make(2, capacity: 3);
         int asked = 0;
@@ -25,7 +25,7 @@ public class RunAllTests
     }
 
     [Fact]
-    public async Task Of_many_inputs_every_call_ends_and_every_failure_is_told()
+    public async Task A_batch_runs_every_input_and_its_task_holds_every_exception()
     {
         using FixedThreadPool pool = Pools.Make(2, capacity: 3);
         int ran = 0;

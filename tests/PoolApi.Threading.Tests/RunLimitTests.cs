@@ -17,7 +17,7 @@ public class RunLimitTests
     [InlineData(null, 2, 2)]
     [InlineData(2, 5, 2)]
     [InlineData(5, 2, 2)]
-    public async Task Work_that_does_not_listen_ends_at_the_smaller_limit_and_its_worker_when_it_returns(int? own, int? pools, int seconds)
+    public async Task Work_that_ignores_its_token_times_out_at_the_smaller_limit_but_still_occupies_its_worker(int? own, int? pools, int seconds)
     {
         using FixedThreadPool pool = Make(limit: pools * Second);
         using var held = new Held();
@@ -46,7 +46,7 @@ public class RunLimitTests
     }
 
     [Fact]
-    public async Task Work_that_listens_frees_its_worker_and_is_no_report_worth()
+    public async Task Work_that_observes_its_token_times_out_and_its_worker_is_not_reported_as_stuck()
     {
         using FixedThreadPool pool = Make(limit: Second);
         using var started = new ManualResetEventSlim();
@@ -67,7 +67,7 @@ public class RunLimitTests
     }
 
     [Fact]
-    public async Task A_worker_whose_work_does_not_listen_is_reported_as_stuck_and_gets_a_stand_in()
+    public async Task A_worker_whose_work_ignores_its_token_is_reported_as_stuck_and_gets_a_stand_in()
     {
         using FixedThreadPool pool = Make(limit: Second, more: o =>
         {
@@ -91,7 +91,7 @@ public class RunLimitTests
     }
 
     [Fact]
-    public async Task Awaits_are_run_time_and_what_follows_comes_back_to_the_pool()
+    public async Task Time_in_awaits_counts_as_run_time_and_the_continuation_runs_on_the_pool()
     {
         FixedThreadPool pool = Make();
         var gate = new TaskCompletionSource();
@@ -147,7 +147,7 @@ public class RunLimitTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_stop_that_misses_its_deadline_leaves_its_thread_behind_and_counts_nothing_twice(bool isAsync)
+    public async Task Timed_out_work_that_still_runs_at_the_deadline_of_a_stop_is_not_counted_twice(bool isAsync)
     {
         FixedThreadPool pool = Make(limit: Second);
         using var held = new Held();
@@ -168,7 +168,7 @@ public class RunLimitTests
     }
 
     [Fact]
-    public async Task What_a_stop_has_asked_to_end_may_still_time_out_and_counts_as_interrupted()
+    public async Task Work_that_a_stop_has_cancelled_may_still_time_out_and_counts_as_interrupted()
     {
         FixedThreadPool pool = Make(limit: Second);
         using var held = new Held();
@@ -208,7 +208,7 @@ public class RunLimitTests
     }
 
     [Fact]
-    public async Task A_call_that_has_timed_out_is_nobody_elses_afterwards()
+    public async Task A_timed_out_call_that_returns_late_does_not_complete_another_call()
     {
         using FixedThreadPool pool = Make(workers: 2);
         for (int round = 0; round < 20; round++)
@@ -234,7 +234,7 @@ public class RunLimitTests
     }
 
     [Fact]
-    public void A_limit_that_is_none_is_refused_by_name()
+    public void A_limit_of_zero_or_less_is_refused_with_the_name_of_the_parameter()
     {
         using FixedThreadPool pool = Make();
         foreach (TimeSpan wrong in (TimeSpan[])[TimeSpan.Zero, TimeSpan.FromMilliseconds(-2)])
@@ -247,7 +247,7 @@ public class RunLimitTests
     }
 
     [Fact]
-    public async Task A_task_that_runs_too_long_is_counted_so_and_is_run_once()
+    public async Task A_scheduler_task_that_runs_too_long_counts_as_timed_out_and_runs_once()
     {
         using FixedThreadPool pool = Make(limit: Second);
         using var held = new Held();
@@ -270,7 +270,7 @@ public class RunLimitTests
 
     /// <summary>Ends at the very moment of the limit, again and again: one outcome each, and no other submission of the same item.</summary>
     [Fact]
-    public async Task Work_that_ends_at_the_moment_of_its_limit_ends_once_whoever_wins()
+    public async Task Work_that_returns_at_the_moment_of_its_limit_ends_only_once()
     {
         using FixedThreadPool pool = Make(workers: 2);
         var outcomes = new ConcurrentBag<WorkOutcome>();

@@ -6,7 +6,7 @@ namespace PoolApi.Threading.Tests;
 public class SchedulerTests
 {
     [Fact]
-    public async Task Tasks_run_on_the_pools_threads_and_come_back_there_after_an_await()
+    public async Task Tasks_run_on_the_pools_threads_and_resume_there_after_an_await()
     {
         using FixedThreadPool pool = Pools.Make(2);
         Assert.Equal(2, pool.TaskScheduler.MaximumConcurrencyLevel);
@@ -35,7 +35,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public async Task Tasks_and_callbacks_go_past_the_capacity_and_the_counts_add_up()
+    public async Task Tasks_and_callbacks_are_accepted_beyond_the_capacity_and_the_counts_add_up()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         Occupation busy = pool.Occupy();
@@ -80,7 +80,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public async Task What_awaits_under_the_pools_context_comes_back_to_it()
+    public async Task A_callback_posted_to_the_pools_context_resumes_on_the_pool_after_each_await()
     {
         using FixedThreadPool pool = Pools.Make();
         var names = new TaskCompletionSource<List<string?>>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -101,7 +101,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public void Send_waits_runs_in_place_on_an_own_worker_and_brings_what_was_thrown()
+    public void Send_waits_for_its_callback_and_throws_its_exception_but_runs_in_place_on_a_worker()
     {
         using FixedThreadPool pool = Pools.Make();
         string? name = null;
@@ -121,7 +121,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public void Send_goes_past_the_capacity_as_Post_does()
+    public void Send_queues_its_callback_although_the_queue_is_full()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         Occupation busy = pool.Occupy();
@@ -135,7 +135,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public async Task A_sender_whose_callback_is_handed_back_is_told()
+    public async Task Send_throws_if_its_callback_is_handed_back()
     {
         FixedThreadPool pool = Pools.Make();
         Occupation busy = pool.Occupy();
@@ -150,7 +150,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public void A_callback_that_throws_has_failed_and_hurts_nobody()
+    public void A_posted_callback_that_throws_counts_as_failed_and_the_worker_continues()
     {
         using FixedThreadPool pool = Pools.Make();
         pool.SynchronizationContext.Post(static _ => throw new InvalidDataException("on purpose"), null);
@@ -161,7 +161,7 @@ public class SchedulerTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_task_that_runs_elsewhere_goes_on_after_an_await_though_the_pool_is_closed(bool expires)
+    public async Task A_task_moved_to_the_ThreadPool_continues_after_an_await_although_the_pool_is_closed(bool expires)
     {
         var time = new FakeTimeProvider();
         using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: TimeSpan.FromSeconds(1));
@@ -181,7 +181,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public async Task A_task_that_runs_elsewhere_may_yield_though_the_pool_is_closed()
+    public async Task A_task_moved_to_the_ThreadPool_may_yield_although_the_pool_is_closed()
     {
         using FixedThreadPool pool = Pools.Make();
         using Occupation busy = pool.Occupy();
@@ -198,7 +198,7 @@ public class SchedulerTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Work_that_had_to_run_elsewhere_comes_back_after_an_await_while_the_pool_is_open(bool asCallback)
+    public async Task Work_moved_to_the_ThreadPool_returns_to_the_open_pool_after_its_next_await(bool asCallback)
     {
         var time = new FakeTimeProvider();
         using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: TimeSpan.FromSeconds(1));
@@ -231,7 +231,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public async Task A_task_that_an_ending_item_runs_in_place_goes_on_after_an_await_though_the_pool_is_closed()
+    public async Task A_task_run_in_place_by_OnEnded_continues_after_an_await_although_the_pool_is_closed()
     {
         using FixedThreadPool pool = Pools.Make();
         var gate = new TaskCompletionSource();
@@ -248,7 +248,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public void A_posted_callback_that_throws_is_told_as_unhandled_and_a_sent_one_is_not()
+    public void Exceptions_of_posted_callbacks_are_reported_as_unhandled_and_those_of_sent_ones_are_not()
     {
         var observer = new RecordingObserver();
         var error = new InvalidDataException("on purpose");
@@ -272,7 +272,7 @@ public class SchedulerTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void A_callback_that_runs_elsewhere_and_throws_is_told_as_unhandled(bool asynchronous)
+    public void An_exception_of_a_callback_moved_to_the_ThreadPool_is_reported_as_unhandled(bool asynchronous)
     {
         var observer = new RecordingObserver();
         var error = new InvalidDataException("on purpose");
@@ -292,7 +292,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public async Task A_callback_that_fails_after_an_await_in_a_pool_that_has_stopped_is_told_as_unhandled()
+    public async Task An_exception_after_an_await_of_a_callback_in_a_stopped_pool_is_reported_as_unhandled()
     {
         var observer = new RecordingObserver();
         var error = new InvalidDataException("on purpose");
@@ -317,7 +317,7 @@ public class SchedulerTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_task_or_callback_that_starts_at_time_zero_of_its_clock_runs_once(bool asCallback)
+    public async Task A_task_or_callback_that_starts_at_time_zero_is_marked_as_started(bool asCallback)
     {
         var observer = new RecordingObserver();
         using FixedThreadPool pool = Pools.Make(time: new ZeroClock(), observer: observer);
@@ -329,7 +329,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public async Task A_posted_callback_sees_the_context_of_whoever_posted_it()
+    public async Task A_posted_callback_runs_with_the_execution_context_of_its_poster()
     {
         using FixedThreadPool pool = Pools.Make();
         var flows = new AsyncLocal<string?> { Value = "mine" };
@@ -340,7 +340,7 @@ public class SchedulerTests
     }
 
     [Fact]
-    public async Task They_are_shown_by_their_kinds()
+    public async Task The_snapshot_shows_tasks_and_callbacks_by_their_kinds()
     {
         using FixedThreadPool pool = Pools.Make();
         Assert.Equal("task", await Start(pool, () => pool.GetSnapshot().Workers[0].Kind).Patiently());

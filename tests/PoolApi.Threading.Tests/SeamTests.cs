@@ -30,7 +30,7 @@ public sealed class SeamTests
     [InlineData("class C { int Get() => Volatile.Read(ref _word); }", "Volatile")]
     [InlineData("class C { void Set() => System.Threading.Interlocked.MemoryBarrier(); }", "Interlocked")]
     [InlineData("class C { void Set() => Thread.MemoryBarrier(); }", "MemoryBarrier")]
-    public void A_step_beside_the_seam_is_found(string source, string step) => Assert.Equal([step], StepsBeside(source));
+    public void An_atomic_step_that_bypasses_the_seam_is_found(string source, string step) => Assert.Equal([step], StepsBeside(source));
 
     private static IEnumerable<string> StepsBeside(string source) =>
         CSharpSyntaxTree.ParseText(source, new CSharpParseOptions(LanguageVersion.Latest)).GetRoot().DescendantTokens()

@@ -7,7 +7,7 @@ namespace PoolApi.Threading.Tests;
 public class SpaceTests
 {
     [Fact]
-    public async Task There_is_nothing_to_wait_for_when_there_is_room()
+    public async Task A_wait_for_space_completes_at_once_when_the_queue_has_space()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         ValueTask<bool> room = Room(pool);
@@ -47,7 +47,7 @@ public class SpaceTests
     }
 
     [Fact]
-    public async Task However_fast_the_pool_has_been_one_place_is_enough()
+    public async Task One_free_place_ends_a_wait_even_after_many_very_short_items()
     {
         FixedThreadPool pool = Pools.Make(capacity: 100);
         for (int round = 0; round < 50; round++)
@@ -65,7 +65,7 @@ public class SpaceTests
     }
 
     [Fact]
-    public async Task One_who_is_told_and_does_not_come_keeps_no_other_waiting()
+    public async Task A_notified_waiter_that_does_not_submit_does_not_block_the_other_waiters()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         using Occupation busy = pool.Occupy();
@@ -77,7 +77,7 @@ public class SpaceTests
     }
 
     [Fact]
-    public void Blocking_finds_the_room_there_is_however_fast_the_pool_has_been()
+    public void WaitForSpaceBlocking_finds_one_free_place_even_after_many_very_short_items()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 100);
         RunTiny(pool);
@@ -89,7 +89,7 @@ public class SpaceTests
     }
 
     [Fact]
-    public async Task Closing_ends_every_wait_with_no()
+    public async Task Closing_the_pool_ends_every_wait_for_space_with_false()
     {
         FixedThreadPool pool = Pools.Make(capacity: 1);
         using (pool.Occupy())
@@ -105,7 +105,7 @@ public class SpaceTests
     }
 
     [Fact]
-    public async Task A_wait_can_be_cancelled_and_the_place_goes_to_the_next()
+    public async Task A_cancelled_wait_throws_and_the_next_waiter_gets_the_place()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         using Occupation busy = pool.Occupy();
@@ -124,7 +124,7 @@ public class SpaceTests
     }
 
     [Fact]
-    public async Task However_many_waits_one_token_ends_each_costs_the_same()
+    public async Task One_token_cancels_a_hundred_thousand_waits_within_four_seconds_of_processor_time()
     {
         const int Waits = 100_000;
         using FixedThreadPool pool = Pools.Make(capacity: 1);
@@ -148,7 +148,7 @@ public class SpaceTests
     }
 
     [Fact]
-    public async Task Blocking_gives_up_when_its_time_is_over()
+    public async Task WaitForSpaceBlocking_returns_false_when_its_timeout_expires()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         using Occupation busy = pool.Occupy();
@@ -163,7 +163,7 @@ public class SpaceTests
     }
 
     [Fact]
-    public async Task A_thread_that_is_interrupted_while_it_waits_takes_no_place_from_the_next()
+    public async Task An_interrupted_waiter_takes_no_place_from_the_next_waiter()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         using Occupation busy = pool.Occupy();
@@ -192,7 +192,7 @@ public class SpaceTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void All_who_wait_are_served(bool blocking)
+    public void Every_submitter_that_waits_for_space_gets_its_items_accepted(bool blocking)
     {
         using FixedThreadPool pool = Pools.Make(2, capacity: 2);
         const int Each = 400;

@@ -12,7 +12,7 @@ public class StopTests
     [InlineData(0, 200)]
     [InlineData(300, 200)]
     [InlineData(300, null)]
-    public async Task Each_step_of_a_shutdown_takes_the_time_it_may_and_no_more(int deadline, int? grace)
+    public async Task A_shutdown_waits_exactly_for_its_deadline_and_then_for_its_grace_time(int deadline, int? grace)
     {
         var time = new NotingTime();
         using var release = new ManualResetEventSlim();
@@ -45,7 +45,7 @@ public class StopTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Disposing_of_a_pool_ends_though_the_work_does_not(bool asynchronously)
+    public async Task Disposing_of_a_pool_completes_although_its_work_does_not_end(bool asynchronously)
     {
         var time = new NotingTime();
         using var release = new ManualResetEventSlim();
@@ -81,7 +81,7 @@ public class StopTests
     [InlineData(false, true)]
     [InlineData(true, false)]
     [InlineData(true, true)]
-    public async Task Disposing_of_a_pool_that_has_drained_ends_though_a_thread_does_not(bool inState, bool usesSystemTime)
+    public async Task Disposing_of_a_drained_pool_completes_although_a_thread_does_not_end(bool inState, bool usesSystemTime)
     {
         var observer = new RecordingObserver();
         var fake = new FakeTimeProvider();
@@ -134,7 +134,7 @@ public class StopTests
     }
 
     [Fact]
-    public async Task A_caller_that_has_waited_enough_ends_the_wait_of_a_Dispose()
+    public async Task A_shutdown_without_grace_time_ends_the_wait_of_a_concurrent_Dispose()
     {
         using var release = new ManualResetEventSlim();
         var time = new FakeTimeProvider(); // nobody moves it
@@ -151,7 +151,7 @@ public class StopTests
     }
 
     [Fact]
-    public async Task The_time_of_a_stop_counts_from_the_close_also_if_that_was_at_time_zero()
+    public async Task The_elapsed_time_of_a_stop_counts_from_a_close_at_time_zero()
     {
         var time = new ZeroClock();
         using FixedThreadPool pool = Pools.Make(time: time);
@@ -246,7 +246,7 @@ public class StopTests
     }
 
     [Fact]
-    public async Task A_drain_that_misses_its_deadline_hands_back_what_waits_and_cancels_what_runs()
+    public async Task A_drain_that_misses_its_deadline_hands_back_queued_items_and_cancels_running_ones()
     {
         var time = new FakeTimeProvider();
         FixedThreadPool pool = Pools.Make(2, time: time);
@@ -282,7 +282,7 @@ public class StopTests
     }
 
     [Fact]
-    public async Task A_cancelling_stop_does_not_wait_for_the_deadline()
+    public async Task A_stop_with_deadline_zero_cancels_work_and_completes_before_its_grace_time_expires()
     {
         FixedThreadPool pool = Pools.Make(time: new FakeTimeProvider()); // nobody moves the clock
         Task call = pool.RunAsync(token => Task.Delay(Timeout.Infinite, token), CancellationToken.None).AsTask();
@@ -295,7 +295,7 @@ public class StopTests
     }
 
     [Fact]
-    public async Task A_stop_with_real_deadlines_leaves_a_stuck_thread_behind_and_says_which()
+    public async Task A_stop_on_the_system_clock_reports_the_stuck_threads_that_it_does_not_join()
     {
         var observer = new RecordingObserver();
         FixedThreadPool pool = Pools.Make(2, observer: observer);
@@ -314,7 +314,7 @@ public class StopTests
     }
 
     [Fact]
-    public void What_a_stop_cancels_is_the_submission_it_found_and_not_the_next_in_another_pool()
+    public void A_stop_does_not_cancel_an_item_that_was_resubmitted_to_another_pool_meanwhile()
     {
         using FixedThreadPool other = Pools.Make();
         FixedThreadPool pool = Pools.Make(capacity: 20_000);
@@ -358,7 +358,7 @@ public class StopTests
     }
 
     [Fact]
-    public async Task Whoever_calls_for_a_stop_gets_the_same_report()
+    public async Task Every_caller_that_stops_the_pool_gets_the_same_report()
     {
         FixedThreadPool pool = Pools.Make(2);
         Task<ShutdownReport>[] stops;
@@ -375,7 +375,7 @@ public class StopTests
     }
 
     [Fact]
-    public void Many_threads_that_stop_one_pool_in_every_way_at_once_all_come_back_after_the_join()
+    public void Concurrent_stops_of_every_kind_all_return_after_the_workers_are_joined()
     {
         for (int round = 0; round < 50; round++)
         {
@@ -413,7 +413,7 @@ public class StopTests
     }
 
     [Fact]
-    public async Task Submitting_while_the_pool_closes_is_either_refused_or_ends()
+    public async Task An_item_submitted_while_the_pool_closes_is_refused_or_completes()
     {
         for (int round = 0; round < 25; round++)
         {
@@ -462,7 +462,7 @@ public class StopTests
     }
 
     [Fact]
-    public void An_item_that_closes_the_pool_when_it_is_told_its_end_does_not_block_a_Dispose_that_joins()
+    public void An_item_that_closes_the_pool_in_OnEnded_does_not_block_a_Dispose_that_joins()
     {
         for (int round = 0; round < 50; round++)
         {
@@ -483,7 +483,7 @@ public class StopTests
     }
 
     [Fact]
-    public async Task A_worker_that_is_slow_to_leave_does_not_make_the_report_say_that_work_was_cut_short()
+    public async Task A_worker_that_exits_late_does_not_count_as_interrupted_work_in_the_report()
     {
         FixedThreadPool pool = Pools.Make();
         using var release = new ManualResetEventSlim();
@@ -540,7 +540,7 @@ public class StopTests
     }
 
     [Fact]
-    public async Task A_timeout_that_is_none_is_refused_and_the_pool_can_still_be_stopped()
+    public async Task A_negative_deadline_or_grace_time_is_refused_and_the_pool_can_still_be_stopped()
     {
         FixedThreadPool pool = Pools.Make();
         Assert.Contains("deadline may be", Assert.Throws<ArgumentOutOfRangeException>(

@@ -20,7 +20,7 @@ public class StormTests
     [InlineData(4, true)]
     [InlineData(0, false)] // 0: another seed each time
     [InlineData(0, true)]
-    public async Task Whatever_was_accepted_ends_exactly_once_and_the_counts_add_up_at_every_moment(int seed, bool cancels)
+    public async Task Every_accepted_item_ends_exactly_once_and_the_counts_always_add_up(int seed, bool cancels)
     {
         if (seed == 0) seed = Random.Shared.Next();
         TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}, cancels: {cancels}");

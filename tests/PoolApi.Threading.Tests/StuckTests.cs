@@ -13,7 +13,7 @@ public class StuckTests
     private readonly RecordingObserver _observer = new();
 
     [Fact]
-    public void It_is_told_once_for_each_item_with_what_it_runs_and_for_how_long_and_when_it_comes_back()
+    public void The_observer_is_notified_once_per_item_when_a_worker_is_stuck_and_when_it_recovers()
     {
         using FixedThreadPool pool = Make(2, standIns: 0);
         for (int round = 1; round <= 2; round++)
@@ -53,7 +53,7 @@ public class StuckTests
     }
 
     [Fact]
-    public void Short_items_one_after_another_are_not_stuck_however_long_they_take_together()
+    public void A_worker_that_runs_many_short_items_in_a_row_is_not_stuck()
     {
         using FixedThreadPool pool = Make(1, standIns: 1);
         for (int i = 0; i < 20; i++)
@@ -65,7 +65,7 @@ public class StuckTests
     }
 
     [Fact]
-    public async Task A_stand_in_runs_what_waits_and_leaves_when_the_stuck_one_comes_back()
+    public async Task A_stand_in_runs_queued_items_and_stops_when_the_stuck_worker_recovers()
     {
         using FixedThreadPool pool = Make(1, standIns: 1);
         Occupation busy = pool.Occupy();
@@ -86,7 +86,7 @@ public class StuckTests
     }
 
     [Fact]
-    public async Task No_more_stand_in_than_they_may()
+    public async Task The_pool_starts_no_more_stand_ins_than_MaxStandIns_allows()
     {
         using FixedThreadPool pool = Make(2, standIns: 1);
         Occupation first = pool.Occupy();
@@ -117,7 +117,7 @@ public class StuckTests
     }
 
     [Fact]
-    public async Task A_pool_with_a_stuck_worker_and_a_stand_in_ends_in_order()
+    public async Task A_stop_joins_the_stand_in_and_reports_the_stuck_worker_as_not_joined()
     {
         FixedThreadPool pool = Make(1, standIns: 1);
         Occupation busy = pool.Occupy();
@@ -132,7 +132,7 @@ public class StuckTests
     }
 
     [Fact]
-    public async Task One_that_dies_stuck_and_gets_no_thread_is_not_stuck_any_more()
+    public async Task A_stuck_worker_that_dies_without_a_replacement_is_no_longer_counted_as_stuck()
     {
         bool refuse = false;
         int starts = 0; // by the timer's thread, then by this one
@@ -166,7 +166,7 @@ public class StuckTests
     }
 
     [Fact]
-    public void A_recovery_is_told_after_the_worker_was_told_to_be_stuck_however_long_that_takes()
+    public void The_observer_is_notified_of_a_recovery_only_after_it_was_notified_of_the_stuck_worker()
     {
         var told = new ConcurrentQueue<(bool IsStuck, string? Kind)>();
         Occupation? busy = null;
@@ -196,7 +196,7 @@ public class StuckTests
 
     [Theory]
     [MemberData(nameof(NoLimits), DisableDiscoveryEnumeration = true)]
-    public async Task A_limit_without_end_is_no_limit(TimeSpan never)
+    public async Task With_an_infinite_StuckAfter_no_worker_is_reported_as_stuck(TimeSpan never)
     {
         FixedThreadPoolOptions options = Pools.Options(1, time: _time, observer: _observer, stuckAfter: never);
         options.MaxStandIns = 1;
@@ -213,7 +213,7 @@ public class StuckTests
     }
 
     [Fact]
-    public void How_many_may_stand_in_is_bounded()
+    public void A_MaxStandIns_out_of_range_is_refused()
     {
         foreach (int wrong in new[] { -1, 65 })
         {

@@ -46,7 +46,7 @@ public class ThreadSleepTests
     }
 
     [Fact]
-    public void On_Linux_it_is_the_futex()
+    public void The_pool_sleeps_on_the_futex_on_Linux()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "The futex is Linux's.");
         Assert.True(ThreadSleep.UsesFutex);

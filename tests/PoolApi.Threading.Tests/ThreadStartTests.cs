@@ -12,7 +12,7 @@ public class ThreadStartTests
     [Theory]
     [InlineData(0)]
     [InlineData(3)]
-    public void At_the_start_the_constructor_throws_and_the_threads_already_started_are_ended(int allowed)
+    public void The_constructor_throws_and_ends_the_started_threads_if_a_thread_cannot_start(int allowed)
     {
         _allowed = allowed;
         FixedThreadPoolOptions options = Pools.Options(4, observer: _observer);
@@ -24,7 +24,7 @@ public class ThreadStartTests
     }
 
     [Fact]
-    public void If_a_worker_cannot_be_made_ready_what_a_ready_one_runs_is_cancelled()
+    public void A_constructor_that_fails_cancels_the_item_that_a_ready_worker_already_runs()
     {
         using var runs = new ManualResetEventSlim();
         FixedThreadPoolOptions options = Pools.Options(2);
@@ -48,7 +48,7 @@ public class ThreadStartTests
     }
 
     [Fact]
-    public async Task At_a_replacement_the_pool_goes_on_with_one_fewer()
+    public async Task The_pool_continues_with_one_worker_fewer_if_a_replacement_cannot_start()
     {
         FixedThreadPool pool = Make(2);
         _allowed = 2;
@@ -65,7 +65,7 @@ public class ThreadStartTests
     }
 
     [Fact]
-    public async Task Without_the_last_worker_everything_accepted_is_told_and_the_pool_is_closed()
+    public async Task The_loss_of_the_last_worker_ends_every_accepted_item_and_closes_the_pool()
     {
         FixedThreadPool pool = Make(1);
         _allowed = 1;
@@ -114,7 +114,7 @@ public class ThreadStartTests
     }
 
     [Fact]
-    public async Task Without_the_last_worker_a_sender_to_an_items_context_gets_an_exception()
+    public async Task A_pending_Send_to_the_context_of_an_item_throws_when_the_last_worker_is_lost()
     {
         using FixedThreadPool pool = Make(1);
         _allowed = 1;
@@ -138,7 +138,7 @@ public class ThreadStartTests
     }
 
     [Fact]
-    public async Task A_worker_that_is_lost_is_told_to_who_waits_for_an_idle_one()
+    public async Task A_wait_for_an_idle_worker_completes_when_the_last_worker_is_lost()
     {
         using FixedThreadPool pool = Make(1);
         _allowed = 1;
@@ -157,7 +157,7 @@ public class ThreadStartTests
     }
 
     [Fact]
-    public async Task At_a_resize_the_pool_goes_on_with_those_it_has()
+    public async Task A_resize_keeps_the_workers_that_could_start_and_a_later_one_adds_the_rest()
     {
         FixedThreadPool pool = Make(1);
         _allowed = 2;

@@ -7,7 +7,7 @@ namespace PoolApi.Threading.Tests;
 public class TokenTests
 {
     [Fact]
-    public async Task Cancelling_it_ends_what_waits_and_frees_the_place_at_once()
+    public async Task Cancelling_the_token_ends_a_queued_item_and_frees_its_place_at_once()
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         using Occupation busy = pool.Occupy();
@@ -25,7 +25,7 @@ public class TokenTests
     }
 
     [Fact]
-    public async Task Cancelling_it_cancels_the_token_of_what_runs()
+    public async Task Cancelling_the_submitters_token_cancels_the_token_of_the_running_item()
     {
         using FixedThreadPool pool = Pools.Make();
         using var cts = new CancellationTokenSource();
@@ -62,7 +62,7 @@ public class TokenTests
 
     [Theory]
     [MemberData(nameof(RunningForms))]
-    public async Task Whoever_cancels_what_runs_is_told_of_its_own_token(string form)
+    public async Task A_caller_that_cancels_running_work_gets_an_exception_with_its_own_token(string form)
     {
         using FixedThreadPool pool = Pools.Make();
         foreach (bool linked in new[] { false, true })
@@ -86,7 +86,7 @@ public class TokenTests
     }
 
     [Fact]
-    public async Task A_cancellation_that_the_caller_did_not_ask_for_names_no_token_of_the_callers()
+    public async Task The_exception_of_a_cancellation_by_the_pool_does_not_carry_the_callers_token()
     {
         FixedThreadPool pool = Pools.Make();
         using var cts = new CancellationTokenSource();
@@ -107,7 +107,7 @@ public class TokenTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task What_is_submitted_with_a_token_already_cancelled_is_accepted_and_ends_at_once(bool batch)
+    public async Task An_item_submitted_with_a_cancelled_token_is_accepted_and_ends_at_once(bool batch)
     {
         using FixedThreadPool pool = Pools.Make();
         using Occupation busy = pool.Occupy();
@@ -125,7 +125,7 @@ public class TokenTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_submission_that_was_refused_leaves_nothing_of_its_token_behind(bool cancelledBefore)
+    public async Task The_token_of_a_refused_submission_does_not_cancel_the_next_submission(bool cancelledBefore)
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         Occupation busy = pool.Occupy();
@@ -198,7 +198,7 @@ public class TokenTests
     }
 
     [Fact]
-    public void A_callback_that_is_under_way_when_its_submission_ends_does_not_reach_the_next()
+    public void A_token_callback_that_runs_while_its_submission_ends_does_not_cancel_the_next_one()
     {
         using FixedThreadPool pool = Pools.Make();
         using Occupation busy = pool.Occupy();
@@ -223,7 +223,7 @@ public class TokenTests
     }
 
     [Fact]
-    public async Task What_was_asked_by_name_before_is_not_overwritten_by_the_token()
+    public async Task A_cancel_reason_given_before_the_submission_is_not_overwritten_by_the_token()
     {
         using FixedThreadPool pool = Pools.Make();
         var item = new TestItem();
@@ -233,7 +233,7 @@ public class TokenTests
     }
 
     [Fact]
-    public void What_is_asked_by_name_while_a_submission_is_refused_is_kept_for_the_next_and_what_its_token_asked_is_not()
+    public void A_refused_submission_keeps_an_explicit_cancel_and_drops_the_cancel_of_its_token()
     {
         using FixedThreadPool pool = Pools.Make();
         var core = new PoolCore(Pools.Options(), null!);
@@ -259,7 +259,7 @@ public class TokenTests
     }
 
     [Fact]
-    public async Task What_is_asked_by_name_after_the_token_asked_is_kept_when_the_submission_is_refused()
+    public async Task An_explicit_cancel_after_the_tokens_cancel_survives_a_refused_submission()
     {
         using FixedThreadPool pool = Pools.Make();
         var core = new PoolCore(Pools.Options(), null!);
@@ -273,7 +273,7 @@ public class TokenTests
     }
 
     [Fact]
-    public void A_token_that_lives_on_keeps_no_item()
+    public void A_token_that_is_still_alive_holds_no_reference_to_ended_items()
     {
         using FixedThreadPool pool = Pools.Make();
         using var cts = new CancellationTokenSource();

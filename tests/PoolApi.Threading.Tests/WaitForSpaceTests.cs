@@ -39,7 +39,7 @@ public class WaitForSpaceTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public async Task It_waits_and_then_runs(string form)
+    public async Task A_call_that_may_wait_for_space_waits_while_the_queue_is_full_and_then_runs(string form)
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         using Occupation busy = pool.Occupy();
@@ -54,7 +54,7 @@ public class WaitForSpaceTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public async Task Its_token_ends_the_wait(string form)
+    public async Task The_token_of_a_call_ends_its_wait_for_space(string form)
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         using Occupation busy = pool.Occupy();
@@ -69,7 +69,7 @@ public class WaitForSpaceTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public async Task A_pool_that_closes_refuses_it(string form)
+    public async Task A_pool_that_closes_refuses_a_call_that_waits_for_space(string form)
     {
         using FixedThreadPool pool = Pools.Make(capacity: 1);
         using Occupation busy = pool.Occupy();

@@ -6,7 +6,7 @@ namespace PoolApi.Threading.Tests;
 public class WorkerDeathTests
 {
     [Fact]
-    public async Task A_worker_whose_loop_throws_is_replaced_under_the_same_name_and_what_it_ran_has_failed()
+    public async Task A_worker_whose_loop_throws_is_replaced_under_the_same_name_and_its_item_fails()
     {
         var observer = new RecordingObserver();
         FixedThreadPool pool = Pools.Make(observer: observer);
@@ -28,7 +28,7 @@ public class WorkerDeathTests
     }
 
     [Fact]
-    public async Task An_interrupt_that_comes_while_a_worker_sleeps_reaches_no_item()
+    public async Task An_interrupt_of_a_sleeping_worker_reaches_no_item()
     {
         var observer = new RecordingObserver();
         using FixedThreadPool pool = Pools.Make(observer: observer);
@@ -72,7 +72,7 @@ public class WorkerDeathTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task An_item_that_leaves_an_interrupt_behind_is_still_told_its_end(bool asynchronous)
+    public async Task An_item_that_interrupts_its_own_worker_is_still_notified_of_its_end(bool asynchronous)
     {
         var observer = new RecordingObserver();
         FixedThreadPool pool = Pools.Make(observer: observer);
@@ -108,7 +108,7 @@ public class WorkerDeathTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task An_interrupt_that_is_left_over_by_an_item_does_not_strike_the_next(bool asynchronous)
+    public async Task A_pending_interrupt_of_an_item_does_not_reach_the_next_item(bool asynchronous)
     {
         using FixedThreadPool pool = Pools.Make();
         using var queued = new ManualResetEventSlim();

@@ -8,7 +8,7 @@ public class WorkerStateTests
     private readonly ConcurrentQueue<State> _made = new();
 
     [Fact]
-    public async Task Each_worker_makes_its_own_on_its_own_thread_and_its_items_see_it()
+    public async Task Each_worker_creates_its_own_state_on_its_thread_and_its_items_can_read_it()
     {
         FixedThreadPool pool = Make(3);
         Assert.Equal([0, 1, 2], _made.Select(s => s.Id).Order());
@@ -29,7 +29,7 @@ public class WorkerStateTests
     }
 
     [Fact]
-    public void A_worker_that_is_retired_disposes_of_its_state_and_a_new_one_makes_another()
+    public void A_retired_worker_disposes_of_its_state_and_a_new_worker_creates_another()
     {
         using FixedThreadPool pool = Make(2);
         pool.Resize(1);
@@ -59,7 +59,7 @@ public class WorkerStateTests
     [Theory]
     [InlineData(0)]
     [InlineData(2)]
-    public void If_one_cannot_be_made_at_the_start_the_constructor_throws_the_same_and_nothing_is_left(int failing)
+    public void The_constructor_throws_the_exception_of_a_worker_state_and_disposes_of_the_others(int failing)
     {
         FixedThreadPoolOptions options = Pools.Options(4);
         options.CreateWorkerState = id => id == failing ? throw new InvalidDataException("on purpose") : Add(id);
@@ -71,7 +71,7 @@ public class WorkerStateTests
     }
 
     [Fact]
-    public async Task A_disposal_that_throws_is_told_and_hurts_nobody()
+    public async Task An_exception_of_the_disposal_of_a_state_is_reported_and_the_pool_continues()
     {
         var observer = new RecordingObserver();
         FixedThreadPool pool = Pools.Make(2, observer: observer, more: o => o.CreateWorkerState = static id => new Throwing());
@@ -87,7 +87,7 @@ public class WorkerStateTests
     }
 
     [Fact]
-    public async Task If_one_cannot_be_made_for_a_successor_the_pool_goes_on_with_one_fewer()
+    public async Task The_pool_continues_with_one_worker_fewer_if_a_successors_state_cannot_be_created()
     {
         var observer = new RecordingObserver();
         int made = 0;
@@ -103,7 +103,7 @@ public class WorkerStateTests
     }
 
     [Fact]
-    public async Task Disposals_that_do_not_return_hold_up_a_resize_once_and_no_stop()
+    public async Task State_disposals_that_hang_delay_a_resize_only_once_and_do_not_delay_a_stop()
     {
         const int Workers = 8;
         using var release = new ManualResetEventSlim();

@@ -28,7 +28,7 @@ public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : I
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Whatever_the_order_of_the_steps_every_item_ends_once_and_nobody_sleeps_while_work_waits(string scenario)
+    public void Each_scenario_holds_in_every_explored_interleaving(string scenario)
     {
         Exploration exploration = explorers.Exploration;
         Scenario explored = Scenarios.All.Single(s => s.Name == scenario);
@@ -51,7 +51,7 @@ public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : I
     }
 
     [Fact]
-    public void A_seed_alone_gives_the_same_schedule_again()
+    public void The_same_seed_reproduces_the_same_schedule()
     {
         Scenario scenario = Scenarios.All.Single(static s => s.Name == "two items that wait for each other, two workers");
         for (ulong seed = 0; seed < 20; seed++)

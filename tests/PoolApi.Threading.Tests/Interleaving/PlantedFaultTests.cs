@@ -15,7 +15,7 @@ public sealed class PlantedFaultTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void The_explorer_finds_that(string fault)
+    public void The_explorer_finds_each_planted_fault(string fault)
     {
         PlantedFault planted = PlantedFaults.All[fault];
         // What a long run explores of the scenario has to show the fault. Most show within a short run, the rarest after some 12,000.
@@ -25,7 +25,7 @@ public sealed class PlantedFaultTests
     }
 
     [Fact]
-    public void The_explorer_finds_nothing_in_the_kernel_as_it_is()
+    public void The_explorer_finds_no_fault_in_the_unchanged_kernel()
     {
         ulong seed = (ulong)Random.Shared.NextInt64();
         (string? failure, long schedules) = PatchedKernel.Explore([], seed, CleanOfEach);
@@ -34,6 +34,6 @@ public sealed class PlantedFaultTests
     }
 
     [Fact]
-    public void A_patch_whose_place_has_gone_is_no_patch() =>
+    public void A_patch_whose_text_is_not_in_the_source_is_refused() =>
         Assert.Throws<InvalidOperationException>(static () => PatchedKernel.Explore([new Patch("Gate.cs", "not there", "")], seed: 1, schedules: 1));
 }
