@@ -12,7 +12,7 @@ public class AdmissionTests
     private static readonly Uri Root = new("/", UriKind.Relative);
 
     [Fact]
-    public async Task A_full_queue_refuses_at_once_and_says_when_to_come_back()
+    public async Task A_full_queue_refuses_a_request_at_once_with_Retry_After()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate, new() { ["Pool:QueueCapacity"] = "1" });
@@ -33,7 +33,7 @@ public class AdmissionTests
     }
 
     [Fact]
-    public async Task What_waits_too_long_is_handed_back_as_expired_and_never_runs()
+    public async Task A_request_that_waits_past_MaxQueueTime_expires_and_never_runs()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(app =>
@@ -53,7 +53,7 @@ public class AdmissionTests
     }
 
     [Fact]
-    public async Task A_client_that_goes_while_it_waits_is_never_worked_for_and_counted_as_gone()
+    public async Task A_queued_request_whose_client_disconnects_never_runs_and_counts_as_withdrawn()
     {
         using var gate = new Gate();
         int runs = 0;
@@ -80,7 +80,7 @@ public class AdmissionTests
     }
 
     [Fact]
-    public async Task Exactly_max_requests_are_admitted_however_many_come_at_once()
+    public async Task Exactly_MaxRequests_of_many_concurrent_requests_are_admitted()
     {
         int runs = 0;
         await using TestApp app = await TestApp.StartAsync(
@@ -100,7 +100,7 @@ public class AdmissionTests
     }
 
     [Fact]
-    public async Task A_full_queue_uses_up_none_of_max_requests()
+    public async Task A_request_that_a_full_queue_refuses_does_not_count_toward_MaxRequests()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate, new() { ["Shutdown:MaxRequests"] = "3", ["Pool:QueueCapacity"] = "1" });
@@ -126,7 +126,7 @@ public class AdmissionTests
     }
 
     [Fact]
-    public async Task Max_requests_goes_past_the_lame_duck()
+    public async Task A_stop_at_MaxRequests_skips_the_lame_duck_phase()
     {
         await using TestApp app = await TestApp.StartAsync(
             app => app.MapGet("/", () => "done").RunOnPool(), new() { ["Shutdown:MaxRequests"] = "1", ["Shutdown:LameDuck"] = "01:00:00" });
@@ -136,7 +136,7 @@ public class AdmissionTests
     }
 
     [Fact]
-    public async Task The_last_of_max_requests_is_answered_before_what_the_app_does_as_it_stops()
+    public async Task The_last_of_MaxRequests_is_answered_although_an_ApplicationStopping_callback_blocks()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(

@@ -19,7 +19,7 @@ public sealed class AllocationTests
     [InlineData("/text")]
     [InlineData("/typed")]
     [InlineData("/result")]
-    public async Task A_request_on_the_pool_allocates_at_most_400_bytes_more_than_beside_it(string path)
+    public async Task A_request_on_the_pool_allocates_at_most_400_bytes_more_than_off_the_pool(string path)
     {
         await using TestApp app = await TestApp.StartAsync(
             static app =>

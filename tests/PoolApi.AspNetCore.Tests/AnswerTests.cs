@@ -17,7 +17,7 @@ public class AnswerTests
     private static readonly Dictionary<string, string?> Settings = new() { ["Pool:QueueBytes"] = "30000000", ["Pool:MaxBodyBytes"] = "10000000" };
 
     [Fact]
-    public async Task An_answer_that_nobody_reads_keeps_its_bytes_until_its_client_is_cut()
+    public async Task An_unread_response_holds_the_budget_until_its_client_is_cut_off()
     {
         var time = new FakeTimeProvider();
         await using TestApp app = await TestApp.StartAsync(
@@ -60,7 +60,7 @@ public class AnswerTests
     [InlineData("/nested")]
     [InlineData("/twice")]
     [InlineData("/text")]
-    public async Task The_bytes_of_an_answer_count_in_whatever_result_the_handler_has_put_them(string path)
+    public async Task The_response_budget_counts_the_bytes_of_file_text_and_nested_results(string path)
     {
         await using TestApp app = await TestApp.StartAsync(
             static app =>
@@ -88,7 +88,7 @@ public class AnswerTests
     }
 
     [Fact]
-    public async Task An_answer_beyond_the_budget_is_sent_while_no_other_is_held()
+    public async Task A_response_larger_than_the_budget_is_sent_only_while_no_other_response_holds_bytes()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapGet("/", static () => TypedResults.Bytes(new byte[Length], "image/png")).RunOnPool(),
@@ -106,7 +106,7 @@ public class AnswerTests
     [Theory]
     [InlineData("/sequence")]
     [InlineData("/query")]
-    public async Task A_result_that_is_executed_on_the_pool_takes_bytes_as_it_grows_and_ends_where_there_are_none(string path)
+    public async Task A_result_executed_on_the_pool_takes_budget_as_it_grows_or_is_refused_as_overloaded(string path)
     {
         using var gate = new Gate();
         int rows = 0;
@@ -178,7 +178,7 @@ public class AnswerTests
     [Theory]
     [InlineData("/held")]
     [InlineData("/executed")]
-    public async Task A_refusal_in_the_place_of_an_answer_has_none_of_its_headers_about_the_body(string path)
+    public async Task A_refusal_that_replaces_a_response_drops_the_headers_that_describe_its_body(string path)
     {
         await using TestApp app = await TestApp.StartAsync(
             static app =>
@@ -246,7 +246,7 @@ public class AnswerTests
     }
 
     [Fact]
-    public async Task A_body_that_is_given_up_can_be_collected_while_the_request_goes_on()
+    public async Task A_released_request_body_can_be_collected_while_its_request_continues()
     {
         var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -47,7 +47,7 @@ public sealed class BlockedHandlerTests
     }
 
     [Fact]
-    public async Task A_stand_in_is_told_in_the_log_once_for_each_kind()
+    public async Task The_log_reports_a_stand_in_once_for_each_kind_of_work()
     {
         await using TestApp app = await StartAsync(standIns: 1, Task.Delay(Timeout.InfiniteTimeSpan, TestApp.Token));
         for (int i = 0; i < 2; i++) Assert.Equal("done", await app.Client.GetStringAsync("/blocks", TestApp.Token));
@@ -61,7 +61,7 @@ public sealed class BlockedHandlerTests
     }
 
     [Fact]
-    public async Task That_there_is_no_stand_in_left_is_told_in_the_log()
+    public async Task The_log_reports_an_error_when_no_stand_in_is_left()
     {
         var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using TestApp app = await StartAsync(standIns: 0, release.Task);

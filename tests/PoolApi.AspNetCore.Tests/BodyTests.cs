@@ -61,7 +61,7 @@ public class BodyTests
     }
 
     [Fact]
-    public async Task A_client_that_announces_much_and_sends_little_keeps_nobody_out()
+    public async Task Clients_that_declare_large_bodies_but_send_little_do_not_block_another_client()
     {
         await using TestApp app = await TestApp.StartAsync(
             MapLength, new() { ["Pool:MaxBodyBytes"] = "1000000", ["Pool:QueueBytes"] = "2000000" }, kestrel: true);
@@ -90,7 +90,7 @@ public class BodyTests
     [InlineData(Limit + 1, true)]
     [InlineData(3 * Limit, false)]
     [InlineData(3 * Limit, true)]
-    public async Task A_body_over_the_limit_is_refused_with_the_limit_and_never_queued(int length, bool chunked)
+    public async Task A_body_over_the_limit_is_never_queued_and_its_refusal_states_the_limit(int length, bool chunked)
     {
         await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
         using HttpRequestMessage request = Post(length, chunked);
@@ -104,7 +104,7 @@ public class BodyTests
     }
 
     [Fact]
-    public async Task A_chunked_body_of_exactly_the_limit_is_taken_however_small_its_chunks_are()
+    public async Task A_body_of_exactly_the_limit_is_accepted_in_chunks_of_four_bytes()
     {
         await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
         using RawConnection client = await app.ConnectAsync();
@@ -115,7 +115,7 @@ public class BodyTests
     }
 
     [Fact]
-    public async Task A_client_that_sends_far_too_much_reads_why_before_anything_breaks_and_may_go_on()
+    public async Task A_client_that_sends_a_far_too_large_body_receives_413_and_can_reuse_its_connection()
     {
         await using TestApp app = await TestApp.StartAsync(
             MapLength, Settings, b => b.Services.Configure<KestrelServerOptions>(static k => k.Limits.MaxRequestBodySize = 1000), kestrel: true);
@@ -178,7 +178,7 @@ public class BodyTests
     }
 
     [Fact]
-    public async Task When_waiting_bodies_have_spent_the_budget_the_next_is_refused_as_overloaded_until_it_comes_back()
+    public async Task A_body_is_refused_as_overloaded_while_queued_bodies_fill_the_budget()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(app => app.MapPost("/", () => gate.Pass()).RunOnPool(), Settings, kestrel: true);
@@ -210,7 +210,7 @@ public class BodyTests
     [Theory]
     [InlineData("Content-Length: 30000\r\n\r\nonly this")]
     [InlineData("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")]
-    public async Task A_client_that_goes_in_the_middle_of_its_body_gives_the_budget_back(string rest)
+    public async Task A_client_that_disconnects_during_its_body_releases_the_budget(string rest)
     {
         await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
         using RawConnection client = await app.ConnectAsync();
@@ -222,7 +222,7 @@ public class BodyTests
     }
 
     [Fact]
-    public async Task A_malformed_body_gives_the_budget_back_and_is_a_bad_request()
+    public async Task A_malformed_body_is_answered_400_and_releases_the_budget()
     {
         await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
         using RawConnection client = await app.ConnectAsync();
@@ -241,7 +241,7 @@ public class BodyTests
     [InlineData("5\r\nhello\r\nFFFFFFFF\r\nhello")]
     [InlineData("-1\r\nhello")]
     [InlineData("\r\nhello")]
-    public async Task A_chunk_that_cannot_be_made_out_is_a_bad_request_and_the_end_of_its_connection(string chunks)
+    public async Task A_malformed_chunk_is_answered_400_and_ends_the_connection(string chunks)
     {
         await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
         using RawConnection client = await app.ConnectAsync();
@@ -259,7 +259,7 @@ public class BodyTests
     [InlineData("Content-Length: 30000\r\n\r\nonly this")]
     [InlineData("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")]
     [InlineData("Transfer-Encoding: chunked\r\n\r\n7FFF\r\nhello")]
-    public async Task A_client_that_stops_sending_in_the_middle_of_its_body_is_told_so_if_at_all(string rest)
+    public async Task A_client_that_stops_sending_during_its_body_receives_400_or_no_response(string rest)
     {
         await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
         using RawConnection client = await app.ConnectAsync();
@@ -275,7 +275,7 @@ public class BodyTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_body_that_never_fits_into_the_budget_is_too_large_and_not_a_matter_of_trying_again(bool chunked)
+    public async Task A_body_larger_than_the_budget_is_answered_413_without_Retry_After(bool chunked)
     {
         await using TestApp app = await TestApp.StartAsync(MapLength, new() { ["Pool:QueueBytes"] = "1000" }, kestrel: true);
         using (HttpResponseMessage fits = await app.Client.SendAsync(Post(1000, chunked), TestApp.Token))
@@ -290,7 +290,7 @@ public class BodyTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_limit_of_the_endpoint_itself_holds_too(bool chunked)
+    public async Task The_RequestSizeLimit_of_an_endpoint_applies_on_the_pool(bool chunked)
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapPost("/", () => "done").RunOnPool().WithMetadata(new RequestSizeLimitAttribute(1000)), Settings, kestrel: true);
@@ -301,7 +301,7 @@ public class BodyTests
     }
 
     [Fact]
-    public async Task A_body_slower_than_the_server_allows_is_cut_off_and_gives_the_budget_back()
+    public async Task A_body_slower_than_the_servers_minimum_rate_is_answered_408_and_releases_the_budget()
     {
         await using TestApp app = await TestApp.StartAsync(
             MapLength, Settings,
@@ -344,7 +344,7 @@ public class BodyTests
     [InlineData("queue", 503, "queue-full")]
     [InlineData("quota", 429, "quota")]
     [InlineData("closed", 503, "draining")]
-    public async Task A_client_that_asks_before_it_sends_is_refused_without_being_told_to_go_on(string why, int status, string name)
+    public async Task A_request_with_Expect_100_continue_is_refused_without_a_100_response(string why, int status, string name)
     {
         using var gate = new Gate();
         using var one = new OneAtATime();
@@ -370,7 +370,7 @@ public class BodyTests
     }
 
     [Fact]
-    public async Task A_client_that_asks_before_it_sends_is_told_to_go_on_or_why_not()
+    public async Task A_request_with_Expect_100_continue_is_answered_100_or_413()
     {
         await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
         using (RawConnection client = await app.ConnectAsync())

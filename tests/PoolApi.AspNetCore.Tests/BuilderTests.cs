@@ -19,7 +19,7 @@ public sealed class BuilderTests
     }
 
     [Fact]
-    public async Task Every_option_of_the_threads_can_be_set_with_the_services_at_hand()
+    public async Task ConfigureThreads_sets_options_of_the_threads_and_can_use_the_services()
     {
         await using TestApp app = await StartAsync(
             static pool => pool
@@ -31,7 +31,7 @@ public sealed class BuilderTests
     }
 
     [Fact]
-    public async Task Observers_are_told_beside_the_log_and_beside_each_other_though_one_throws()
+    public async Task Each_observer_and_the_log_are_notified_although_one_observer_throws()
     {
         var one = new Observer(throws: true);
         var other = new Observer();
@@ -49,7 +49,7 @@ public sealed class BuilderTests
     }
 
     [Fact]
-    public void Several_observers_are_told_of_everything_that_one_is()
+    public void PoolObservers_implements_every_method_of_the_observer_interface()
     {
         System.Reflection.InterfaceMapping map = typeof(PoolObservers).GetInterfaceMap(typeof(IFixedThreadPoolObserver));
         Assert.All(map.TargetMethods, static method => Assert.Equal(typeof(PoolObservers), method.DeclaringType));
@@ -59,7 +59,7 @@ public sealed class BuilderTests
     [InlineData("MaxStandIns")]
     [InlineData("Nice")]
     [InlineData("Name")]
-    public async Task An_option_of_the_threads_out_of_its_range_fails_the_start_and_names_the_pool(string option)
+    public async Task An_invalid_option_of_the_threads_fails_the_start_and_the_error_names_the_pool(string option)
     {
         var fault = await Assert.ThrowsAsync<OptionsValidationException>(() => StartAsync(pool => pool.ConfigureThreads(o =>
         {
@@ -74,7 +74,7 @@ public sealed class BuilderTests
     [InlineData("setting")]
     [InlineData("code")]
     [InlineData("threads")]
-    public async Task A_request_may_wait_without_a_limit_and_an_endpoint_may_have_its_own(string how)
+    public async Task The_pool_may_have_no_limit_on_queue_time_while_an_endpoint_sets_its_own(string how)
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -102,7 +102,7 @@ public sealed class BuilderTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_quota_is_the_makers_or_made_and_disposed_of_by_the_app(bool byApp)
+    public async Task The_app_disposes_of_a_quota_from_a_factory_but_not_of_a_given_instance(bool byApp)
     {
         var made = new List<Limiter>();
         Limiter Make()

@@ -11,7 +11,7 @@ namespace PoolApi.AspNetCore.Tests;
 public class ControllerTests
 {
     [Fact]
-    public async Task An_action_runs_on_the_pool_and_is_bound_before_and_written_after()
+    public async Task An_action_runs_on_the_pool_while_its_binding_and_its_result_run_off_it()
     {
         var steps = new Steps();
         await using TestApp app = await StartAsync(steps);

@@ -17,7 +17,7 @@ public sealed class DepartureTests
     [InlineData("expired", false)]
     [InlineData("timed out", false)]
     [InlineData("gone", true)]
-    public async Task A_request_that_leaves_the_queue_teaches_only_if_its_client_has_gone(string how, bool isLearned)
+    public async Task Overload_control_learns_from_a_request_that_leaves_the_queue_only_if_its_client_disconnects(string how, bool isLearned)
     {
         var clock = new FakeTimeProvider();
         using Gate first = new(), second = new();

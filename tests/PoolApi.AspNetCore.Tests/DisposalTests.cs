@@ -9,7 +9,7 @@ public sealed class DisposalTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task The_pools_have_the_deadline_of_a_stop_all_at_once(bool blocking)
+    public async Task Disposal_of_the_app_cancels_the_work_of_all_pools_in_parallel_at_the_deadline(bool blocking)
     {
         using var cancelled = new CountdownEvent(2);
         var log = new CapturingLog();
@@ -59,7 +59,7 @@ public sealed class DisposalTests
     }
 
     [Fact]
-    public async Task A_second_stop_that_comes_after_the_disposal_finds_nothing_to_do()
+    public async Task A_second_stop_after_the_disposal_of_the_app_does_not_throw()
     {
         WebApplication app = TestApp.Build(static _ => { }, null, null, kestrel: false, pool: true, new CapturingLog());
         await app.StartAsync(TestApp.Token);
@@ -78,7 +78,7 @@ public sealed class DisposalTests
     }
 
     [Fact]
-    public async Task What_was_accepted_is_finished_within_it()
+    public async Task Disposal_of_the_app_finishes_accepted_work()
     {
         using var gate = new Gate();
         WebApplication app = TestApp.Build(static _ => { }, null, null, kestrel: false, pool: true, new CapturingLog());

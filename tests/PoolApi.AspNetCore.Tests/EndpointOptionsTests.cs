@@ -13,7 +13,7 @@ public sealed class EndpointOptionsTests
     private static readonly Uri Root = new("/", UriKind.Relative);
 
     [Fact]
-    public async Task A_handler_that_blocks_on_asynchronous_code_is_answered_however_many_there_are()
+    public async Task All_requests_to_a_handler_that_blocks_on_asynchronous_code_are_answered()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapGet("/", static () => SlowAsync().Result).RunOnPool(), new() { ["Pool:Workers"] = "2" });
@@ -46,7 +46,7 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
-    public async Task A_request_timeout_is_answered_by_its_own_policy_and_teaches_nothing_about_the_clients()
+    public async Task Requests_that_time_out_are_answered_by_their_policy_and_do_not_count_as_withdrawn()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -81,7 +81,7 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
-    public async Task The_answer_of_work_that_a_stop_cancelled_is_written_with_the_clients_own_token()
+    public async Task The_client_of_work_that_a_stop_cancels_receives_the_problem_state_unknown()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -101,7 +101,7 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
-    public async Task A_filter_that_waits_in_front_of_the_handler_is_told_that_the_client_has_left()
+    public async Task A_filter_that_waits_before_the_handler_sees_its_client_disconnect()
     {
         using var gate = new Gate();
         var told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -135,7 +135,7 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
-    public async Task A_lazy_result_is_enumerated_on_the_worker_and_its_answer_is_the_same()
+    public async Task A_lazy_result_is_enumerated_on_the_pool_and_written_as_JSON()
     {
         var threads = new System.Collections.Concurrent.ConcurrentQueue<bool>();
         await using TestApp app = await TestApp.StartAsync(app =>
@@ -170,7 +170,7 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
-    public async Task A_result_is_executed_on_the_pool_where_the_endpoint_says_so()
+    public async Task A_result_is_executed_on_the_pool_where_the_endpoint_sets_ExecuteResult()
     {
         var steps = new Steps();
         await using TestApp app = await TestApp.StartAsync(
@@ -198,7 +198,7 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
-    public async Task The_options_of_an_endpoint_are_used()
+    public async Task MaxQueueTime_and_Priority_of_an_endpoint_are_applied()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(app =>
@@ -222,7 +222,7 @@ public sealed class EndpointOptionsTests
     [Theory]
     [InlineData(0)]
     [InlineData(-1)]
-    public void An_option_out_of_its_range_is_refused_where_it_is_written(long bytes)
+    public void Mapping_an_endpoint_with_an_out_of_range_option_throws(long bytes)
     {
         var log = new CapturingLog();
         ArgumentOutOfRangeException fault = Assert.Throws<ArgumentOutOfRangeException>(() => TestApp.Build(
@@ -234,7 +234,7 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
-    public async Task A_hub_cannot_run_on_a_pool_and_the_start_says_so_by_its_name()
+    public async Task A_hub_on_a_pool_fails_the_start_and_the_error_names_its_endpoint()
     {
         InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => TestApp.StartAsync(
             static app => app.MapHub<Microsoft.AspNetCore.SignalR.Hub>("/hub").RunOnPool(), configure: static b => b.Services.AddSignalR()));
@@ -243,7 +243,7 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
-    public async Task A_gRPC_service_cannot_run_on_a_pool_and_the_start_says_so_by_its_name()
+    public async Task A_gRPC_service_on_a_pool_fails_the_start_and_the_error_names_its_endpoint()
     {
         InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => TestApp.StartAsync(
             static app => app.MapPost("/greet.Greeter/Hello", static _ => Task.CompletedTask)
@@ -253,7 +253,7 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
-    public async Task A_pool_that_does_not_exist_is_told_at_the_start_with_those_that_do()
+    public async Task An_unknown_pool_fails_the_start_and_the_error_lists_the_pools_of_the_app()
     {
         InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => TestApp.StartAsync(
             static app => app.MapGet("/x", static () => "").RunOnPool("gpu")));
@@ -264,7 +264,7 @@ public sealed class EndpointOptionsTests
 
     /// <summary>RunOnPool cannot tell that the pools are another app's, and nothing of the library runs at the start of such an app.</summary>
     [Fact]
-    public async Task Beside_an_app_with_a_pool_an_app_without_any_is_told_as_soon_as_its_endpoints_are_built()
+    public async Task An_app_without_a_pool_fails_when_its_endpoints_are_built_if_another_app_has_one()
     {
         new ServiceCollection().AddFixedThreadPool();
         await using TestApp app = await TestApp.StartAsync(static app => app.MapGet("/x", static () => "").RunOnPool(), pool: false);

@@ -17,7 +17,7 @@ public class EventStreamWriterTests
     private const int TcpUserTimeout = 18;
 
     [Fact]
-    public async Task Events_are_written_as_the_standard_has_them()
+    public async Task Events_are_written_in_the_format_of_the_standard()
     {
         SseItem<string>[] items =
         [
@@ -37,7 +37,7 @@ public class EventStreamWriterTests
 
     /// <summary>A server may give no room but what is asked for: Kestrel does when the connection has broken.</summary>
     [Fact]
-    public async Task A_server_that_gives_only_the_room_that_is_asked_for_is_written_to_without_a_fault()
+    public async Task Events_are_written_whole_to_a_PipeWriter_that_returns_no_more_memory_than_requested()
     {
         var pipe = new Pipe();
         var context = new DefaultHttpContext();
@@ -50,7 +50,7 @@ public class EventStreamWriterTests
     }
 
     [Fact]
-    public async Task The_workers_are_told_once_a_second_and_a_comment_comes_every_fifteen()
+    public async Task The_worker_stream_sends_an_event_every_second_and_a_comment_after_fifteen()
     {
         var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using TestApp app = await TestApp.StartAsync(
@@ -81,7 +81,7 @@ public class EventStreamWriterTests
     }
 
     [Fact]
-    public async Task Unacknowledged_bytes_are_limited_for_as_long_as_the_stream_lasts()
+    public async Task The_TCP_user_timeout_is_set_only_while_the_event_stream_lasts()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "The options of the socket are those of Linux.");
         var events = Channel.CreateUnbounded<SseItem<string>>();
@@ -116,7 +116,7 @@ public class EventStreamWriterTests
     }
 
     [Fact]
-    public async Task A_client_that_leaves_ends_the_events_and_they_are_disposed_of()
+    public async Task The_event_sequence_ends_when_its_client_disconnects_and_no_unhandled_exception_is_logged()
     {
         var ended = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
         await using TestApp app = await TestApp.StartAsync(

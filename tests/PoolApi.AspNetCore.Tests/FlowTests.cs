@@ -42,7 +42,7 @@ public class FlowTests
     }
 
     [Fact]
-    public async Task What_a_handler_leaves_in_an_async_local_does_not_reach_the_next_one_on_its_worker()
+    public async Task An_async_local_that_a_handler_sets_does_not_reach_the_next_handler_on_its_worker()
     {
         await using TestApp app = await TestApp.StartAsync(app => app.MapGet("/", () =>
         {
@@ -55,7 +55,7 @@ public class FlowTests
     }
 
     [Fact]
-    public async Task An_answer_tells_how_long_it_waited_and_ran_and_where()
+    public async Task Server_Timing_reports_the_queue_time_the_run_time_and_the_worker()
     {
         await using TestApp app = await TestApp.StartAsync(app => app.MapGet("/", () => "done").RunOnPool());
         using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
@@ -64,7 +64,7 @@ public class FlowTests
     }
 
     [Fact]
-    public async Task An_exception_reaches_the_apps_own_handler_unchanged_and_the_worker_lives()
+    public async Task An_exception_reaches_the_apps_exception_handler_unchanged_and_the_worker_continues()
     {
         var thrown = new InvalidTimeZoneException("of the handler");
         Exception? caught = null;
@@ -87,7 +87,7 @@ public class FlowTests
     }
 
     [Fact]
-    public async Task A_request_whose_work_throws_is_answered_500_and_those_beside_it_and_behind_it_are_untouched()
+    public async Task A_handler_that_throws_is_answered_500_and_does_not_affect_concurrent_or_later_requests()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -115,7 +115,7 @@ public class FlowTests
     }
 
     [Fact]
-    public async Task The_token_of_a_handler_is_cancelled_when_its_client_goes()
+    public async Task The_token_of_a_handler_is_cancelled_when_its_client_disconnects()
     {
         var came = new TaskCompletionSource();
         var cancelled = new TaskCompletionSource();
@@ -137,7 +137,7 @@ public class FlowTests
     }
 
     [Fact]
-    public async Task The_token_is_the_clients_own_again_once_the_work_has_ended()
+    public async Task RequestAborted_is_the_clients_own_token_again_after_the_work_has_ended()
     {
         CancellationToken before = default, during = default, after = default;
         await using TestApp app = await TestApp.StartAsync(app =>
@@ -161,7 +161,7 @@ public class FlowTests
     }
 
     [Fact]
-    public async Task An_operation_that_was_cancelled_for_a_reason_of_its_own_is_a_failure_not_a_stop()
+    public async Task A_handler_that_throws_its_own_OperationCanceledException_counts_as_failed()
     {
         await using TestApp app = await TestApp.StartAsync(app =>
         {

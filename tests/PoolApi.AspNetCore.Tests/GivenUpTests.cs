@@ -20,7 +20,7 @@ public sealed class GivenUpTests
     [InlineData("/given-up/limited")]
     [InlineData("/given-up-action")]
     [InlineData("/given-up/lazy", "[\"passed\"]")] // its result is read into memory
-    public async Task The_client_has_the_filters_answer_while_the_handler_runs_and_the_request_ends_after_it(string path, string passed = "passed")
+    public async Task The_client_receives_the_filters_response_before_the_handler_returns_and_the_request_ends_afterwards(string path, string passed = "passed")
     {
         using var late = new Late();
         await using TestApp app = await StartAsync(late);
@@ -52,7 +52,7 @@ public sealed class GivenUpTests
     [Theory]
     [InlineData("/given-up/synchronous")]
     [InlineData("/given-up/lazy")]
-    public async Task A_body_that_the_filter_answers_is_whole_while_the_handler_runs(string path)
+    public async Task The_client_reads_the_whole_body_of_the_filters_response_while_the_handler_runs(string path)
     {
         using var late = new Late();
         await using TestApp app = await StartAsync(late);
@@ -67,7 +67,7 @@ public sealed class GivenUpTests
     }
 
     [Fact]
-    public async Task An_object_whose_handler_still_runs_serves_no_other_request()
+    public async Task A_request_object_whose_handler_still_runs_is_not_reused()
     {
         using var late = new Late();
         await using TestApp app = await StartAsync(late);
@@ -106,7 +106,7 @@ public sealed class GivenUpTests
     }
 
     [Fact]
-    public async Task A_handler_that_listens_sees_its_token_cancelled()
+    public async Task The_token_of_a_handler_that_its_filter_gives_up_is_cancelled()
     {
         using var late = new Late();
         await using TestApp app = await StartAsync(late, workers: 1);
@@ -120,7 +120,7 @@ public sealed class GivenUpTests
     }
 
     [Fact]
-    public async Task What_a_filter_throws_instead_of_waiting_reaches_the_middleware_when_the_handler_has_returned()
+    public async Task An_exception_of_a_filter_that_gives_up_reaches_the_middleware_after_the_handler_returns()
     {
         using var late = new Late();
         await using TestApp app = await StartAsync(late);
@@ -158,7 +158,7 @@ public sealed class GivenUpTests
     }
 
     [Fact]
-    public async Task A_request_that_is_given_up_while_it_is_stored_stays_open_until_it_is()
+    public async Task A_request_that_is_given_up_while_its_store_awaits_stays_open_until_it_is_stored()
     {
         var (giveUp, store) = (new TaskCompletionSource(), new TaskCompletionSource());
         var stored = new TaskCompletionSource<string>();
@@ -181,7 +181,7 @@ public sealed class GivenUpTests
     }
 
     [Fact]
-    public async Task A_request_that_is_given_up_as_its_store_begins_stays_open_until_it_is_stored()
+    public async Task A_request_that_is_given_up_before_its_store_awaits_stays_open_until_it_is_stored()
     {
         using var gate = new Gate();
         var stored = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -219,7 +219,7 @@ public sealed class GivenUpTests
     [Theory]
     [InlineData("/unlimited")]
     [InlineData("/limited")]
-    public async Task Under_the_output_cache_a_body_that_the_filter_answers_is_whole_while_the_handler_runs(string path)
+    public async Task Under_the_output_cache_the_client_reads_the_filters_whole_response_while_the_handler_runs(string path)
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -242,7 +242,7 @@ public sealed class GivenUpTests
     }
 
     [Fact]
-    public async Task A_filter_that_calls_the_handler_after_the_response_is_told_so()
+    public async Task A_filter_that_calls_the_handler_after_the_response_receives_an_InvalidOperationException()
     {
         Func<Task<object?>>? call = null;
         var told = new List<Exception?>();

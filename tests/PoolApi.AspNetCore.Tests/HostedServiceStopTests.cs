@@ -37,7 +37,7 @@ public class HostedServiceStopTests
     }
 
     [Fact]
-    public async Task Requests_are_refused_at_the_signal_while_the_pool_still_takes_other_work()
+    public async Task When_a_stop_begins_requests_are_refused_while_the_pool_still_accepts_other_work()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(app =>
@@ -67,7 +67,7 @@ public class HostedServiceStopTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_service_that_goes_on_after_the_deadline_finds_the_pool_closed(bool concurrently)
+    public async Task A_service_that_still_runs_after_the_deadline_is_refused_by_the_closed_pool(bool concurrently)
     {
         var late = new LateService();
         await using TestApp app = await TestApp.StartAsync(
@@ -115,7 +115,7 @@ public class HostedServiceStopTests
     }
 
     [Fact]
-    public async Task Whatever_moment_the_stop_comes_each_request_is_answered_or_refused_and_the_last_line_has_the_same_count()
+    public async Task During_a_stop_each_request_is_answered_or_refused_and_the_last_line_counts_the_answered()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapGet("/", static () => "ran").RunOnPool(), new() { ["Pool:Workers"] = "2" });

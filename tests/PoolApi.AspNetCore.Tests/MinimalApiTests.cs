@@ -26,7 +26,7 @@ public class MinimalApiTests
     }
 
     [Fact]
-    public async Task What_follows_an_await_in_a_handler_stays_on_the_pool()
+    public async Task The_continuations_of_a_handler_run_on_the_pool()
     {
         var steps = new Steps();
         await using TestApp app = await TestApp.StartAsync(
@@ -69,7 +69,7 @@ public class MinimalApiTests
     internal sealed record Order(string Name, int Count);
 
     [Fact]
-    public async Task Route_query_header_service_and_json_parameters_are_bound_as_ever()
+    public async Task A_handler_on_the_pool_receives_route_query_header_service_and_JSON_parameters()
     {
         await using TestApp app = await TestApp.StartAsync(app => app.MapPost(
             "/{id:int}",
@@ -87,7 +87,7 @@ public class MinimalApiTests
     [InlineData("/pipe")]
     [InlineData("/feature")]
     [InlineData("/body")]
-    public async Task A_body_can_be_read_in_every_way_on_the_worker_from_memory(string path)
+    public async Task A_handler_on_the_pool_can_read_the_body_as_stream_pipe_feature_or_request_body(string path)
     {
         await using TestApp app = await TestApp.StartAsync(
             app =>
@@ -108,7 +108,7 @@ public class MinimalApiTests
     }
 
     [Fact]
-    public async Task Filters_before_run_off_the_pool_and_filters_after_on_it()
+    public async Task Filters_before_RunOnPool_run_off_the_pool_and_filters_after_it_on_the_pool()
     {
         var steps = new Steps();
         await using TestApp app = await TestApp.StartAsync(
@@ -132,7 +132,7 @@ public class MinimalApiTests
     }
 
     [Fact]
-    public async Task A_filter_that_answers_by_itself_takes_no_place_in_the_queue()
+    public async Task A_request_that_a_filter_answers_is_never_queued()
     {
         await using TestApp app = await TestApp.StartAsync(app => app.MapPost("/", () => "ran")
             .AddEndpointFilter(static (_, _) => ValueTask.FromResult<object?>("refused"))
@@ -171,7 +171,7 @@ public class MinimalApiTests
     }
 
     [Fact]
-    public async Task A_filter_that_calls_twice_at_once_is_told_so_and_costs_no_place()
+    public async Task A_second_concurrent_call_of_the_handler_throws_and_does_not_count_toward_MaxRequests()
     {
         using var gate = new Gate();
         Exception? told = null;
@@ -208,7 +208,7 @@ public class MinimalApiTests
     }
 
     [Fact]
-    public async Task What_cannot_be_bound_is_refused_as_ever_and_never_queued()
+    public async Task A_request_that_cannot_be_bound_is_answered_400_and_never_queued()
     {
         await using TestApp app = await TestApp.StartAsync(app => app.MapGet("/{id}", (int id) => id).RunOnPool());
         using HttpResponseMessage response = await app.Client.GetAsync(new Uri("/x", UriKind.Relative), TestApp.Token);

@@ -13,7 +13,7 @@ public class NamedPoolTests
     private static string Where() => Thread.CurrentThread.Name ?? "";
 
     [Fact]
-    public async Task Each_endpoint_runs_on_the_pool_that_it_names_and_without_a_name_on_the_first()
+    public async Task An_endpoint_runs_on_the_pool_that_it_names_or_else_on_the_first_pool()
     {
         await using TestApp app = await StartAsync(app =>
         {
@@ -46,7 +46,7 @@ public class NamedPoolTests
     [Theory]
     [InlineData("/handler")]
     [InlineData("/delegate")]
-    public async Task Said_on_the_group_and_on_the_endpoint_the_last_names_the_pool_and_it_is_submitted_once(string path)
+    public async Task An_endpoint_overrides_the_pool_of_its_group_and_its_request_is_submitted_once(string path)
     {
         await using TestApp app = await StartAsync(app =>
         {
@@ -62,7 +62,7 @@ public class NamedPoolTests
     }
 
     [Fact]
-    public async Task An_unknown_pool_is_told_at_the_start_where_the_app_places_its_routing_itself_too() =>
+    public async Task An_unknown_pool_fails_the_start_also_where_the_app_calls_UseRouting_itself() =>
         await Assert.ThrowsAsync<InvalidOperationException>(() => StartAsync(static app =>
         {
             app.UseRouting();
@@ -70,7 +70,7 @@ public class NamedPoolTests
         }));
 
     [Fact]
-    public void The_same_name_twice_is_refused_where_it_is_said()
+    public void AddFixedThreadPool_throws_for_a_name_that_is_already_in_use()
     {
         var services = new ServiceCollection();
         services.AddFixedThreadPool("cpu");

@@ -12,7 +12,7 @@ namespace PoolApi.AspNetCore.Tests;
 public sealed class NeighbourNamesTests
 {
     [Fact]
-    public async Task The_settings_of_each_pool_are_in_a_section_of_its_name_and_the_apps_own_do_not_matter()
+    public async Task Each_pool_reads_the_section_of_its_name_and_ignores_the_apps_own_sections()
     {
         await using TestApp app = await StartAsync(
             new()
@@ -36,7 +36,7 @@ public sealed class NeighbourNamesTests
     [InlineData("PoolShutdown:Drian", "PoolShutdown:Drian is not a setting")]
     [InlineData("Pools:cpu:Workers", "Pools:cpu:Workers is 'x'")]
     [InlineData("PoolShutdown:Drain", "PoolShutdown:Drain is 'x'")]
-    public async Task A_key_in_a_section_of_ours_alone_that_is_no_setting_fails_the_start(string key, string fault) =>
+    public async Task An_unknown_key_or_invalid_value_in_a_section_that_is_not_shared_fails_the_start(string key, string fault) =>
         Assert.StartsWith(
             fault, Assert.Single(await FaultsAsync(new() { [key] = "x" }, static services => services.AddFixedThreadPool())), StringComparison.Ordinal);
 
@@ -63,7 +63,7 @@ public sealed class NeighbourNamesTests
     [InlineData("Pools:two", null, "The pools 'one' and 'two' both have the section Pools:two")]
     [InlineData(null, "Pools:One", "The pools 'one' and 'two' both have the section Pools:One")]
     [InlineData("PoolShutdown", null, "The pool 'one' and the stop both have the section PoolShutdown")]
-    public async Task A_section_is_of_one_pool_only(string? sectionOfOne, string? sectionOfTwo, string fault) => Assert.StartsWith(
+    public async Task A_section_that_two_pools_or_a_pool_and_the_stop_use_fails_the_start(string? sectionOfOne, string? sectionOfTwo, string fault) => Assert.StartsWith(
         fault,
         Assert.Single(await FaultsAsync([], services =>
         {
@@ -75,7 +75,7 @@ public sealed class NeighbourNamesTests
         StringComparison.Ordinal);
 
     [Fact]
-    public async Task The_app_may_have_health_checks_and_tags_of_any_plain_name()
+    public async Task Health_checks_and_tags_of_the_app_with_plain_names_do_not_affect_the_probes()
     {
         await using TestApp app = await StartAsync(
             [],
@@ -97,7 +97,7 @@ public sealed class NeighbourNamesTests
     [InlineData(30.0, 30.0, false)] // the framework's default, said by the app
     [InlineData(300.0, 300.0, false)]
     [InlineData(-0.001, -0.001, false)] // no limit
-    public async Task The_time_that_the_app_gives_a_stop_is_kept_or_the_log_says_that_it_is_too_short(double? set, double expected, bool isTold)
+    public async Task The_apps_ShutdownTimeout_is_kept_or_raised_with_a_log_line_if_it_is_too_short(double? set, double expected, bool isTold)
     {
         await using TestApp app = await StartAsync(
             new() { ["PoolShutdown:Watchdog"] = "false" },
@@ -113,7 +113,7 @@ public sealed class NeighbourNamesTests
     }
 
     [Fact]
-    public async Task An_empty_setting_of_the_watchdog_is_none_where_the_process_is_not_left_to_the_pools()
+    public async Task An_empty_watchdog_setting_without_AddPoolProcessLifetime_counts_as_not_set()
     {
         await using TestApp app = await StartAsync(new() { ["PoolShutdown:Watchdog"] = "" }, static services => services.AddFixedThreadPool());
         Assert.True(app.App.Services.GetRequiredService<IOptions<ShutdownOptions>>().Value.Watchdog);
@@ -125,7 +125,7 @@ public sealed class NeighbourNamesTests
     [InlineData(2073600.0, 2073603.0)] // 24 days
     [InlineData(2592000.0, null)] // 30 days, which no thread can wait
     [InlineData(922337203685.0, null)] // nearly the longest time there is
-    public void A_stop_that_may_take_any_time_has_no_watchdog(double timeout, double? watchdog) => Assert.Equal(
+    public void WatchdogTime_is_3_seconds_past_the_shutdown_timeout_or_null_if_too_long_to_wait(double timeout, double? watchdog) => Assert.Equal(
         watchdog, ProcessLifetime.WatchdogTime(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(timeout) })?.TotalSeconds);
 
     [Fact]

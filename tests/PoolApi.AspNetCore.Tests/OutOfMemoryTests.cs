@@ -14,7 +14,7 @@ public class OutOfMemoryTests
     [InlineData("/bind")]
     [InlineData("/filter")]
     [InlineData("/delegate")]
-    public async Task Before_the_work_it_is_overload(string path)
+    public async Task A_request_that_runs_out_of_memory_before_its_work_starts_is_refused_as_overloaded(string path)
     {
         bool hasRun = false;
         await using TestApp app = await TestApp.StartAsync(
@@ -50,7 +50,7 @@ public class OutOfMemoryTests
     }
 
     [Fact]
-    public async Task In_the_work_it_is_the_works_own_failure_and_the_app_can_tell_the_two_apart()
+    public async Task An_out_of_memory_exception_of_the_handler_reaches_middleware_and_HasStarted_is_true_only_then()
     {
         var seen = new List<(string Path, bool HasStarted)>();
         await using TestApp app = await TestApp.StartAsync(app =>
@@ -80,7 +80,7 @@ public class OutOfMemoryTests
     }
 
     [Fact]
-    public async Task After_a_job_is_committed_it_is_no_refusal()
+    public async Task An_out_of_memory_exception_after_a_job_is_committed_is_answered_500_without_Retry_After()
     {
         bool? hasStarted = null;
         await using TestApp app = await TestApp.StartAsync(app =>

@@ -16,7 +16,7 @@ public sealed class OverloadControlTests
     public OverloadControlTests() => _control = new OverloadControl(() => _wait, new OrderArbiter(on => _newestFirst = on).Join(), _time);
 
     [Fact]
-    public void While_nobody_leaves_nothing_is_refused_however_long_the_queue_is()
+    public void A_long_queue_alone_refuses_no_request_while_no_client_disconnects()
     {
         _wait = TimeSpan.FromHours(1);
         for (int i = 0; i < 100; i++) _control.OnTaken(TimeSpan.FromSeconds(20));
@@ -27,7 +27,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void Once_clients_leave_who_waited_as_long_as_others_what_would_wait_a_quarter_as_long_is_refused()
+    public void A_request_with_a_predicted_wait_over_a_quarter_of_the_patience_is_refused()
     {
         Learn();
 
@@ -39,7 +39,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void One_who_leaves_alone_has_reasons_of_his_own()
+    public void Three_disconnects_are_too_few_to_learn_a_patience()
     {
         _control.OnTaken(Patience);
         for (int i = 0; i < 3; i++) _control.OnClientLeft(Patience, Patience);
@@ -48,7 +48,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void A_few_of_many_prove_nothing()
+    public void A_patience_is_learned_only_at_one_disconnect_or_more_per_ten_served_requests()
     {
         for (int i = 0; i < 100; i++) _control.OnTaken(Patience);
         for (int i = 0; i < 9; i++) _control.OnClientLeft(Patience, Patience);
@@ -59,7 +59,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void Who_leaves_while_nobody_is_served_was_not_driven_away_by_the_queue()
+    public void Clients_that_disconnect_while_the_workers_are_stuck_teach_no_patience()
     {
         // The workers are stuck: the last item was taken long ago, and had not waited.
         _control.OnTaken(TimeSpan.FromMilliseconds(30));
@@ -70,7 +70,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void Who_leaves_during_long_work_of_his_own_was_not_driven_away_by_the_queue()
+    public void Clients_that_disconnect_during_their_own_long_work_teach_no_patience()
     {
         _control.OnTaken(Patience);
         for (int i = 0; i < 100; i++) _control.OnClientLeft(after: TimeSpan.FromSeconds(10), waited: TimeSpan.FromSeconds(1));
@@ -79,7 +79,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void The_newest_come_first_until_those_who_waited_at_the_beginning_are_gone()
+    public void The_order_stays_newest_first_until_the_patience_has_passed()
     {
         Learn();
         _wait = TimeSpan.FromSeconds(5);
@@ -97,7 +97,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void While_the_newest_come_first_one_more_is_let_in_when_the_workers_come_upon_old_ones()
+    public void In_newest_first_order_a_request_is_admitted_after_a_worker_takes_one_that_waited_long()
     {
         Learn();
         _wait = TimeSpan.FromSeconds(5);
@@ -110,7 +110,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void The_order_comes_back_by_the_workers_alone_when_no_request_comes_any_more()
+    public void A_worker_that_takes_an_item_restores_the_oldest_first_order_without_a_new_request()
     {
         Learn();
         _wait = TimeSpan.FromSeconds(5);
@@ -124,7 +124,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void The_order_comes_back_by_time_alone_when_the_endpoint_is_not_used_any_more()
+    public void A_timer_restores_the_oldest_first_order_when_the_endpoint_is_no_longer_used()
     {
         Learn();
         Assert.Equal(0, _time.Timers);
@@ -148,7 +148,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void What_was_learned_is_doubted_with_time_and_forgotten_when_it_is_not_needed()
+    public void The_patience_rises_when_its_trust_ends_and_is_forgotten_after_a_minute_without_refusals()
     {
         Learn();
         _wait = TimeSpan.FromSeconds(0.51);
@@ -164,7 +164,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void One_who_leaves_now_and_then_keeps_nothing_alive()
+    public void An_occasional_disconnect_does_not_keep_the_patience_from_being_forgotten()
     {
         Learn();
         for (int i = 0; i < 2 * 60 * 60 / 25; i++)
@@ -179,7 +179,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void What_limits_nothing_any_more_is_forgotten_even_while_it_is_asked_for()
+    public void The_patience_is_forgotten_after_seven_doubts_even_while_it_refuses_requests()
     {
         Learn();
         _wait = TimeSpan.FromHours(1);
@@ -194,7 +194,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void What_was_learned_from_a_handful_of_clients_fades_within_seconds_while_the_others_are_served()
+    public void A_patience_learned_from_eight_clients_is_forgotten_within_seconds_while_others_are_served()
     {
         Learn(witnesses: 8);
         _wait = TimeSpan.FromHours(1);
@@ -210,7 +210,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void The_clients_of_one_endpoint_that_leave_refuse_nobody_of_another_and_the_oldest_of_those_that_stay_come_first()
+    public void Disconnects_at_one_endpoint_refuse_no_request_at_another_whose_waiting_clients_restore_oldest_first()
     {
         var arbiter = new OrderArbiter(on => _newestFirst = on);
         var impatient = new OverloadControl(() => _wait, arbiter.Join(), _time);

@@ -37,7 +37,7 @@ public class PacedStreamTests
     }
 
     [Fact]
-    public async Task A_client_may_be_slower_than_that_for_the_time_of_one_piece()
+    public async Task A_client_less_than_the_stall_timeout_behind_the_minimum_rate_is_not_cut_off()
     {
         var time = new FakeTimeProvider();
         var budget = new ResponseBudget(1 << 20) { Time = time };
@@ -50,7 +50,7 @@ public class PacedStreamTests
     }
 
     [Fact]
-    public async Task Without_a_limit_a_client_may_take_any_time()
+    public async Task Without_a_stall_timeout_a_client_may_read_a_response_arbitrarily_slowly()
     {
         var time = new FakeTimeProvider();
         var budget = new ResponseBudget(1 << 20) { Time = time, StallTimeout = Timeout.InfiniteTimeSpan };

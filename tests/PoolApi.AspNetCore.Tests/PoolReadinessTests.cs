@@ -9,7 +9,7 @@ namespace PoolApi.AspNetCore.Tests;
 public sealed class PoolReadinessTests
 {
     [Fact]
-    public async Task It_is_degraded_while_some_workers_are_stuck_and_not_ready_while_all_are()
+    public async Task The_app_is_degraded_while_some_workers_are_stuck_and_not_ready_while_all_are()
     {
         using var first = new Gate();
         using var second = new Gate();
@@ -44,7 +44,7 @@ public sealed class PoolReadinessTests
     }
 
     [Fact]
-    public async Task It_is_not_ready_when_a_pool_was_closed_although_the_app_goes_on()
+    public async Task The_app_is_not_ready_after_one_of_its_pools_is_closed()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapPoolHealth(),
@@ -58,7 +58,7 @@ public sealed class PoolReadinessTests
     }
 
     [Fact]
-    public async Task Several_faults_are_told_together_and_the_worst_decides()
+    public async Task The_readiness_probe_reports_all_faults_and_the_worst_decides_its_status()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -81,7 +81,7 @@ public sealed class PoolReadinessTests
     }
 
     [Fact]
-    public async Task A_stop_is_told_as_a_stop_and_not_as_a_fault_of_the_pools()
+    public async Task The_readiness_probe_reports_a_stop_as_draining_and_not_as_a_fault_of_the_pools()
     {
         await using TestApp app = await TestApp.StartAsync(static app => app.MapPoolHealth());
         app.Shutdown.Begin("test", lameDuck: false);
@@ -95,7 +95,7 @@ public sealed class PoolReadinessTests
     }
 
     [Fact]
-    public async Task What_a_check_throws_is_for_the_log_alone()
+    public async Task An_exception_of_a_health_check_is_logged_but_is_not_in_the_probe_response()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapPoolHealth(),

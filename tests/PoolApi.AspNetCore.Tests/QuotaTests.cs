@@ -20,7 +20,7 @@ public sealed class QuotaTests : IDisposable
             context.Request.Headers["Client"].ToString(), static _ => new ConcurrencyLimiterOptions { PermitLimit = 1 }));
 
     [Fact]
-    public async Task Who_has_used_up_his_share_is_told_so_while_others_are_served()
+    public async Task A_client_that_has_used_its_quota_is_refused_while_other_clients_are_served()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(
@@ -52,7 +52,7 @@ public sealed class QuotaTests : IDisposable
     }
 
     [Fact]
-    public async Task What_waits_in_the_queue_counts_too()
+    public async Task A_queued_request_counts_toward_the_quota_of_its_client()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(app => app.MapGet("/", () => gate.Pass()).RunOnPool());
@@ -77,7 +77,7 @@ public sealed class QuotaTests : IDisposable
     [InlineData("/fails", 500)]
     [InlineData("/unbound?number=x", 400)]
     [InlineData("/body", 413)]
-    public async Task It_is_given_back_with_the_answer_whatever_that_is(string path, int status)
+    public async Task The_quota_of_a_request_is_released_after_every_kind_of_response(string path, int status)
     {
         await using TestApp app = await StartAsync(
             app =>
@@ -125,7 +125,7 @@ public sealed class QuotaTests : IDisposable
     }
 
     [Fact]
-    public async Task An_answer_that_is_read_slowly_holds_no_share()
+    public async Task A_streamed_response_that_is_still_being_written_holds_no_quota()
     {
         var write = new TaskCompletionSource();
         await using TestApp app = await StartAsync(app => app.MapGet("/", () => Lines(write.Task)).RunOnPool());
@@ -143,7 +143,7 @@ public sealed class QuotaTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_handler_with_a_limit_leaves_unflushed_holds_no_share_while_it_is_read()
+    public async Task Unflushed_response_bytes_of_a_handler_with_MaxRunTime_hold_no_quota()
     {
         const int Length = 24 << 20;
         await using TestApp app = await StartAsync(
@@ -165,7 +165,7 @@ public sealed class QuotaTests : IDisposable
     }
 
     [Fact]
-    public async Task An_answer_that_begins_on_the_worker_holds_it_until_the_work_has_ended()
+    public async Task A_request_whose_response_begins_on_the_worker_holds_its_quota_until_the_work_ends()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(
@@ -184,7 +184,7 @@ public sealed class QuotaTests : IDisposable
     }
 
     [Fact]
-    public async Task A_client_that_goes_gives_it_back_once_its_work_is_out_of_the_pool()
+    public async Task The_quota_of_a_client_that_disconnects_is_released_when_its_request_leaves_the_queue()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(
@@ -204,7 +204,7 @@ public sealed class QuotaTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_is_refused_for_another_reason_keeps_nothing()
+    public async Task A_request_that_a_full_queue_refuses_holds_no_quota()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(
@@ -226,7 +226,7 @@ public sealed class QuotaTests : IDisposable
     }
 
     [Fact]
-    public async Task A_stop_comes_before_the_quota()
+    public async Task A_client_over_its_quota_is_refused_as_draining_during_a_stop()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(app => app.MapGet("/", () => gate.Pass()).RunOnPool());
@@ -242,7 +242,7 @@ public sealed class QuotaTests : IDisposable
     }
 
     [Fact]
-    public async Task A_filter_that_tries_again_is_still_one_request()
+    public async Task A_filter_that_retries_the_handler_uses_the_quota_of_one_request()
     {
         int runs = 0;
         await using TestApp app = await StartAsync(app => app
@@ -269,7 +269,7 @@ public sealed class QuotaTests : IDisposable
     [InlineData(90.5, 91)]
     [InlineData(0.0, 1)]
     [InlineData(double.PositiveInfinity, int.MaxValue)]
-    public async Task A_limiter_that_knows_when_says_when(double says, int answered)
+    public async Task The_refusal_has_the_limiters_Retry_After_in_whole_seconds(double says, int answered)
     {
         using var limiter = new Never(double.IsInfinity(says) ? TimeSpan.MaxValue : TimeSpan.FromSeconds(says));
         await using TestApp app = await TestApp.StartAsync(
@@ -281,7 +281,7 @@ public sealed class QuotaTests : IDisposable
     }
 
     [Fact]
-    public async Task Only_where_there_is_a_quota_do_endpoints_say_that_they_may_answer_429()
+    public async Task Only_endpoints_on_a_pool_with_a_quota_declare_a_429_response()
     {
         await using TestApp app = await TestApp.StartAsync(
             app =>

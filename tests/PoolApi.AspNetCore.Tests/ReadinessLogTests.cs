@@ -9,7 +9,7 @@ namespace PoolApi.AspNetCore.Tests;
 public sealed class ReadinessLogTests
 {
     [Fact]
-    public async Task A_check_that_fails_is_told_once_with_its_reason_and_so_is_its_recovery()
+    public async Task A_check_that_fails_is_logged_once_with_its_reason_and_its_recovery_is_logged_once()
     {
         HealthCheckResult store = HealthCheckResult.Healthy();
         await using TestApp app = await TestApp.StartAsync(
@@ -31,7 +31,7 @@ public sealed class ReadinessLogTests
     }
 
     [Fact]
-    public async Task A_stop_has_lines_of_its_own()
+    public async Task A_stop_writes_no_readiness_line_to_the_log()
     {
         await using TestApp app = await TestApp.StartAsync(static app => app.MapPoolHealth());
         app.Shutdown.Begin("test", lameDuck: false);
@@ -40,7 +40,7 @@ public sealed class ReadinessLogTests
     }
 
     [Fact]
-    public async Task A_report_that_was_made_before_the_start_ended_is_not_told_after_it()
+    public async Task A_health_report_from_before_the_end_of_the_start_is_not_logged()
     {
         await using TestApp app = await TestApp.StartAsync(static app => app.MapPoolHealth());
         var log = app.App.Services.GetRequiredService<ReadinessLog>();

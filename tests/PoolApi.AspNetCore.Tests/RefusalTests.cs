@@ -17,7 +17,7 @@ public sealed class RefusalTests
     [InlineData("/starting")]
     [InlineData("/refusals/cached")]
     [InlineData("/refusals/api/cached")]
-    public async Task A_refusal_is_not_kept_whatever_was_said_of_the_answer_before(string path)
+    public async Task A_refusal_is_sent_with_no_store_although_the_app_made_the_response_cacheable(string path)
     {
         await using FullApp full = await FullApp.StartAsync();
         using HttpResponseMessage refused = await full.App.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
@@ -86,7 +86,7 @@ public sealed class RefusalTests
     [InlineData("/filter", "text/html")]
     [InlineData("/delegate", "image/png")]
     [InlineData("/refusals/cached", "text/html")]
-    public async Task A_problem_that_the_app_puts_in_its_place_has_all_its_members(string path, string accept)
+    public async Task A_problem_that_the_app_substitutes_is_written_with_its_own_members(string path, string accept)
     {
         await using FullApp full = await FullApp.StartAsync(static pool => pool.Services.AddProblemDetails(static o => o.CustomizeProblemDetails = static context =>
             context.ProblemDetails = new HttpValidationProblemDetails(new Dictionary<string, string[]> { ["size"] = ["too large"] }) { Status = 503 }));
@@ -98,7 +98,7 @@ public sealed class RefusalTests
     }
 
     [Fact]
-    public async Task A_body_without_room_and_a_queue_that_is_too_long_are_told_apart()
+    public async Task The_detail_of_an_overloaded_problem_distinguishes_the_body_budget_the_queue_and_memory()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapPost("/", static (HttpRequest _) => "ran").RunOnPool(), new() { ["Pool:QueueBytes"] = "100" });
@@ -116,7 +116,7 @@ public sealed class RefusalTests
     }
 
     [Fact]
-    public async Task Overload_says_what_was_seen_of_the_clients_and_what_is_predicted()
+    public async Task The_overloaded_problem_explains_the_disconnected_clients_and_the_predicted_wait()
     {
         await using TestApp app = await TestApp.StartAsync(static _ => { });
         Assert.Equal(
@@ -126,7 +126,7 @@ public sealed class RefusalTests
     }
 
     [Fact]
-    public async Task A_closed_pool_of_an_app_that_goes_on_is_not_told_as_a_stop_of_the_instance()
+    public async Task A_closed_pool_of_a_running_app_is_reported_as_closed_and_not_as_a_stop()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapGet("/", static () => "ran").RunOnPool("io"), configure: static b => b.Services.AddFixedThreadPool("io").FromSection("Io"));
@@ -167,7 +167,7 @@ public sealed class RefusalTests
     [InlineData("/filter")]
     [InlineData("/delegate")]
     [InlineData("/refusals/cached")]
-    public async Task The_app_may_write_the_answer_itself(string path)
+    public async Task The_app_may_write_the_response_to_a_refused_request_itself(string path)
     {
         await using FullApp full = await FullApp.StartAsync(static pool => pool.OnRejected(static async (context, rejection) =>
         {
@@ -184,7 +184,7 @@ public sealed class RefusalTests
     }
 
     [Fact]
-    public async Task The_app_may_send_the_client_elsewhere()
+    public async Task The_app_may_redirect_a_refused_client()
     {
         await using FullApp full = await FullApp.StartAsync(static pool => pool.OnRejected(static (context, _) =>
         {
@@ -197,7 +197,7 @@ public sealed class RefusalTests
     }
 
     [Fact]
-    public async Task Each_hook_is_asked_until_one_has_written_the_answer_and_without_any_the_problem_is()
+    public async Task OnRejected_hooks_run_until_one_writes_the_response_and_if_none_does_the_problem_is_written()
     {
         var asked = new List<string>();
         await using FullApp full = await FullApp.StartAsync(pool => pool

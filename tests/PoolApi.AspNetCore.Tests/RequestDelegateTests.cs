@@ -7,7 +7,7 @@ namespace PoolApi.AspNetCore.Tests;
 public class RequestDelegateTests
 {
     [Fact]
-    public async Task All_of_it_runs_on_the_pool()
+    public async Task A_RequestDelegate_runs_on_the_pool_before_and_after_its_awaits()
     {
         bool before = false, after = false;
         await using TestApp app = await TestApp.StartAsync(app => app.MapPost("/", async context =>
@@ -25,7 +25,7 @@ public class RequestDelegateTests
     }
 
     [Fact]
-    public async Task A_refusal_names_no_worker()
+    public async Task A_refusal_has_no_Server_Timing_header()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(

@@ -13,7 +13,7 @@ namespace PoolApi.AspNetCore.Tests;
 public sealed class ReuseTests
 {
     [Fact]
-    public async Task A_request_that_is_over_leaves_its_object_to_the_next_one()
+    public async Task The_next_request_reuses_the_object_of_a_completed_request()
     {
         await using TestApp app = await StartAsync();
         Assert.Same(await SeenAsync(app, "/plain"), await SeenAsync(app, "/plain"));
@@ -29,14 +29,14 @@ public sealed class ReuseTests
     [InlineData("/limited")] // the handler may run on after its limit
     [InlineData("/stream")] // is written after the work
     [InlineData("/cached")] // a callback of the response has it
-    public async Task An_object_that_somebody_may_still_hold_serves_one_request(string path)
+    public async Task A_request_object_that_other_code_may_still_hold_is_not_reused(string path)
     {
         await using TestApp app = await StartAsync();
         Assert.NotSame(await SeenAsync(app, path), await SeenAsync(app, path));
     }
 
     [Fact]
-    public async Task What_middleware_outside_asks_of_a_request_that_is_over_is_answered_for_that_request()
+    public async Task Middleware_still_reads_HasStarted_of_a_completed_request_whose_object_is_released()
     {
         var started = new ConcurrentQueue<bool>();
         await using TestApp app = await TestApp.StartAsync(app =>
@@ -54,7 +54,7 @@ public sealed class ReuseTests
     }
 
     [Fact]
-    public async Task Clients_that_leave_cancel_no_request_but_their_own()
+    public async Task A_client_that_disconnects_does_not_cancel_the_request_of_another_client()
     {
         const int Clients = 8, Rounds = 60;
         await using TestApp app = await TestApp.StartAsync(
@@ -81,7 +81,7 @@ public sealed class ReuseTests
     [InlineData("/reading/bound")]
     [InlineData("/reading/filter")]
     [InlineData("/reading/action")]
-    public async Task A_token_that_is_read_before_a_reused_object_runs_is_that_of_the_run(string path)
+    public async Task A_token_read_before_a_reused_request_object_runs_is_cancelled_when_the_client_disconnects(string path)
     {
         await using TestApp app = await StartAsync(kestrel: true);
         var seen = app.App.Services.GetRequiredService<Seen>();

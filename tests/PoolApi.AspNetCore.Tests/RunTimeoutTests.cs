@@ -20,7 +20,7 @@ public sealed class RunTimeoutTests
     [InlineData("/asynchronous")]
     [InlineData("/delegate")]
     [InlineData("/late/action")]
-    public async Task The_client_has_its_answer_while_the_handler_still_runs_and_nothing_of_what_that_writes(string path)
+    public async Task The_client_receives_504_while_the_handler_still_runs_and_nothing_that_the_handler_writes(string path)
     {
         using var late = new LateHandler();
         await using TestApp app = await StartAsync(late);
@@ -76,7 +76,7 @@ public sealed class RunTimeoutTests
     }
 
     [Fact]
-    public async Task The_answer_goes_to_the_client_whatever_body_the_handler_has_put_in_the_place_of_the_responses()
+    public async Task The_client_receives_the_timeout_response_although_the_handler_has_replaced_the_response_body()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -97,7 +97,7 @@ public sealed class RunTimeoutTests
     }
 
     [Fact]
-    public async Task An_answer_that_the_handler_has_begun_is_cut_off()
+    public async Task A_response_that_the_handler_has_begun_is_cut_off_at_MaxRunTime()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -119,7 +119,7 @@ public sealed class RunTimeoutTests
     }
 
     [Fact]
-    public async Task Requests_that_time_out_teach_nothing_about_the_clients()
+    public async Task Requests_that_time_out_cause_no_refusal_of_later_requests()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -149,7 +149,7 @@ public sealed class RunTimeoutTests
     [InlineData("file", 200)]
     [InlineData("mixed", 200)]
     [InlineData("mixed-synchronous", 200)]
-    public async Task A_handler_within_its_limit_is_answered_as_one_without(string what, int status)
+    public async Task A_handler_within_its_MaxRunTime_is_answered_like_a_handler_without_one(string what, int status)
     {
         await using TestApp app = await TestApp.StartAsync(
             app =>
@@ -285,7 +285,7 @@ public sealed class RunTimeoutTests
     [InlineData("value", true, true)]
     [InlineData("written", false, true)]
     [InlineData("written", true, true)]
-    public async Task Cookies_of_a_handler_and_of_middleware_arrive_as_without_a_limit(string what, bool isUsedBefore, bool hasPolicy)
+    public async Task Cookies_of_a_handler_and_of_middleware_are_the_same_with_MaxRunTime_as_without(string what, bool isUsedBefore, bool hasPolicy)
     {
         await using TestApp app = await TestApp.StartAsync(
             app =>
@@ -318,7 +318,7 @@ public sealed class RunTimeoutTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task The_answer_in_a_late_handlers_place_has_the_cookies_of_middleware_and_none_of_the_handlers(bool hasPolicy)
+    public async Task The_timeout_response_has_the_cookies_of_middleware_and_none_of_the_handler(bool hasPolicy)
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -367,7 +367,7 @@ public sealed class RunTimeoutTests
     [InlineData("output")]
     [InlineData("response")]
     [InlineData("both")]
-    public async Task Under_a_cache_of_the_framework_the_client_has_its_whole_answer_while_the_handler_still_runs(string cache)
+    public async Task Under_output_or_response_caching_the_client_reads_the_whole_timeout_response_while_the_handler_runs(string cache)
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -387,7 +387,7 @@ public sealed class RunTimeoutTests
     }
 
     [Fact]
-    public async Task A_client_whose_handler_still_runs_has_used_its_quota()
+    public async Task A_handler_that_runs_past_its_limit_holds_the_quota_of_its_client_until_it_returns()
     {
         using var gate = new Gate();
         using var limiter = PartitionedRateLimiter.Create<HttpContext, string>(static _ => RateLimitPartition.GetConcurrencyLimiter(
@@ -410,7 +410,7 @@ public sealed class RunTimeoutTests
     }
 
     [Fact]
-    public async Task A_WebSocket_is_opened_under_a_limit_as_without_one()
+    public async Task A_WebSocket_works_on_an_endpoint_with_MaxRunTime()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app =>
@@ -436,7 +436,7 @@ public sealed class RunTimeoutTests
     }
 
     [Fact]
-    public async Task A_stop_waits_for_the_handler_and_counts_it_once()
+    public async Task A_stop_waits_for_a_handler_that_timed_out_and_counts_it_once()
     {
         using var late = new LateHandler();
         await using TestApp app = await StartAsync(late);
@@ -457,7 +457,7 @@ public sealed class RunTimeoutTests
     [InlineData("file")]
     [InlineData("file of an action")]
     [InlineData("asynchronous handler")]
-    public async Task What_a_handler_returns_too_late_is_disposed_of(string what)
+    public async Task A_result_that_a_handler_returns_after_its_time_limit_is_disposed_of(string what)
     {
         using var gate = new Gate();
         var disposed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -491,7 +491,7 @@ public sealed class RunTimeoutTests
     }
 
     [Fact]
-    public async Task A_late_result_that_cannot_be_disposed_of_is_told_in_the_log_and_the_request_ends()
+    public async Task A_late_result_whose_disposal_throws_is_logged_and_its_request_ends()
     {
         using var gate = new Gate();
         var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -519,7 +519,7 @@ public sealed class RunTimeoutTests
     [Theory]
     [InlineData(true)] // it has run for longer than it may
     [InlineData(false)] // the stop has given it up
-    public async Task A_request_stays_open_until_its_handler_has_returned_and_a_stop_does_not_wait_for_that(bool isLimited)
+    public async Task A_stop_ends_at_its_deadline_while_a_request_stays_open_until_its_handler_returns(bool isLimited)
     {
         using var gate = new Gate();
         var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -16,7 +16,7 @@ public sealed class ServerTimingTests
     [InlineData("/started")]
     [InlineData("/empty")]
     [InlineData("/timing/action")]
-    public async Task An_output_cache_does_not_replay_it(string path)
+    public async Task The_output_cache_does_not_replay_Server_Timing(string path)
     {
         await using TestApp app = await StartAsync();
         using HttpResponseMessage first = await app.Client.GetAsync(new Uri("/cached" + path, UriKind.Relative), TestApp.Token);
@@ -29,7 +29,7 @@ public sealed class ServerTimingTests
     }
 
     [Fact]
-    public async Task A_response_cache_does_not_replay_it()
+    public async Task The_response_cache_does_not_replay_Server_Timing()
     {
         await using TestApp app = await StartAsync();
         using HttpResponseMessage first = await app.Client.GetAsync(new Uri("/response-cached", UriKind.Relative), TestApp.Token);
@@ -46,7 +46,7 @@ public sealed class ServerTimingTests
     [InlineData("/text", false)]
     [InlineData("/json", false)]
     [InlineData("/delegate", false)]
-    public async Task An_answer_that_is_not_stored_has_it_unless_it_is_switched_off(string path, bool isOn)
+    public async Task A_response_that_is_not_cached_has_Server_Timing_unless_the_setting_is_off(string path, bool isOn)
     {
         await using TestApp app = await StartAsync(isOn);
         for (int i = 0; i < 2; i++)

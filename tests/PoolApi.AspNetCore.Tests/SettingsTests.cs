@@ -27,7 +27,7 @@ public class SettingsTests
     [InlineData("Shutdown:Drain", "x", "a time from 00:00:00 to 1.00:00:00, written [d.]hh:mm:ss[.fff]")]
     [InlineData("Shutdown:Cancel", "25:00", "a time from 00:00:00 to 01:00:00, written [d.]hh:mm:ss[.fff]")]
     [InlineData("Shutdown:MaxRequests", "-1", "a whole number from 0 to 9223372036854775807")]
-    public async Task A_wrong_value_is_told_with_its_key_and_what_it_may_be(string key, string value, string allowed) =>
+    public async Task An_invalid_value_fails_the_start_and_the_error_states_the_key_and_the_allowed_values(string key, string value, string allowed) =>
         Assert.Equal([$"{key} is '{value}'; it may be {allowed}."], await FaultsAsync(new() { [key] = value }));
 
     [Theory]
@@ -37,18 +37,18 @@ public class SettingsTests
     [InlineData("Shutdown:drains", "Shutdown:drains is not a setting; the settings under Shutdown are: Cancel, Drain, LameDuck, MaxRequests, Watchdog. (Its value is '1'.)")]
     [InlineData("Pool:QueueBytes:0", "Pool:QueueBytes has settings under it; it may be a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456.")]
     [InlineData("Pool:Name:First", "Pool:Name has settings under it; it may be 'cpu', the name that the app registered.")]
-    public async Task An_unknown_key_is_told_with_the_known_ones(string key, string fault) =>
+    public async Task An_unknown_key_fails_the_start_and_the_error_states_what_is_allowed(string key, string fault) =>
         Assert.Equal([fault], await FaultsAsync(new() { [key] = "1" }));
 
     [Fact]
-    public void The_default_budget_for_bodies_follows_what_the_runtime_may_use()
+    public void The_default_budget_for_bodies_is_a_quarter_of_the_runtimes_memory_up_to_256_MiB()
     {
         long memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         Assert.Equal(Math.Min(256 << 20, memory / 4), new PoolOptions().QueueBytes);
     }
 
     [Fact]
-    public async Task All_faults_of_all_pools_and_of_the_shutdown_are_told_at_once()
+    public async Task The_start_reports_all_faults_of_all_pools_and_of_the_shutdown_at_once()
     {
         string[] faults = await FaultsAsync(
             new() { ["Pool:Workers"] = "0", ["Pool:Colour"] = "red", ["Io:Workers"] = "none", ["Shutdown:Drain"] = "soon" },
@@ -58,7 +58,7 @@ public class SettingsTests
     }
 
     [Fact]
-    public async Task What_code_sets_out_of_range_is_told_too()
+    public async Task Out_of_range_values_that_code_sets_fail_the_start()
     {
         string[] faults = await FaultsAsync([], b => b.Services
             .AddFixedThreadPool("code", static o =>
@@ -85,7 +85,7 @@ public class SettingsTests
     }
 
     [Fact]
-    public async Task Code_has_the_last_word_over_the_configuration_and_keys_know_no_case()
+    public async Task Code_overrides_the_configuration_and_keys_are_case_insensitive()
     {
         await using TestApp app = await TestApp.StartAsync(
             static _ => { },
@@ -111,7 +111,7 @@ public class SettingsTests
     [InlineData("-00:00:00.0010000", false)]
     [InlineData("-0:0:0.001", false)]
     [InlineData(null, true)]
-    public async Task A_worker_may_never_count_as_stuck(string? setting, bool inCode)
+    public async Task StuckAfter_may_be_infinite_in_a_setting_and_in_code(string? setting, bool inCode)
     {
         await using TestApp app = await TestApp.StartAsync(
             static _ => { },

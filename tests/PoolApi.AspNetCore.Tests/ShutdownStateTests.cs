@@ -6,7 +6,7 @@ namespace PoolApi.AspNetCore.Tests;
 public sealed class ShutdownStateTests
 {
     [Fact]
-    public void An_app_goes_only_the_ways_of_the_drawing_and_never_back()
+    public void Only_the_documented_state_transitions_are_allowed_and_none_goes_back()
     {
         (ShutdownState Before, ShutdownState After)[] steps =
         [

@@ -11,7 +11,7 @@ public class ShutdownTests
     private static readonly Uri Root = new("/", UriKind.Relative);
 
     [Fact]
-    public async Task What_was_accepted_is_finished_and_the_log_says_so_word_for_word()
+    public async Task A_stop_finishes_the_accepted_requests_and_logs_each_phase_and_the_totals()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate, new() { ["Pool:Workers"] = "2" });
@@ -45,7 +45,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task After_the_last_line_a_stop_that_goes_on_says_nothing()
+    public async Task A_stop_that_continues_after_the_last_log_line_logs_nothing_more()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate);
@@ -62,7 +62,7 @@ public class ShutdownTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task What_misses_the_deadline_is_handed_back_or_cancelled_and_the_counts_add_up(bool kestrel)
+    public async Task At_the_deadline_a_queued_request_is_handed_back_and_a_running_request_is_cancelled(bool kestrel)
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate, new() { ["Shutdown:Drain"] = "00:00:00.010" }, kestrel);
@@ -87,7 +87,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task The_answer_to_cancelled_work_is_not_cancelled_itself()
+    public async Task RequestAborted_is_not_cancelled_after_a_stop_has_cancelled_the_work()
     {
         using var gate = new Gate();
         bool? isCancelled = null;
@@ -112,7 +112,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task Work_that_does_not_listen_is_left_behind_answered_and_counted()
+    public async Task Work_that_ignores_cancellation_counts_as_abandoned_and_its_client_is_answered()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -136,7 +136,7 @@ public class ShutdownTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Work_that_is_left_behind_while_its_result_is_read_into_memory_is_answered_too(bool isHandler)
+    public async Task A_client_whose_work_is_abandoned_while_its_result_is_read_into_memory_is_answered(bool isHandler)
     {
         using var gate = new Gate();
         async Task Write(HttpContext context)
@@ -199,7 +199,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task A_drain_that_is_asked_for_stops_the_host_also_if_its_response_fails()
+    public async Task A_drain_request_stops_the_host_even_if_its_response_fails()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app =>
@@ -219,7 +219,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task The_probes_tell_the_states_apart()
+    public async Task While_draining_the_app_is_alive_and_started_but_not_ready()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate);
@@ -280,7 +280,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task Where_signals_are_the_hosts_each_stop_of_the_host_has_the_lame_duck_and_the_last_line_names_no_exit_code()
+    public async Task Without_AddPoolProcessLifetime_a_stop_has_a_lame_duck_phase_and_logs_no_exit_code()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapGet("/", static () => "ran").RunOnPool(),
@@ -301,7 +301,7 @@ public class ShutdownTests
     [InlineData(false, "true", true)]
     [InlineData(false, "false", false)]
     [InlineData(true, "true", false)]
-    public async Task A_watchdog_that_nobody_would_start_fails_the_start(bool asks, string watchdog, bool fails)
+    public async Task A_watchdog_setting_without_AddPoolProcessLifetime_fails_the_start(bool asks, string watchdog, bool fails)
     {
         WebApplication app = TestApp.Build(
             static _ => { },
@@ -323,7 +323,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task A_process_cannot_be_left_to_pools_that_are_not_there()
+    public async Task AddPoolProcessLifetime_in_an_app_without_a_pool_fails_the_start()
     {
         await using WebApplication app = TestApp.Build(
             static _ => { }, null, static builder => builder.Services.AddPoolProcessLifetime(), kestrel: false, pool: false, new CapturingLog());
@@ -332,7 +332,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task From_the_beginning_of_the_stop_every_response_asks_to_close_also_those_under_way()
+    public async Task Once_a_stop_begins_every_response_has_Connection_close_including_those_in_flight()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate, kestrel: true);
@@ -368,7 +368,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task A_stop_asked_for_twice_at_the_same_time_happens_once()
+    public async Task Concurrent_calls_of_StopAsync_stop_the_app_once()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate);
@@ -389,7 +389,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task A_stop_whose_time_no_thread_can_wait_ends_without_a_watchdog()
+    public async Task A_stop_completes_although_its_ShutdownTimeout_is_longer_than_a_thread_can_wait()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(
@@ -400,7 +400,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task An_exporter_that_throws_at_once_keeps_no_other_from_sending_what_is_left()
+    public async Task An_exporter_that_throws_does_not_prevent_another_from_flushing()
     {
         using var gate = new Gate();
         var exporters = (Throws: new Exporter(static () => throw new InvalidOperationException("no collector")), Sends: new Exporter(static () => Task.FromResult(true)));
@@ -446,7 +446,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task A_pool_whose_stop_finds_no_memory_costs_neither_the_telemetry_nor_the_last_line()
+    public async Task If_stopping_a_pool_runs_out_of_memory_telemetry_is_flushed_and_the_last_line_logged()
     {
         using var gate = new Gate();
         var clock = new FullMemoryClock();
@@ -467,7 +467,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task A_signal_after_the_last_line_leaves_the_exit_code_that_the_line_names()
+    public async Task A_signal_after_the_last_log_line_does_not_change_the_exit_code()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(gate);
@@ -482,7 +482,7 @@ public class ShutdownTests
     }
 
     [Fact]
-    public async Task The_host_gives_the_phases_the_time_they_need()
+    public async Task The_hosts_ShutdownTimeout_covers_all_phases_of_the_stop()
     {
         using var gate = new Gate();
         await using TestApp app = await StartAsync(
@@ -588,7 +588,7 @@ public class ExitCodeTests
     [InlineData(true, true, 9, 3)]
     [InlineData(false, true, 0, 0)]
     [InlineData(false, true, 9, 9)]
-    public async Task A_stop_leaves_the_code_of_what_it_lost_if_it_may_and_does_not_clear_one_of_the_apps_own(bool asks, bool loses, int before, int after)
+    public async Task Only_a_stop_that_loses_work_under_AddPoolProcessLifetime_sets_the_exit_code(bool asks, bool loses, int before, int after)
     {
         int code = Environment.ExitCode;
         try

@@ -12,7 +12,7 @@ public class SignalBurstTests
     public SignalBurstTests() => _burst = new SignalBurst(_time);
 
     [Fact]
-    public void A_burst_whose_handlers_come_late_is_one_stop()
+    public void Signals_less_than_150_ms_apart_count_as_one_stop()
     {
         Assert.Equal(SignalMeaning.Stop, _burst.Next());
         foreach (int pause in (int[])[0, 0, 90, 149, 149, 149, 149, 149])
@@ -23,7 +23,7 @@ public class SignalBurstTests
     }
 
     [Fact]
-    public void One_that_comes_after_a_pause_means_now()
+    public void A_second_signal_after_the_pause_is_classified_as_Now()
     {
         Assert.Equal(SignalMeaning.Stop, _burst.Next());
         _time.Advance(SignalBurst.Pause);
@@ -31,7 +31,7 @@ public class SignalBurstTests
     }
 
     [Fact]
-    public void Who_goes_on_and_on_means_it()
+    public void A_signal_one_second_after_the_first_is_classified_as_Now_even_within_a_burst()
     {
         Assert.Equal(SignalMeaning.Stop, _burst.Next());
         for (int ms = 50; ms < 1000; ms += 50)

@@ -14,7 +14,7 @@ public class SignalHandoverTests
     [Theory]
     [InlineData(PosixSignal.SIGTERM)]
     [InlineData(PosixSignal.SIGHUP)]
-    public void A_signal_for_which_the_runtime_chose_the_early_handler_alone_stops_the_host(PosixSignal which)
+    public void A_signal_that_only_the_early_handler_receives_stops_the_host(PosixSignal which)
     {
         StopSignal signal = Assert.Single(StopSignal.All, s => s.Signal == which);
         var first = new List<StopSignal>();
@@ -28,7 +28,7 @@ public class SignalHandoverTests
     }
 
     [Fact]
-    public void A_signal_that_both_handlers_get_counts_once_however_far_apart_they_run()
+    public void A_signal_that_two_handlers_receive_counts_once_although_they_run_a_second_apart()
     {
         var first = new List<StopSignal>();
         var second = new List<StopSignal>();

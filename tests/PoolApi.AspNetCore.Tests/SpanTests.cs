@@ -20,7 +20,7 @@ public sealed class SpanTests
     [Theory]
     [InlineData("/sync")]
     [InlineData("/async")]
-    public async Task A_request_has_a_span_of_its_wait_and_one_of_its_run_and_what_the_handler_does_is_below_that(string path)
+    public async Task A_request_has_a_wait_span_and_a_run_span_that_contains_the_handlers_spans(string path)
     {
         using ActivityListener listener = Listen();
         await using TestApp app = await StartAsync();
@@ -42,7 +42,7 @@ public sealed class SpanTests
     }
 
     [Fact]
-    public async Task A_run_that_fails_says_with_what()
+    public async Task The_span_of_a_failed_run_has_the_type_of_the_error()
     {
         using ActivityListener listener = Listen();
         await using TestApp app = await StartAsync();
@@ -54,7 +54,7 @@ public sealed class SpanTests
     }
 
     [Fact]
-    public async Task A_request_that_never_ran_has_a_span_of_its_wait_alone_with_the_outcome()
+    public async Task A_request_that_never_runs_has_only_a_wait_span_with_its_outcome()
     {
         using ActivityListener listener = Listen();
         using var leave = new SemaphoreSlim(0);
@@ -73,7 +73,7 @@ public sealed class SpanTests
     }
 
     [Fact]
-    public async Task None_is_made_where_nobody_listens_nor_for_a_request_that_is_not_sampled()
+    public async Task No_span_is_created_without_a_listener_or_for_a_request_that_is_not_sampled()
     {
         Activity? seen = null;
         await using TestApp app = await TestApp.StartAsync(a => a.MapGet("/", () => { seen = Activity.Current; }).RunOnPool());
@@ -91,7 +91,7 @@ public sealed class SpanTests
     }
 
     [Fact]
-    public async Task What_is_measured_of_a_traced_request_is_recorded_in_its_trace_so_that_it_can_become_an_exemplar()
+    public async Task The_duration_metrics_of_a_traced_request_are_recorded_within_its_trace()
     {
         using ActivityListener spans = Listen();
         var traces = new ConcurrentDictionary<string, ActivityTraceId>();

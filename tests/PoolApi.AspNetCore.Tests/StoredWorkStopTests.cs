@@ -11,7 +11,7 @@ namespace PoolApi.AspNetCore.Tests;
 public sealed class StoredWorkStopTests
 {
     [Fact]
-    public async Task What_runs_has_ended_before_a_hosted_service_is_stopped()
+    public async Task Running_work_ends_before_a_hosted_service_is_stopped_and_later_work_is_refused()
     {
         using var gate = new Gate();
         var keeper = new Keeper();
@@ -38,7 +38,7 @@ public sealed class StoredWorkStopTests
     }
 
     [Fact]
-    public async Task A_result_that_is_cut_off_by_the_deadline_is_no_result()
+    public async Task Work_whose_result_is_cut_off_by_the_deadline_ends_as_cancelled()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapGet("/", static (CancellationToken cancellation) => Endless(cancellation)).RunOnPool(),
@@ -54,7 +54,7 @@ public sealed class StoredWorkStopTests
     }
 
     [Fact]
-    public async Task A_result_that_is_cut_off_by_its_own_cancellation_is_no_result()
+    public async Task Work_whose_result_is_cut_off_by_its_own_cancellation_ends_as_cancelled()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapGet("/", static (CancellationToken cancellation) => Endless(cancellation)).RunOnPool());
@@ -70,7 +70,7 @@ public sealed class StoredWorkStopTests
     }
 
     [Fact]
-    public async Task A_result_that_is_cut_off_while_it_is_read_into_memory_is_no_result()
+    public async Task Work_whose_result_is_cut_off_while_it_is_read_into_memory_ends_as_cancelled()
     {
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using TestApp app = await TestApp.StartAsync(
@@ -96,7 +96,7 @@ public sealed class StoredWorkStopTests
     }
 
     [Fact]
-    public async Task What_an_endpoint_filter_answers_is_neither_refused_nor_ended()
+    public async Task Work_that_an_endpoint_filter_answers_is_reported_neither_as_refused_nor_as_ended()
     {
         await using TestApp app = await TestApp.StartAsync(static app => app.MapGet("/", static () => "done")
             .AddEndpointFilter(static (_, _) => ValueTask.FromResult<object?>(TypedResults.StatusCode(503))).RunOnPool());
@@ -109,7 +109,7 @@ public sealed class StoredWorkStopTests
     }
 
     [Fact]
-    public async Task What_a_full_queue_does_not_take_is_refused_and_may_be_run_again()
+    public async Task Work_that_a_full_queue_refuses_can_be_run_again()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
@@ -137,7 +137,7 @@ public sealed class StoredWorkStopTests
     [InlineData("/asynchronous")]
     [InlineData("/filtered")]
     [InlineData("/delegate")]
-    public async Task Code_that_goes_on_after_its_limit_sees_its_request_cancelled(string path)
+    public async Task A_handler_that_runs_past_its_limit_sees_its_request_cancelled(string path)
     {
         using var gate = new Gate();
         var seen = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -55,7 +55,7 @@ public class StreamStopTests
 
     [Theory]
     [MemberData(nameof(Forms))]
-    public async Task The_token_of_a_stream_is_cancelled_when_its_client_leaves(string form)
+    public async Task The_token_of_a_stream_is_cancelled_when_its_client_disconnects(string form)
     {
         var streams = new Streams();
         await using TestApp app = await StartAsync(streams, "00:01:00");
@@ -70,7 +70,7 @@ public class StreamStopTests
     }
 
     [Fact]
-    public async Task A_stream_that_does_not_listen_does_not_hold_the_stop()
+    public async Task A_stream_that_ignores_cancellation_does_not_block_the_stop()
     {
         var streams = new Streams { Listens = false };
         await using TestApp app = await StartAsync(streams, "00:00:00.050", cancel: "00:00:00.050", kestrel: false);
@@ -85,7 +85,7 @@ public class StreamStopTests
     }
 
     [Fact]
-    public async Task An_answer_of_many_bytes_that_nobody_reads_is_in_flight_and_is_cut_at_the_deadline()
+    public async Task A_large_unread_response_is_in_flight_until_the_deadline_cuts_it_off()
     {
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapGet("/", static () => TypedResults.Bytes(new byte[24 << 20])).RunOnPool(),

@@ -59,7 +59,7 @@ public class ViewTests
     }
 
     [Fact]
-    public async Task The_bytes_that_wait_and_the_state_of_the_app_are_measured()
+    public async Task Metrics_report_the_queued_bytes_the_budgets_and_the_state_of_the_app()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(

@@ -41,7 +41,7 @@ public sealed class ApiControllerTests
     }
 
     [Fact]
-    public async Task The_action_runs_on_the_pool_and_so_do_its_continuations_and_its_lazy_result()
+    public async Task An_action_its_continuations_and_its_lazy_result_run_on_the_pool()
     {
         await using ConsumerApp app = await StartAsync();
         Assert.Equal("io", (await app.GetAsync("/on/text")).Ok());
@@ -83,7 +83,7 @@ public sealed class ApiControllerTests
     }
 
     [Fact]
-    public async Task An_actions_attribute_counts_more_than_its_controllers()
+    public async Task The_attribute_of_an_action_overrides_that_of_its_controller()
     {
         await using ConsumerApp app = await StartAsync();
         Assert.Equal("cpu", (await app.GetAsync("/on/other")).Ok());
@@ -91,7 +91,7 @@ public sealed class ApiControllerTests
     }
 
     [Fact]
-    public async Task RunOffPool_counts_more_than_an_attribute()
+    public async Task RunOffPool_overrides_an_attribute()
     {
         await using ConsumerApp app = await StartAsync(static routes => routes.RunOffPool());
         Assert.Equal("server", (await app.GetAsync("/on/text")).Ok());
@@ -116,7 +116,7 @@ public sealed class ApiControllerTests
     }
 
     [Fact]
-    public async Task An_action_that_runs_for_longer_than_its_attribute_allows_is_answered_504_whether_it_listens_or_not()
+    public async Task An_action_that_exceeds_its_time_limit_is_answered_504_even_if_it_ignores_cancellation()
     {
         await using ConsumerApp app = await StartAsync();
         foreach (string path in (string[])["/on/listens", "/on/ignores"])
@@ -175,7 +175,7 @@ public sealed class ApiControllerTests
     }
 
     [Fact]
-    public async Task A_pool_that_does_not_exist_fails_the_start_by_the_actions_name()
+    public async Task An_unknown_pool_fails_the_start_and_the_error_names_the_action()
     {
         InvalidOperationException fault = await FailAsync<WrongPoolController>();
         Assert.Contains("runs on the pool 'gpu', which does not exist", fault.Message, StringComparison.Ordinal);
@@ -183,7 +183,7 @@ public sealed class ApiControllerTests
     }
 
     [Fact]
-    public async Task An_option_out_of_its_range_fails_the_start_by_the_actions_name()
+    public async Task An_out_of_range_option_fails_the_start_and_the_error_names_the_action()
     {
         InvalidOperationException fault = await FailAsync<WrongOptionController>();
         Assert.Contains("MaxQueueTimeMilliseconds may be 1 to 86,400,000; it is -1.", fault.Message, StringComparison.Ordinal);
@@ -210,7 +210,7 @@ public sealed class ApiControllerTests
 
     /// <summary>The attribute cannot tell that the pools are another app's, and nothing else of the library runs at the start of such an app.</summary>
     [Fact]
-    public async Task Beside_an_app_with_a_pool_an_attribute_in_an_app_without_any_fails_the_request_by_the_actions_name()
+    public async Task An_attribute_in_an_app_without_a_pool_fails_the_request_if_another_app_has_one()
     {
         new ServiceCollection().AddFixedThreadPool();
         await using ConsumerApp app = await MapAsync<OnController>();

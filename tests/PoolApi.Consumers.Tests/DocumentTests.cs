@@ -10,7 +10,7 @@ public sealed class DocumentTests
     [InlineData("/convention")]
     [InlineData("/attribute")]
     [InlineData("/documented/action")]
-    public async Task Each_endpoint_on_the_pool_has_the_problems_of_the_pool(string path)
+    public async Task The_OpenAPI_document_lists_the_pools_problems_for_each_endpoint_on_the_pool(string path)
     {
         JsonElement responses = await ResponsesAsync(path);
         Assert.Equal(["200", "408", "413", "500", "503"], responses.EnumerateObject().Select(static r => r.Name).Order(StringComparer.Ordinal));
@@ -23,12 +23,12 @@ public sealed class DocumentTests
     [Theory]
     [InlineData("/limited-by-convention")]
     [InlineData("/limited-by-attribute")]
-    public async Task An_endpoint_with_a_limit_on_running_has_504(string path) => Assert.True((await ResponsesAsync(path)).TryGetProperty("504", out _));
+    public async Task The_OpenAPI_document_lists_504_for_an_endpoint_with_MaxRunTime(string path) => Assert.True((await ResponsesAsync(path)).TryGetProperty("504", out _));
 
     [Theory]
     [InlineData("/beside")]
     [InlineData("/off")]
-    public async Task An_endpoint_beside_the_pool_has_none_of_them(string path) =>
+    public async Task The_OpenAPI_document_lists_none_of_the_pools_problems_for_an_endpoint_off_the_pool(string path) =>
         Assert.Equal(["200"], (await ResponsesAsync(path)).EnumerateObject().Select(static r => r.Name));
 
     private static async Task<JsonElement> ResponsesAsync(string path)

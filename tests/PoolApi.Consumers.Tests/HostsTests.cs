@@ -45,7 +45,7 @@ public sealed class HostsTests
     }
 
     [Fact]
-    public async Task The_end_of_one_host_is_nothing_to_another()
+    public async Task A_host_that_stops_does_not_affect_another_host()
     {
         await using var staying = new Factory();
         using HttpClient client = staying.CreateClient();
@@ -58,7 +58,7 @@ public sealed class HostsTests
     }
 
     [Fact]
-    public async Task Series_name_their_pool_and_those_of_another_host_are_not_among_them()
+    public async Task The_metrics_of_a_host_name_the_pool_and_count_only_its_own_requests()
     {
         await using ConsumerApp one = await StartAsync(), two = await StartAsync();
         using MeasuredApp seenOfOne = new(one), seenOfTwo = new(two);
@@ -80,7 +80,7 @@ public sealed class HostsTests
     }
 
     [Fact]
-    public async Task A_full_pool_refuses_by_its_own_name_and_does_not_stop_another()
+    public async Task A_full_pool_names_itself_in_its_refusal_and_does_not_block_another_pool()
     {
         using var open = new ManualResetEventSlim();
         using var arrived = new SemaphoreSlim(0);

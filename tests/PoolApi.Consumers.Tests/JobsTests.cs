@@ -17,7 +17,7 @@ public sealed class JobsTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Every_link_leads_below_the_prefix_of_the_routes(bool allowFirst)
+    public async Task The_self_link_of_a_job_has_the_prefix_of_the_MapJobs_routes(bool allowFirst)
     {
         await using ConsumerApp app = await StartAsync(app =>
         {
@@ -44,7 +44,7 @@ public sealed class JobsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_client_sees_its_own_jobs_and_nobody_sees_any()
+    public async Task A_client_sees_only_its_own_jobs_and_an_anonymous_client_is_answered_401()
     {
         await using ConsumerApp app = await StartAsync(
             app =>
@@ -120,7 +120,7 @@ public sealed class JobsTests : IDisposable
     private sealed record Support(string Name, int Line);
 
     [Fact]
-    public async Task What_cannot_be_bound_or_is_refused_by_a_filter_is_no_job()
+    public async Task A_request_that_cannot_be_bound_or_that_a_filter_refuses_does_not_become_a_job()
     {
         await using ConsumerApp app = await StartAsync(static app =>
         {
@@ -135,7 +135,7 @@ public sealed class JobsTests : IDisposable
     }
 
     [Fact]
-    public async Task The_document_of_the_app_says_what_jobs_add()
+    public async Task The_OpenAPI_document_lists_the_parameters_and_routes_that_jobs_add()
     {
         await using ConsumerApp app = await ConsumerApp.StartAsync(
             builder =>
@@ -228,7 +228,7 @@ public sealed class JobsTests : IDisposable
     [InlineData("no jobs", "services.AddJobs()")]
     [InlineData("twice", "more than once")]
     [InlineData("parameter", "no route parameters")]
-    public async Task What_does_not_fit_together_fails_the_start(string what, string says)
+    public async Task An_incomplete_or_inconsistent_configuration_of_jobs_fails_the_start(string what, string says)
     {
         Exception fault = await Assert.ThrowsAnyAsync<Exception>(() => ConsumerApp.StartAsync(
             builder =>
@@ -276,7 +276,7 @@ public sealed class JobsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_parameter_of_another_name_or_from_elsewhere_fails_no_start()
+    public async Task A_parameter_with_another_name_or_from_another_source_does_not_fail_the_start()
     {
         await using ConsumerApp app = await StartAsync(static app =>
         {

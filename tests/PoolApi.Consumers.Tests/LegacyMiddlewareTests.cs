@@ -41,7 +41,7 @@ public sealed class LegacyMiddlewareTests
     }
 
     [Fact]
-    public async Task Inside_of_a_branch_the_branch_runs_on_the_pool()
+    public async Task UseFixedThreadPool_inside_a_branch_runs_only_that_branch_on_the_pool()
     {
         await using ConsumerApp app = await ConsumerApp.StartAsync(
             static b => b.Services.AddFixedThreadPool("io", static o => o.Workers = 1),
@@ -62,7 +62,7 @@ public sealed class LegacyMiddlewareTests
     }
 
     [Fact]
-    public async Task The_limits_of_the_branch_hold_before_its_middleware_runs()
+    public async Task The_body_limit_of_the_branch_is_enforced_before_its_middleware_runs()
     {
         await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
         {
@@ -95,7 +95,7 @@ public sealed class LegacyMiddlewareTests
     }
 
     [Fact]
-    public async Task A_fault_of_the_middleware_reaches_the_apps_own_handler()
+    public async Task An_exception_of_the_middleware_reaches_the_apps_exception_handler()
     {
         await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
         {
@@ -114,7 +114,7 @@ public sealed class LegacyMiddlewareTests
     }
 
     [Fact]
-    public async Task An_answer_in_memory_is_written_off_the_pool_and_is_the_same()
+    public async Task A_response_that_is_read_into_memory_is_the_same_as_without_the_pool()
     {
         await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
         {
@@ -214,7 +214,7 @@ public sealed class LegacyMiddlewareTests
     private sealed class Chat : Hub;
 
     [Fact]
-    public async Task A_hub_under_the_path_stays_off_the_pool_and_the_log_says_so_once()
+    public async Task A_hub_under_the_path_stays_off_the_pool_and_is_logged_once()
     {
         using var log = new CapturingLog();
         await using ConsumerApp app = await ConsumerApp.StartAsync(
@@ -245,7 +245,7 @@ public sealed class LegacyMiddlewareTests
     }
 
     [Fact]
-    public async Task A_hub_that_routing_finds_inside_the_branch_fails_and_the_fault_says_what_to_do()
+    public async Task A_hub_that_routing_finds_inside_the_branch_fails_and_the_error_states_the_fix()
     {
         await using ConsumerApp app = await ConsumerApp.StartAsync(static b => b.Services.AddSignalR(), static app =>
         {
@@ -262,7 +262,7 @@ public sealed class LegacyMiddlewareTests
     }
 
     [Fact]
-    public async Task Faults_are_told_at_the_start()
+    public async Task An_unknown_pool_an_invalid_path_or_an_out_of_range_option_fails_the_start()
     {
         InvalidOperationException unknown = await Assert.ThrowsAsync<InvalidOperationException>(static () => ConsumerApp.StartAsync(
             null, static app => app.UseFixedThreadPool("/legacy", "gpu")));

@@ -41,7 +41,7 @@ public sealed class LimitTests
     [Theory]
     [InlineData("server", 3000)]
     [InlineData("lowered", 1000)]
-    public async Task The_servers_limit_holds_as_it_does_without_the_pool(string path, int limit)
+    public async Task A_body_limit_of_the_server_or_endpoint_is_the_same_on_the_pool_as_off_it(string path, int limit)
     {
         await using ConsumerApp app = await StartAsync();
         foreach (string group in (string[])["off", "on"])
@@ -56,7 +56,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task A_lifted_limit_is_lifted_on_the_pool_too_up_to_the_pools_own()
+    public async Task A_lifted_body_limit_is_lifted_on_the_pool_up_to_MaxBodyBytes()
     {
         await using ConsumerApp app = await StartAsync();
         Assert.Equal("5000", (await PostAsync(app, "/off/lifted", 5000, chunked: false)).Ok());
@@ -89,7 +89,7 @@ public sealed class LimitTests
     private sealed class Chat : Hub;
 
     [Fact]
-    public async Task A_connection_cannot_run_on_a_pool_and_the_start_says_what_to_do()
+    public async Task A_hub_in_a_group_on_a_pool_fails_the_start_and_the_error_states_the_fix()
     {
         InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => ConsumerApp.StartAsync(
             static b => b.Services.AddSignalR(), static app => app.MapGroup("/all").RunOnPool().MapHub<Chat>("/chat")));
@@ -98,7 +98,7 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task What_says_of_an_endpoint_that_it_runs_on_a_pool_comes_from_RunOnPool_alone()
+    public async Task Only_RunOnPool_can_add_effective_RunOnPoolMetadata_to_an_endpoint()
     {
         Assert.Empty(typeof(RunOnPoolMetadata).GetConstructors());
         await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>

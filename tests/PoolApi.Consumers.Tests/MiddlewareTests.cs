@@ -14,7 +14,7 @@ public sealed class MiddlewareTests
 {
     /// <summary>Holds what passes until it is opened.</summary>
     [Fact]
-    public async Task A_request_timeout_is_answered_by_its_policy_and_refuses_nobody_else()
+    public async Task A_request_timeout_is_answered_by_its_policy_and_causes_no_refusal_of_other_requests()
     {
         using var gate = new Gate();
         await using ConsumerApp app = await ConsumerApp.StartAsync(
@@ -188,7 +188,7 @@ public sealed class MiddlewareTests
     }
 
     [Fact]
-    public async Task An_exception_handler_has_what_was_thrown_on_the_pool()
+    public async Task An_exception_handler_receives_an_exception_that_is_thrown_on_the_pool()
     {
         await using ConsumerApp app = await ConsumerApp.StartAsync(
             static b => b.Services.AddExceptionHandler<ToStatus>(),

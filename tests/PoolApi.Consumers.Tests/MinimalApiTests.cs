@@ -106,7 +106,7 @@ public sealed class MinimalApiTests
     private static string Text { get; } = new('x', 300_000);
 
     [Fact]
-    public async Task A_handler_and_what_its_result_does_lazily_run_on_the_pool()
+    public async Task A_handler_its_continuations_and_its_lazy_result_run_on_the_pool()
     {
         await using ConsumerApp app = await StartAsync();
         (await app.GetAsync("/on/text")).Ok();
@@ -120,7 +120,7 @@ public sealed class MinimalApiTests
     }
 
     [Fact]
-    public async Task What_is_not_valid_is_refused_without_a_place_in_the_queue()
+    public async Task An_invalid_request_is_refused_without_entering_the_queue()
     {
         await using ConsumerApp app = await StartAsync();
         Reply refused = await app.PostAsync("/on/orders", JsonContent.Create(new Order(1000, "many")));
@@ -185,7 +185,7 @@ public sealed class MinimalApiTests
     }
 
     [Fact]
-    public async Task A_pool_that_does_not_exist_fails_the_start_by_the_endpoints_name()
+    public async Task An_unknown_pool_fails_the_start_and_the_error_names_the_endpoint_or_the_group()
     {
         foreach (var (map, subject) in ((Action<WebApplication>, string)[])
             [
@@ -390,7 +390,7 @@ public sealed class MinimalApiTests
     }
 
     [Fact]
-    public async Task A_query_in_another_result_runs_until_it_is_read_so_the_limit_on_run_time_applies()
+    public async Task The_reading_of_a_query_in_a_JSON_result_counts_toward_MaxRunTime()
     {
         var first = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using ConsumerApp app = await ConsumerApp.StartAsync(null, app => app.MapGet("/", (Trail trail) => TypedResults.Json(new Query(trail, () => first.Task)))

@@ -43,7 +43,7 @@ public sealed class MvcTests
     }
 
     [Fact]
-    public async Task A_view_is_executed_on_the_pool_where_the_action_says_so()
+    public async Task A_view_is_executed_on_the_pool_where_the_action_sets_ExecuteResult()
     {
         await using ConsumerApp app = await StartAsync();
         Reply whole = await app.GetAsync("/shop/whole");
@@ -54,7 +54,7 @@ public sealed class MvcTests
     }
 
     [Fact]
-    public async Task A_view_is_executed_on_the_pool_where_the_routes_say_so()
+    public async Task A_view_is_executed_on_the_pool_where_the_routes_set_ExecuteResult()
     {
         await using ConsumerApp app = await StartAsync(static routes => routes.RunOnPool(configure: static o => o.ExecuteResult = true));
         Assert.Contains("<li>lazy</li>", (await app.GetAsync("/plain/lazy")).Ok(), StringComparison.Ordinal);
@@ -62,7 +62,7 @@ public sealed class MvcTests
     }
 
     [Fact]
-    public async Task Said_by_the_routes_and_by_an_attribute_the_attribute_names_the_pool_and_the_request_enters_once()
+    public async Task An_attribute_overrides_the_pool_of_the_routes_and_the_request_is_submitted_once()
     {
         await using ConsumerApp app = await StartAsync(static routes => routes.RunOnPool("cpu"));
         Reply reply = await app.GetAsync("/shop/where");
@@ -72,7 +72,7 @@ public sealed class MvcTests
     }
 
     [Fact]
-    public async Task An_exception_filter_answers_what_the_action_threw_on_the_pool()
+    public async Task An_exception_filter_handles_an_exception_that_the_action_throws_on_the_pool()
     {
         await using ConsumerApp app = await StartAsync();
         Reply reply = await app.GetAsync("/shop/throws");
@@ -107,7 +107,7 @@ public sealed class MvcTests
     }
 
     [Fact]
-    public async Task A_form_with_an_antiforgery_token_comes_through_and_one_without_is_refused()
+    public async Task A_form_with_a_valid_antiforgery_token_is_accepted_and_one_with_a_wrong_token_is_refused()
     {
         await using ConsumerApp app = await StartAsync();
         using HttpResponseMessage page = await app.Client.GetAsync(new Uri("/shop/form", UriKind.Relative), ConsumerApp.Token);
@@ -127,7 +127,7 @@ public sealed class MvcTests
 
     /// <summary>The antiforgery filter reads the form before any other filter could count it.</summary>
     [Fact]
-    public async Task A_form_is_limited_and_counted_before_any_filter_reads_it()
+    public async Task A_form_over_the_body_limit_is_refused_before_any_filter_runs()
     {
         await using ConsumerApp app = await StartAsync();
         using var content = new FormUrlEncodedContent([new("text", new string('x', 2000))]);
@@ -165,7 +165,7 @@ public sealed class MvcTests
 
     /// <summary>MVC keeps one endpoint filter for an action, whatever the number of its routes.</summary>
     [Fact]
-    public async Task An_action_of_several_routes_runs_where_the_route_of_its_request_says()
+    public async Task The_requested_route_decides_the_pool_of_an_action_with_several_routes()
     {
         await using ConsumerApp app = await ConsumerApp.StartAsync(
             static b =>
@@ -190,7 +190,7 @@ public sealed class MvcTests
     }
 
     [Fact]
-    public async Task An_action_with_the_attribute_runs_on_its_pool_by_a_route_that_names_none()
+    public async Task An_action_with_the_attribute_runs_on_its_pool_whether_or_not_the_route_names_another()
     {
         await using ConsumerApp app = await ConsumerApp.StartAsync(
             static b =>

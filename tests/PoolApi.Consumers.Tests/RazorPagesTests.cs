@@ -30,7 +30,7 @@ public sealed class RazorPagesTests
     }
 
     [Fact]
-    public async Task An_asynchronous_handler_comes_back_to_the_pool_and_its_form_is_bound()
+    public async Task An_asynchronous_handler_resumes_on_the_pool_and_its_form_is_bound()
     {
         await using ConsumerApp app = await StartAsync();
         using var form = new FormUrlEncodedContent([new("Text", "hello")]);
@@ -60,7 +60,7 @@ public sealed class RazorPagesTests
     }
 
     [Fact]
-    public async Task An_attribute_that_names_no_pool_of_the_app_fails_the_start_by_the_pages_name()
+    public async Task An_attribute_that_names_an_unknown_pool_fails_the_start_and_the_error_names_the_page()
     {
         InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => ConsumerApp.StartAsync(
             static b => b.Services.AddRazorPages(), static app => app.MapRazorPages()));
@@ -69,7 +69,7 @@ public sealed class RazorPagesTests
     }
 
     [Fact]
-    public async Task What_a_handler_throws_is_the_apps_to_answer_and_counts_as_failed()
+    public async Task An_exception_of_a_handler_reaches_the_app_and_counts_as_failed()
     {
         await using ConsumerApp app = await StartAsync();
         using var form = new FormUrlEncodedContent([new("Text", "hello")]);
@@ -89,7 +89,7 @@ public sealed class RazorPagesTests
     }
 
     [Fact]
-    public async Task A_page_is_executed_on_the_pool_where_the_endpoint_says_so()
+    public async Task A_page_is_executed_on_the_pool_where_the_endpoint_sets_ExecuteResult()
     {
         await using ConsumerApp app = await StartAsync(static pages => pages.RunOnPool(configure: static o => o.ExecuteResult = true));
         Reply reply = await app.GetAsync("/Plain");

@@ -11,7 +11,7 @@ namespace PoolApi.Consumers.Tests;
 public sealed partial class RecipeTests
 {
     [Fact]
-    public async Task The_lines_of_the_README_run_where_it_says()
+    public async Task The_examples_of_the_README_run_on_the_pools_that_it_states()
     {
         await using var database = new SqliteConnection("Data Source=:memory:");
         await database.OpenAsync(ConsumerApp.Token);
@@ -156,7 +156,7 @@ public sealed partial class RecipeTests
     }
 
     [Fact]
-    public void Each_line_of_the_README_stands_in_this_test()
+    public void Each_line_of_code_in_the_README_chapter_is_part_of_this_test()
     {
         string readme = Read("README.md"), code = Read("RecipeTests.cs") + Read("Shelf.cshtml.cs");
         string chapter = readme[readme.IndexOf("## In each kind of app", StringComparison.Ordinal)..];

@@ -22,7 +22,7 @@ public sealed class WorkerServiceTests
     }
 
     [Fact]
-    public async Task A_pool_of_the_host_takes_the_services_work_to_its_last_batch()
+    public async Task The_pool_of_a_host_runs_the_work_of_a_service_up_to_its_last_batch()
     {
         HostApplicationBuilder builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddFixedThreadPool("batch", static o => o.Workers = 1);
@@ -38,7 +38,7 @@ public sealed class WorkerServiceTests
     }
 
     [Fact]
-    public async Task A_pool_without_any_host_is_its_owners_to_stop()
+    public async Task A_pool_without_a_host_runs_work_and_its_owner_shuts_it_down()
     {
         using var pool = new FixedThreadPool(new FixedThreadPoolOptions { Name = "own", Workers = 1 });
         Assert.Equal("own", await pool.RunAsync(static () => Trail.Here));
