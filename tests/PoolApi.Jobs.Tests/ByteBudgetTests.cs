@@ -7,7 +7,7 @@ namespace PoolApi.Jobs.Tests;
 public class ByteBudgetTests
 {
     [Fact]
-    public void What_does_not_fit_keeps_out_nothing_that_does()
+    public void A_request_that_does_not_fit_does_not_make_a_fitting_one_fail()
     {
         const int Rounds = 200_000;
         CancellationToken token = TestContext.Current.CancellationToken;
@@ -36,7 +36,7 @@ public class ByteBudgetTests
     }
 
     [Fact]
-    public void What_is_taken_and_returned_adds_up_whoever_does_it()
+    public void Used_and_free_bytes_always_match_the_bytes_taken_and_returned()
     {
         Gen.Select(Gen.Long[0, 40].Array[0, 30], Gen.Long[0, 100]).Sample(static (sizes, limit) =>
         {
@@ -55,7 +55,7 @@ public class ByteBudgetTests
     }
 
     [Fact]
-    public void What_is_there_in_any_case_counts_beyond_the_limit_and_nothing_is_taken_until_it_has_gone()
+    public void Bytes_taken_unconditionally_exceed_the_limit_and_block_requests_until_they_are_returned()
     {
         var budget = new ByteBudget(10);
         budget.Take(25);
@@ -66,7 +66,7 @@ public class ByteBudgetTests
     }
 
     [Fact]
-    public void More_than_the_limit_is_taken_while_nobody_else_holds_anything()
+    public void A_request_larger_than_the_limit_is_granted_only_while_nobody_else_holds_bytes()
     {
         var budget = new ByteBudget(10);
         Assert.True(budget.TryTakeOrAlone(25, held: 0));
@@ -93,7 +93,7 @@ public class ByteBudgetTests
         Assert.Equal(share, MemoryLimit.Share(256 << 20, memory));
 
     [Fact]
-    public void The_default_budget_of_the_jobs_follows_what_the_runtime_may_use()
+    public void The_default_job_budget_follows_the_memory_limit_of_the_runtime()
     {
         long memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         Assert.Equal(Math.Min(256 << 20, memory / 4), new JobOptions().MemoryBytes);

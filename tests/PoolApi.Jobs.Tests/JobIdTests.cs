@@ -7,7 +7,7 @@ namespace PoolApi.Jobs.Tests;
 public sealed class JobIdTests
 {
     [Fact]
-    public async Task Ids_grow_whoever_makes_them_and_however_fast()
+    public async Task Ids_grow_on_each_thread_and_never_repeat_across_threads()
     {
         const int Each = 20_000;
         var all = new ConcurrentBag<Guid[]>();

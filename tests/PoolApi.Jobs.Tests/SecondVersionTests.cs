@@ -22,7 +22,7 @@ public sealed class SecondVersionTests(PostgresCluster cluster)
     private static readonly MaintenanceRules Rules = new(TimeSpan.FromDays(36500), MaxRedeliveries: 3);
 
     [Fact]
-    public async Task A_file_opens_and_its_jobs_go_on()
+    public async Task A_file_of_the_second_version_opens_and_its_jobs_continue()
     {
         using var place = new StorePlace();
         File.Copy(Path.Combine(Files, "jobs-v2.db"), place.File);
@@ -31,7 +31,7 @@ public sealed class SecondVersionTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task A_dump_of_a_schema_opens_and_its_jobs_go_on()
+    public async Task A_restored_dump_of_the_second_version_opens_and_its_jobs_continue()
     {
         PostgresCluster.Require();
         string database = $"d_{Guid.NewGuid():N}", connect = $"{cluster.ConnectionString};Pooling=false".Replace("Database=postgres", $"Database={database}", StringComparison.Ordinal);

@@ -55,7 +55,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_job_of_which_nothing_is_said_is_due_at_once_and_has_one_attempt_and_no_deadline()
+    public async Task A_job_without_options_is_due_at_once_with_one_attempt_and_no_deadline()
     {
         await using IJobStore store = await OpenAsync();
         DateTimeOffset before = Jobs.Now;
@@ -88,7 +88,7 @@ public abstract partial class JobStoreConformance
     [InlineData(1)]
     [InlineData(4096)]
     [InlineData(1_000_000)]
-    public async Task The_payload_and_the_result_come_back_byte_for_byte(int bytes)
+    public async Task The_payload_and_the_result_are_read_back_byte_for_byte(int bytes)
     {
         await using IJobStore store = await OpenAsync();
         byte[] body = new byte[bytes], answer = new byte[bytes];
@@ -112,7 +112,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_a_payload_has_not_it_has_not_afterwards()
+    public async Task Empty_payload_and_result_fields_are_read_back_empty()
     {
         await using IJobStore store = await OpenAsync();
         var payload = new JobPayload(default, null, "", "?");
@@ -128,7 +128,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Everything_is_there_when_the_store_is_opened_again()
+    public async Task A_reopened_store_has_all_jobs_payloads_results_and_keys()
     {
         Job queued, ended;
         await using (IJobStore first = await OpenAsync())
@@ -151,7 +151,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task The_same_key_of_the_same_request_is_the_same_job_in_whatever_state()
+    public async Task A_request_repeated_with_its_key_returns_the_same_job_in_any_state()
     {
         await using IJobStore store = await OpenAsync();
         Job first = await AcceptAsync(store, Jobs.New(client: "a", key: "key", maxAttempts: 3));
@@ -175,7 +175,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task The_same_key_of_another_request_stores_nothing()
+    public async Task Another_request_with_a_used_key_is_rejected_and_not_stored()
     {
         await using IJobStore store = await OpenAsync();
         Job first = await AcceptAsync(store, Jobs.New(client: "a", key: "key", fingerprint: "one"));
@@ -189,7 +189,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_key_is_its_clients_own_also_that_of_nobody()
+    public async Task Keys_are_separate_per_client_and_for_requests_without_a_client()
     {
         await using IJobStore store = await OpenAsync();
         foreach (string? client in new[] { "a", "A", "", null })
@@ -202,7 +202,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Keys_are_told_apart_by_every_character_and_may_be_long()
+    public async Task Keys_are_compared_by_every_character_and_may_be_long()
     {
         await using IJobStore store = await OpenAsync();
         string[] keys = ["key", "Key", "key ", "ключ", "🔑", "%", new('k', 255), new string('k', 254) + "l"];
@@ -213,7 +213,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Jobs_without_a_key_are_new_whatever_came_before()
+    public async Task Every_request_without_a_key_creates_a_new_job()
     {
         await using IJobStore store = await OpenAsync();
         await AcceptAsync(store, Jobs.New(client: "a"));
@@ -222,7 +222,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Of_a_hundred_with_the_same_key_at_once_exactly_one_creates()
+    public async Task Exactly_one_of_a_hundred_concurrent_requests_with_the_same_key_creates_a_job()
     {
         await using IJobStore one = await OpenAsync();
         IJobStore two = await OtherAsync(one);
@@ -246,7 +246,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Of_different_requests_with_the_same_key_at_once_one_creates_and_the_others_are_told()
+    public async Task Concurrent_different_requests_with_one_key_create_one_job_and_report_the_conflict()
     {
         await using IJobStore store = await OpenAsync();
 

@@ -6,7 +6,7 @@ namespace PoolApi.Jobs.Tests.Conformance;
 public abstract partial class JobStoreConformance
 {
     [Fact]
-    public async Task A_job_can_be_claimed_as_it_is_accepted_and_is_then_as_if_it_had_been_queued_in_between()
+    public async Task A_job_claimed_as_it_is_accepted_runs_like_one_that_was_queued_first()
     {
         await using IJobStore store = await OpenAsync();
         NewJob job = Jobs.New(tags: ["t"], client: "c", maxAttempts: 3, timeout: TimeSpan.FromHours(1), key: "key", body: "body");
@@ -36,7 +36,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_is_not_due_or_not_new_is_not_claimed_as_it_is_accepted()
+    public async Task Accept_and_claim_does_not_claim_a_job_that_is_not_due_or_not_new()
     {
         await using IJobStore store = await OpenAsync();
         JobAcceptance later = await store.AcceptAndClaimAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1), key: "key"), "me", Jobs.LongLease, Token);
@@ -50,7 +50,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_claim_that_came_with_the_acceptance_can_be_handed_back_and_is_not_the_first_any_more()
+    public async Task A_claim_made_at_acceptance_can_be_handed_back_and_the_next_is_not_the_first()
     {
         await using IJobStore store = await OpenAsync();
         JobClaim claim = (await store.AcceptAndClaimAsync(Jobs.New(body: "body"), "me", Jobs.LongLease, Token)).Claim!;
@@ -67,7 +67,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_job_whose_instance_dies_after_it_was_claimed_with_its_acceptance_is_redelivered()
+    public async Task A_job_claimed_at_acceptance_is_redelivered_when_its_instance_dies()
     {
         await using IJobStore store = await OpenAsync();
         JobClaim claim = (await store.AcceptAndClaimAsync(Jobs.New(), "dead", TimeSpan.FromMilliseconds(100), Token)).Claim!;
@@ -79,7 +79,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_job_that_was_claimed_with_its_acceptance_can_be_cancelled_like_any_other_that_runs()
+    public async Task A_job_claimed_at_acceptance_can_be_cancelled_like_any_running_job()
     {
         await using IJobStore store = await OpenAsync();
         JobClaim claim = (await store.AcceptAndClaimAsync(Jobs.New(), "me", Jobs.LongLease, Token)).Claim!;
@@ -93,7 +93,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task However_jobs_are_accepted_and_claimed_at_once_each_has_one_claim()
+    public async Task Jobs_accepted_and_claimed_concurrently_get_exactly_one_claim_each()
     {
         await using IJobStore one = await OpenAsync();
         IJobStore two = await OtherAsync(one);

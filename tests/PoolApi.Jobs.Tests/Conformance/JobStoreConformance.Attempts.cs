@@ -42,7 +42,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_job_that_succeeds_at_once_keeps_no_attempt()
+    public async Task A_job_that_succeeds_at_its_first_attempt_lists_no_earlier_attempt()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store);
@@ -51,7 +51,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_retry_keeps_how_the_job_had_ended()
+    public async Task A_retried_job_keeps_a_record_of_its_previous_end()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store, Jobs.New(maxAttempts: 2));
@@ -76,7 +76,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_job_keeps_a_bounded_number_of_attempts_the_latest()
+    public async Task A_job_keeps_a_bounded_number_of_its_latest_attempts()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store, Jobs.New(maxAttempts: 100));
@@ -90,7 +90,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task An_instance_that_hands_a_job_back_again_and_again_leaves_one_entry()
+    public async Task Repeated_hand_backs_by_one_instance_are_listed_as_one_attempt()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store);
@@ -101,7 +101,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_running_job_says_what_is_left_of_its_lease()
+    public async Task A_running_job_shows_the_time_left_of_its_lease()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store);
@@ -118,7 +118,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Jobs_are_found_by_their_key_whatever_their_client()
+    public async Task Jobs_of_all_clients_are_found_by_their_key()
     {
         await using IJobStore store = await OpenAsync();
         Job nobodys = await AcceptAsync(store, Jobs.New(key: "k")), mine = await AcceptAsync(store, Jobs.New(client: "me", key: "k"));

@@ -36,7 +36,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task That_jobs_were_left_by_number_is_not_for_their_bytes()
+    public async Task A_claim_that_is_limited_by_its_job_count_does_not_report_out_of_bytes()
     {
         await using IJobStore store = await OpenAsync();
         for (int i = 0; i < 3; i++) await AcceptAsync(store, WithBody("a", 10));
@@ -47,7 +47,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_large_body_is_read_after_the_claim_and_small_ones_come_with_it_within_a_bound()
+    public async Task A_claim_includes_small_bodies_up_to_a_bound_and_large_bodies_are_read_later()
     {
         await using IJobStore store = await OpenAsync();
         DateTimeOffset start = Jobs.Now - TimeSpan.FromMinutes(1);
@@ -74,7 +74,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_result_that_is_larger_than_asked_for_comes_without_its_body()
+    public async Task A_result_larger_than_the_requested_limit_is_returned_without_its_body()
     {
         await using IJobStore store = await OpenAsync();
         await AcceptAsync(store);

@@ -104,7 +104,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_job_that_was_scheduled_or_had_waited_for_an_attempt_has_all_its_time_again_when_it_is_retried()
+    public async Task A_retry_gives_a_scheduled_or_waiting_job_its_full_timeout_again()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store, Jobs.New(runAt: Jobs.Now + TimeSpan.FromMilliseconds(50), timeout: TimeSpan.FromHours(1), maxAttempts: 5));
@@ -129,7 +129,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_job_that_waits_runs_or_has_succeeded_is_not_retried()
+    public async Task A_queued_running_or_succeeded_job_is_not_retried()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store);
@@ -183,7 +183,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Of_many_that_cancel_at_once_one_ends_the_job()
+    public async Task Only_one_of_many_concurrent_cancellations_ends_the_job()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store);
@@ -196,7 +196,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_is_not_there_is_told_to_be_not_there()
+    public async Task Operations_on_an_unknown_job_report_that_it_does_not_exist()
     {
         await using IJobStore store = await OpenAsync();
         await AcceptAsync(store);
@@ -214,7 +214,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_call_that_is_cancelled_before_it_begins_is_not_made()
+    public async Task A_call_with_a_cancelled_token_throws_and_changes_nothing()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store, Jobs.New(maxAttempts: 3));
@@ -244,7 +244,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Calls_that_are_cancelled_under_way_leave_the_store_whole()
+    public async Task Accepts_that_are_cancelled_under_way_leave_the_store_consistent()
     {
         await using IJobStore store = await OpenAsync();
         NewJob[] jobs = [.. Enumerable.Range(0, 300).Select(static i => Jobs.New(key: $"{i}"))];

@@ -33,7 +33,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task The_highest_priority_is_claimed_first_and_of_one_priority_what_has_been_due_longest()
+    public async Task Jobs_are_claimed_by_priority_and_within_a_priority_by_due_time()
     {
         await using IJobStore store = await OpenAsync();
         DateTimeOffset start = Jobs.Now;
@@ -55,7 +55,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_claim_takes_the_kinds_that_it_asks_for_and_is_not_told_that_others_are_due()
+    public async Task A_claim_takes_only_the_requested_kinds_and_ignores_due_jobs_of_other_kinds()
     {
         await using IJobStore store = await OpenAsync();
         KindFilter io = KindFilter.Only(["io", "io it's \"quoted\""]), others = KindFilter.AllBut(io.Kinds), none = KindFilter.Only(["none"]);
@@ -75,7 +75,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_suspect_is_claimed_with_its_own_kind_and_holds_up_no_other()
+    public async Task A_suspect_is_claimed_only_with_its_kind_and_does_not_block_other_kinds()
     {
         await using IJobStore store = await OpenAsync();
         (Job suspect, _) = await OrphanAsync(store, Jobs.New("io", maxAttempts: 9));
@@ -89,7 +89,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Claims_of_one_call_come_in_the_order_of_claiming()
+    public async Task The_claims_of_one_call_are_ordered_by_priority_and_due_time()
     {
         await using IJobStore store = await OpenAsync();
         DateTimeOffset start = Jobs.Now;
@@ -108,7 +108,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_job_is_not_claimed_before_its_time_and_the_next_time_is_told()
+    public async Task No_job_is_claimed_before_it_is_due_and_the_claim_reports_the_next_due_time()
     {
         await using IJobStore store = await OpenAsync();
         await AcceptAsync(store, Jobs.New("late", runAt: Jobs.Now + TimeSpan.FromHours(2)));
@@ -127,7 +127,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_job_is_claimed_when_its_time_has_come()
+    public async Task A_scheduled_job_is_claimed_when_it_is_due()
     {
         await using IJobStore store = await OpenAsync();
         DateTimeOffset runAt = Jobs.Now + TimeSpan.FromMilliseconds(300);
@@ -140,7 +140,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Where_nothing_is_queued_no_next_time_is_told()
+    public async Task A_claim_on_an_empty_queue_reports_no_next_due_time()
     {
         await using IJobStore store = await OpenAsync();
         Assert.Null((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).NextDue);
@@ -156,7 +156,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_is_past_its_deadline_is_neither_claimed_nor_waited_for()
+    public async Task A_job_past_its_deadline_is_neither_claimed_nor_reported_as_next_due()
     {
         await using IJobStore store = await OpenAsync();
         Job late = await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromMilliseconds(50)));
@@ -173,7 +173,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Claimers_at_once_never_get_the_same_job_and_together_get_all()
+    public async Task Concurrent_claims_never_return_the_same_job_and_together_return_all()
     {
         const int Count = 3000;
         await using IJobStore one = await OpenAsync();

@@ -42,7 +42,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Callers_that_close_a_store_at_the_same_time_all_wait_for_its_end()
+    public async Task Callers_that_dispose_a_store_concurrently_all_complete()
     {
         for (int round = 0; round < 25; round++)
         {

@@ -11,7 +11,7 @@ public abstract partial class JobStoreConformance
     [InlineData(JobState.Failed, true, true)]
     [InlineData(JobState.Cancelled, false, false)]
     [InlineData(JobState.Expired, false, true)]
-    public async Task An_attempt_that_ends_ends_its_job_with_what_it_came_to(JobState state, bool hasResult, bool hasError)
+    public async Task The_end_of_an_attempt_sets_the_state_result_and_error_of_its_job(JobState state, bool hasResult, bool hasError)
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store);
@@ -40,7 +40,7 @@ public abstract partial class JobStoreConformance
     [InlineData(JobState.Succeeded)]
     [InlineData(JobState.Failed)]
     [InlineData(JobState.Queued)]
-    public async Task An_end_that_is_written_again_changes_nothing_and_is_true_again(JobState state)
+    public async Task Repeating_the_write_of_an_end_succeeds_and_changes_nothing(JobState state)
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store, Jobs.New(maxAttempts: 3));
@@ -56,7 +56,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task An_attempt_that_may_be_made_again_is_queued_and_due_after_the_pause()
+    public async Task A_job_with_attempts_left_is_queued_again_and_due_after_the_pause()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store, Jobs.New(maxAttempts: 2));
@@ -81,7 +81,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_pause_before_the_next_attempt_is_told_as_the_next_time()
+    public async Task A_claim_reports_the_pause_before_the_next_attempt_as_the_next_due_time()
     {
         await using IJobStore store = await OpenAsync();
         await AcceptAsync(store);
@@ -108,7 +108,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_is_handed_back_is_due_in_its_old_place_and_no_attempt_is_counted()
+    public async Task A_job_that_is_handed_back_keeps_its_place_and_counts_no_attempt()
     {
         await using IJobStore store = await OpenAsync();
         DateTimeOffset start = Jobs.Now;
@@ -150,7 +150,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_is_handed_back_and_was_to_be_cancelled_is_cancelled()
+    public async Task A_job_with_a_requested_cancellation_is_cancelled_when_it_is_handed_back()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store);
@@ -166,7 +166,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_was_to_be_cancelled_is_not_tried_again_but_cancelled()
+    public async Task A_job_with_a_requested_cancellation_is_cancelled_instead_of_tried_again()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store, Jobs.New(maxAttempts: 3));
@@ -182,7 +182,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_was_to_be_cancelled_and_has_succeeded_all_the_same_has_succeeded()
+    public async Task A_job_that_succeeds_despite_a_requested_cancellation_ends_as_succeeded()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store);
@@ -211,7 +211,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_claim_that_has_ended_is_not_renewed_or_handed_back_and_reports_nothing()
+    public async Task Renewal_hand_back_and_progress_of_an_ended_claim_change_nothing()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store);
@@ -244,7 +244,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Progress_can_be_seen_and_belongs_to_its_attempt()
+    public async Task Progress_is_readable_during_its_attempt_and_cleared_for_the_next_one()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store, Jobs.New(maxAttempts: 2));

@@ -12,7 +12,7 @@ public abstract partial class JobStoreConformance
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public async Task A_random_history_comes_to_what_it_comes_to_in_the_reference(int seed)
+    public async Task A_random_history_gives_the_same_answers_and_jobs_as_the_reference_store(int seed)
     {
         await using IJobStore store = await OpenAsync();
         await using var reference = new InMemoryJobStore();
@@ -84,7 +84,7 @@ public abstract partial class JobStoreConformance
     /// that it was retried; and no two ever had it in hand at the same time.
     /// </summary>
     [Fact]
-    public async Task In_a_storm_of_everything_at_once_every_accepted_job_ends_exactly_once()
+    public async Task Under_random_concurrent_operations_every_job_ends_once_and_once_more_per_retry()
     {
         await using IJobStore one = await OpenAsync();
         IJobStore two = await OtherAsync(one);

@@ -7,7 +7,7 @@ public abstract partial class JobStoreConformance
 {
     [Theory]
     [MemberData(nameof(FinalStates))]
-    public async Task What_has_ended_is_kept_whole_for_its_retention(JobState state)
+    public async Task An_ended_job_keeps_its_data_and_result_for_its_retention(JobState state)
     {
         await using IJobStore store = await OpenAsync();
         Job ended = await EndedAsync(store, state);
@@ -22,7 +22,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Past_its_retention_a_job_has_lost_its_result_and_is_still_there()
+    public async Task A_job_past_its_retention_has_no_result_but_is_still_found()
     {
         await using IJobStore store = await OpenAsync();
 
@@ -74,7 +74,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_has_not_ended_is_never_swept()
+    public async Task A_queued_or_running_job_is_never_swept()
     {
         await using IJobStore store = await OpenAsync();
         Job running = await AcceptAsync(store, Jobs.New(body: "body"));
@@ -90,7 +90,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_retried_job_is_kept_from_its_new_end_on()
+    public async Task The_retention_of_a_retried_job_starts_at_its_new_end()
     {
         await using IJobStore store = await OpenAsync();
         Job ended = await EndedAsync(store, JobState.Failed);
@@ -106,7 +106,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Many_that_are_past_their_retention_are_swept_in_rounds_of_a_limit()
+    public async Task Jobs_past_their_retention_are_swept_in_rounds_of_limited_size()
     {
         await using IJobStore store = await OpenAsync();
         for (int i = 0; i < 25; i++) await AcceptAsync(store, Jobs.New(body: "body", tags: ["t", "u"]));
@@ -123,7 +123,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Bodies_that_are_past_their_retention_are_swept_in_rounds_of_a_limit_of_bytes()
+    public async Task Bodies_past_their_retention_are_swept_in_rounds_of_limited_bytes()
     {
         const int Size = 10_000;
         await using IJobStore store = await OpenAsync();

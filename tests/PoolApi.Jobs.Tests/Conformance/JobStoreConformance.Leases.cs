@@ -87,7 +87,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_lease_that_ran_out_is_still_the_claims_until_somebody_tends_the_job()
+    public async Task An_expired_lease_remains_valid_until_maintenance_redelivers_the_job()
     {
         await using IJobStore store = await OpenAsync();
         (_, JobClaim renewed) = await OrphanAsync(store);
@@ -121,7 +121,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task The_same_owner_can_not_write_with_an_old_claim_either()
+    public async Task An_owner_cannot_write_with_an_old_claim_of_a_job_that_it_claimed_again()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store, Jobs.New(maxAttempts: 2));
@@ -135,7 +135,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Leases_are_told_apart_in_the_order_they_were_asked_for()
+    public async Task A_renewal_reports_the_lease_states_in_the_order_of_the_claims()
     {
         await using IJobStore store = await OpenAsync();
         for (int i = 0; i < 5; i++) await AcceptAsync(store);
@@ -182,7 +182,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Where_no_redelivery_is_allowed_the_first_death_is_the_last()
+    public async Task With_no_redelivery_allowed_a_job_fails_as_poison_at_the_first_death_of_its_instance()
     {
         await using IJobStore store = await OpenAsync();
         (Job job, _) = await OrphanAsync(store);
@@ -193,7 +193,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_loses_its_instance_and_was_to_be_cancelled_is_cancelled()
+    public async Task A_job_with_a_requested_cancellation_is_cancelled_when_its_instance_dies()
     {
         await using IJobStore store = await OpenAsync();
         (Job job, _) = await OrphanAsync(store);
@@ -207,7 +207,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_loses_its_instance_past_its_deadline_expires()
+    public async Task A_job_past_its_deadline_expires_when_its_instance_dies()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromSeconds(1)));
@@ -220,7 +220,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Many_orphans_are_queued_again_in_rounds_of_a_limit_each_once()
+    public async Task Orphaned_jobs_are_each_queued_again_once_in_rounds_of_limited_size()
     {
         await using IJobStore store = await OpenAsync();
         for (int i = 0; i < 25; i++) await AcceptAsync(store);
@@ -237,7 +237,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Several_that_tend_at_once_queue_each_orphan_once()
+    public async Task Concurrent_maintenance_queues_each_orphaned_job_once()
     {
         await using IJobStore one = await OpenAsync();
         IJobStore two = await OtherAsync(one);
@@ -262,7 +262,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_ran_when_the_last_instance_died_is_queued_again_after_a_restart()
+    public async Task A_job_that_ran_when_the_last_instance_died_is_queued_again_after_a_restart()
     {
         Guid id;
         bool isShared;
@@ -316,7 +316,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Many_late_jobs_expire_in_rounds_of_a_limit()
+    public async Task Late_jobs_all_expire_even_if_they_exceed_the_limit_of_one_round()
     {
         await using IJobStore store = await OpenAsync();
         for (int i = 0; i < 25; i++) await AcceptAsync(store, Jobs.New(timeout: TimeSpan.FromMilliseconds(1)));

@@ -17,7 +17,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Jobs_are_listed_by_everything_they_can_be_asked_for_and_by_all_of_it_together()
+    public async Task Jobs_are_listed_by_every_combination_of_kind_tag_client_and_state()
     {
         await using IJobStore store = await OpenAsync();
         IReadOnlyList<Job> all = await ManyAsync(store);
@@ -41,7 +41,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_listed_job_is_told_whole()
+    public async Task A_listed_job_has_all_its_fields()
     {
         await using IJobStore store = await OpenAsync();
         await ManyAsync(store);
@@ -52,7 +52,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Pages_put_together_are_the_list_whatever_their_size()
+    public async Task Pages_of_any_size_add_up_to_the_whole_list()
     {
         await using IJobStore store = await OpenAsync();
         IReadOnlyList<Job> all = await ManyAsync(store);
@@ -71,7 +71,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Newer_jobs_come_first()
+    public async Task Newer_jobs_are_listed_first()
     {
         await using IJobStore store = await OpenAsync();
         var ids = new List<Guid>();
@@ -83,7 +83,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task No_job_is_skipped_or_seen_twice_while_others_come_and_end()
+    public async Task Paging_neither_skips_nor_repeats_a_job_while_others_are_accepted_and_end()
     {
         await using IJobStore store = await OpenAsync();
         var before = new HashSet<Guid>();
@@ -109,7 +109,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_list_goes_on_behind_a_job_that_is_gone_or_never_was()
+    public async Task A_list_continues_after_the_id_of_a_job_that_does_not_exist()
     {
         await using IJobStore store = await OpenAsync();
         var ids = new List<Guid>();
@@ -143,7 +143,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_version_grows_with_everything_that_can_be_seen_and_with_nothing_else()
+    public async Task The_version_grows_with_every_visible_change_and_with_nothing_else()
     {
         await using IJobStore store = await OpenAsync();
         Job job = await AcceptAsync(store, Jobs.New(maxAttempts: 9));

@@ -11,7 +11,7 @@ public abstract partial class JobStoreConformance
     [InlineData(1, 2)]
     [InlineData(1, 4)]
     [InlineData(2, 4)]
-    public async Task A_crash_loop_finds_the_killers_and_fails_no_innocent_job(int killers, int workers)
+    public async Task A_crash_loop_fails_the_jobs_that_kill_their_instance_and_no_others(int killers, int workers)
     {
         await using IJobStore store = await OpenAsync();
         var rules = new MaintenanceRules(TimeSpan.FromDays(1), MaxRedeliveries: 2);
@@ -33,7 +33,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Jobs_that_die_together_are_no_poison_even_where_no_redelivery_is_allowed()
+    public async Task Jobs_that_share_a_dead_instance_are_not_poison_even_with_no_redelivery_allowed()
     {
         await using IJobStore store = await OpenAsync();
         for (int i = 0; i < 6; i++) await AcceptAsync(store);
@@ -64,7 +64,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_job_that_was_beside_two_deaths_runs_alone()
+    public async Task A_job_whose_instance_died_twice_is_claimed_alone()
     {
         await using IJobStore store = await OpenAsync();
         HashSet<Guid> others = await DieAsync(store, 2);
@@ -89,7 +89,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_suspect_whose_body_does_not_fit_is_overtaken_by_no_job()
+    public async Task No_job_overtakes_a_suspect_whose_body_does_not_fit()
     {
         await using IJobStore store = await OpenAsync();
         Guid suspect = Assert.Single(await DieAsync(store, 1, bytes: 300));
@@ -117,7 +117,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Where_only_a_suspect_is_left_it_is_told_that_its_body_does_not_fit()
+    public async Task A_claim_reports_out_of_bytes_when_only_a_suspect_that_does_not_fit_is_left()
     {
         await using IJobStore store = await OpenAsync();
         HashSet<Guid> suspects = await DieTwiceAsync(store, 2, bytes: 300);
@@ -133,7 +133,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task A_lease_that_was_lost_by_an_instance_that_lives_is_no_death()
+    public async Task A_lease_lost_by_a_live_instance_does_not_count_as_a_death()
     {
         await using IJobStore store = await OpenAsync();
         var rules = new MaintenanceRules(TimeSpan.FromDays(1), MaxRedeliveries: 1);

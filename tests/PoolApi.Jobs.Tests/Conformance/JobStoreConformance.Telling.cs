@@ -7,7 +7,7 @@ namespace PoolApi.Jobs.Tests.Conformance;
 public abstract partial class JobStoreConformance
 {
     [Fact]
-    public async Task Whoever_listens_is_told_that_a_job_has_changed_on_every_instance()
+    public async Task Listeners_on_every_instance_are_notified_of_each_change_of_a_job()
     {
         Ears here = new(), there = new();
         await using IJobStore one = await OpenAsync(here);
@@ -56,7 +56,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Whoever_listens_is_told_that_a_job_is_to_be_cancelled_on_every_instance_and_only_then()
+    public async Task Listeners_on_every_instance_see_a_cancellation_request_only_for_a_running_job()
     {
         Ears here = new(), there = new();
         await using IJobStore one = await OpenAsync(here);
@@ -90,7 +90,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Whoever_listens_is_told_on_every_instance_whenever_a_job_comes_to_be_queued()
+    public async Task Listeners_on_every_instance_are_notified_whenever_a_job_is_queued()
     {
         Ears here = new(), there = new();
         await using IJobStore one = await OpenAsync(here);
@@ -137,7 +137,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task What_is_told_can_be_read()
+    public async Task A_notified_change_can_be_read_from_the_store()
     {
         var told = Channel.CreateUnbounded<JobChange>();
         var ears = new Ears { OnChange = change => told.Writer.TryWrite(change) };
@@ -155,7 +155,7 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Nothing_is_told_of_what_did_not_happen()
+    public async Task Calls_that_change_nothing_notify_no_listener()
     {
         var ears = new Ears();
         await using IJobStore store = await OpenAsync(ears);

@@ -39,7 +39,7 @@ public sealed class ClaimGraceTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task The_look_for_claims_that_a_crash_has_undone_does_not_read_the_whole_queue()
+    public async Task The_check_for_claims_undone_by_a_crash_does_not_read_the_whole_queue()
     {
         PostgresCluster.Require();
         // As if the server had recovered from a crash before the jobs were accepted.

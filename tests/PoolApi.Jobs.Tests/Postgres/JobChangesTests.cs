@@ -11,7 +11,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 public sealed class JobChangesTests
 {
     [Fact]
-    public async Task However_often_answers_are_lost_all_instances_are_told_once_a_second_at_most()
+    public async Task Frequently_lost_answers_notify_every_instance_at_most_once_a_second()
     {
         var ears = new Ears();
         var sent = new ConcurrentQueue<string>();
@@ -37,7 +37,7 @@ public sealed class JobChangesTests
     }
 
     [Fact]
-    public async Task What_cannot_be_sent_is_sent_when_the_database_answers()
+    public async Task A_notification_that_cannot_be_sent_is_sent_once_the_database_answers()
     {
         var ears = new Ears();
         var sent = new ConcurrentQueue<string>();

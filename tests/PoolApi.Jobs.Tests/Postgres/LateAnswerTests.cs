@@ -10,7 +10,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 public sealed class LateAnswerTests(PostgresCluster cluster)
 {
     [Fact]
-    public async Task An_answer_that_comes_later_than_the_tolerance_leaves_the_clock_trusted()
+    public async Task The_server_clock_stays_trusted_when_an_answer_is_later_than_the_tolerance()
     {
         PostgresCluster.Require();
         string schema = PostgresTests.NewSchema();

@@ -38,7 +38,7 @@ public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
     [InlineData("cancel")]
     [InlineData("retry")]
     [InlineData("maintain")]
-    public async Task A_change_whose_answer_comes_after_its_caller_has_given_up_is_told(string operation)
+    public async Task Listeners_are_notified_of_a_change_whose_caller_gave_up_before_the_answer(string operation)
     {
         await using PostgreSqlJobStore store = await OpenAsync(PostgresTests.Patient with { Patience = TimeSpan.FromMilliseconds(1) });
         Job job = (await _watcher.AcceptAsync(Jobs.New(timeout: operation == "maintain" ? TimeSpan.FromMilliseconds(1) : null), Token)).Job;
@@ -62,7 +62,7 @@ public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_end_whose_answer_is_lost_is_told_when_it_is_repeated()
+    public async Task Repeating_an_end_whose_answer_was_lost_notifies_listeners()
     {
         await using PostgreSqlJobStore store = await OpenAsync(PostgresTests.Stretched);
 
@@ -90,7 +90,7 @@ public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_waits_for_a_job_sees_that_it_is_cancelled_though_the_answer_to_that_is_lost()
+    public async Task A_watcher_sees_a_cancellation_whose_answer_was_lost()
     {
         await using PostgreSqlJobStore store = await OpenAsync(PostgresTests.Stretched);
         var watch = new JobWatch(_watcher);

@@ -9,7 +9,7 @@ namespace PoolApi.Jobs.Tests.Postgres;
 public sealed class NotificationWaitTests(PostgresCluster cluster)
 {
     [Fact]
-    public async Task A_wait_that_has_lost_its_cancellation_ends()
+    public async Task A_wait_ends_even_if_its_cancellation_was_lost()
     {
         await using NpgsqlConnection connection = await ConnectAsync();
         using var cancelled = new CancellationTokenSource();

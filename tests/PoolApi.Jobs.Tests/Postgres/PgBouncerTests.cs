@@ -21,7 +21,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
     [InlineData("transaction", 20, 5, 1)]
     [InlineData("statement", 20, 5, 0)]
     [InlineData("statement", 20, 5, 1)]
-    public async Task A_pooler_that_keeps_no_sessions_is_refused_with_what_to_do(string mode, int size, int idle, int inTurn)
+    public async Task A_pooler_without_session_mode_is_rejected_with_the_required_setting(string mode, int size, int idle, int inTurn)
     {
         await using Bouncer bouncer = await Bouncer.StartAsync(cluster, mode, size, inTurn);
         await bouncer.WarmUpAsync(idle);
@@ -34,7 +34,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task A_pooler_that_keeps_sessions_is_used()
+    public async Task A_store_works_through_a_pooler_in_session_mode()
     {
         await using Bouncer bouncer = await Bouncer.StartAsync(cluster, "session", size: 8, inTurn: 1);
         await bouncer.WarmUpAsync(5);
@@ -55,7 +55,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task A_pooler_that_takes_no_more_clients_leaves_the_sessions_that_are_open_as_they_are()
+    public async Task Open_sessions_stay_in_use_when_the_pooler_rejects_new_clients()
     {
         await using Bouncer bouncer = await Bouncer.StartAsync(cluster, "session", size: 8, inTurn: 0, clients: 5);
         await using var database = new Database($"{bouncer.ConnectionString};Maximum Pool Size=10", PostgresTests.Patient);

@@ -13,7 +13,7 @@ public sealed class PoolSizeTests
     [InlineData("Maximum Pool Size=3", 3)]
     [InlineData("Maximum Pool Size=16", 16)]
     [InlineData("Minimum Pool Size=1", 16)]
-    public async Task A_size_that_is_set_is_kept_also_if_it_is_the_default_of_Npgsql(string setting, int size)
+    public async Task A_configured_pool_size_is_kept_even_if_it_is_the_default_of_Npgsql(string setting, int size)
     {
         await using var database = new Database($"Host=127.0.0.1;{setting}", DatabaseLimits.Default);
 

@@ -76,7 +76,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     }
 
     [Fact]
-    public async Task Apps_with_a_schema_each_share_a_database_and_no_jobs()
+    public async Task Apps_with_separate_schemas_in_one_database_share_no_jobs()
     {
         Ears others = new();
         PostgreSqlJobStore one = await OpenAsync();
@@ -105,7 +105,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     [InlineData("a\n")]
     [InlineData("a\"b")]
     [InlineData("a_name_that_is_one_letter_longer_than_40_")]
-    public void A_name_that_no_schema_may_have_is_refused_by_the_builder(string schema)
+    public void The_builder_rejects_an_invalid_schema_name(string schema)
     {
         var jobs = new JobsBuilder(new ServiceCollection());
 
@@ -119,7 +119,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     [InlineData("Host=127.0.0.1;Port=1;Username=poolapi;Password=very-secret", "127.0.0.1:1")]
     [InlineData("Database=no_such_database;Password=very-secret", "no_such_database")]
     [InlineData("Username=nobody_at_all;Password=very-secret", "nobody_at_all")]
-    public async Task A_database_that_cannot_be_used_is_named_without_its_password(string change, string named)
+    public async Task The_error_for_an_unusable_database_names_it_without_its_password(string change, string named)
     {
         PostgresCluster.Require();
         await using var store = new PostgreSqlJobStore($"{cluster.ConnectionString};{change}", _schema, PostgresTests.Patient);
@@ -131,7 +131,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     }
 
     [Fact]
-    public async Task A_change_through_one_instance_is_told_to_another_and_not_twice_to_itself()
+    public async Task A_change_notifies_the_other_instance_and_its_own_instance_only_once()
     {
         Ears own = new(), others = new();
         PostgreSqlJobStore one = await OpenAsync(own);
@@ -149,7 +149,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     }
 
     [Fact]
-    public async Task Many_changes_at_once_are_all_told()
+    public async Task Another_instance_is_notified_of_all_of_many_changes_at_once()
     {
         Ears others = new();
         PostgreSqlJobStore one = await OpenAsync();
@@ -162,7 +162,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     }
 
     [Fact]
-    public async Task One_key_through_three_instances_at_once_is_one_job()
+    public async Task Concurrent_requests_with_one_key_on_three_instances_create_one_job_per_client()
     {
         PostgreSqlJobStore[] stores = [await OpenAsync(), await OpenAsync(), await OpenAsync()];
 
@@ -175,7 +175,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     }
 
     [Fact]
-    public async Task What_the_database_does_not_store_fails_alone()
+    public async Task A_job_that_the_database_rejects_does_not_fail_the_others()
     {
         PostgreSqlJobStore store = await OpenAsync();
         string tooLong = string.Concat(Enumerable.Range(0, 4000).Select(static _ => (char)Random.Shared.Next('!', '~')));
@@ -189,7 +189,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     }
 
     [Fact]
-    public async Task Texts_that_PostgreSQL_does_not_know_do_no_harm()
+    public async Task Characters_that_PostgreSQL_cannot_store_are_replaced()
     {
         PostgreSqlJobStore store = await OpenAsync();
 
@@ -200,7 +200,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     }
 
     [Fact]
-    public async Task A_payload_of_many_megabytes_comes_back_whole()
+    public async Task A_payload_and_a_result_of_many_megabytes_are_read_back_whole()
     {
         PostgreSqlJobStore store = await OpenAsync();
         var body = new byte[20 << 20];
@@ -215,7 +215,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     }
 
     [Fact]
-    public async Task A_job_whose_time_has_come_and_that_another_claim_has_locked_is_due_soon_and_not_too_large()
+    public async Task A_due_job_locked_by_another_claim_is_reported_as_due_soon_not_as_too_large()
     {
         PostgreSqlJobStore store = await OpenAsync();
         Job job = (await store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromMilliseconds(200), body: "body"), Token)).Job;

@@ -19,7 +19,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     [Theory]
     [InlineData("discard all")]
     [InlineData("deallocate all")]
-    public async Task A_session_that_has_lost_its_state_is_replaced_before_anybody_notices(string sql)
+    public async Task Sessions_that_lost_their_state_cause_no_error_for_the_caller(string sql)
     {
         await using Place place = await Place.CreateAsync(cluster);
         await UseAsync(place.Store);
@@ -30,7 +30,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task A_change_of_the_tables_that_changes_plans_is_noticed_by_nobody()
+    public async Task A_table_change_that_invalidates_plans_causes_no_error_for_the_caller()
     {
         await using Place place = await Place.CreateAsync(cluster);
         await UseAsync(place.Store);
@@ -41,7 +41,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task A_large_statement_that_fails_leaves_its_longer_timeout_in_no_session()
+    public async Task A_failed_large_statement_does_not_leave_its_longer_timeout_on_a_session()
     {
         await using Place place = await Place.CreateAsync(cluster);
         await place.ExecuteAsync(
@@ -89,7 +89,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task A_server_that_refuses_the_connection_for_changes_leaves_the_sessions_that_are_open_as_they_are()
+    public async Task Open_sessions_stay_in_use_when_the_server_rejects_the_connection_for_notifications()
     {
         PostgresCluster.Require();
         string role = PostgresTests.NewSchema();
@@ -118,7 +118,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task A_claim_that_is_tried_again_leaves_no_job_behind_that_its_first_try_has_claimed()
+    public async Task A_job_claimed_by_the_failed_try_of_a_repeated_claim_is_claimed_again()
     {
         await using Place place = await Place.CreateAsync(cluster);
         Job suspect = (await place.Store.AcceptAsync(Jobs.New("suspect", maxAttempts: 9), Token)).Job;
@@ -144,7 +144,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task Tables_that_were_away_are_used_when_they_are_back()
+    public async Task The_store_works_again_after_its_missing_schema_is_restored()
     {
         await using Place place = await Place.CreateAsync(cluster);
         await UseAsync(place.Store);
@@ -158,7 +158,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task While_nothing_can_be_swept_it_is_told_which_jobs_have_expired_and_which_are_queued_again()
+    public async Task A_failed_sweep_does_not_stop_notifications_of_expired_and_redelivered_jobs()
     {
         await using Place place = await Place.CreateAsync(cluster);
         var ears = new Ears();
@@ -180,7 +180,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task A_session_may_be_idle_and_wait_for_a_lock_for_as_long_as_it_likes()
+    public async Task Sessions_override_the_idle_timeout_and_lock_timeout_of_the_database()
     {
         await using Place place = await Place.CreateAsync(
             cluster, "alter database {0} set idle_session_timeout = '10s'; alter database {0} set lock_timeout = '10s'");

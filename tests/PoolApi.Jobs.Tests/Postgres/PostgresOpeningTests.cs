@@ -18,7 +18,7 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
     private static readonly string[] Modes = ["Disable", "Prefer", "Require"];
 
     [Fact]
-    public async Task The_start_against_a_mute_server_ends_with_a_sentence_and_leaves_no_socket()
+    public async Task Opening_against_a_mute_server_fails_with_a_message_and_leaves_no_connection_open()
     {
         await Task.WhenAll(
             from muteAt in Enum.GetValues<MuteAt>()
@@ -45,7 +45,7 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task A_server_that_goes_mute_later_fills_no_pool_and_the_store_works_when_it_is_back()
+    public async Task A_server_that_goes_mute_holds_a_bounded_number_of_connections_and_the_store_recovers()
     {
         PostgresCluster.Require();
         // Forty callers each: not all at once, so that the server has time to let them in on a busy machine.
@@ -86,7 +86,7 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public async Task A_host_that_goes_mute_leaves_the_next_host_its_time()
+    public async Task A_mute_host_leaves_enough_time_to_open_the_next_host()
     {
         PostgresCluster.Require();
         // Not all at once, so that the host that works has time to let them in on a busy machine.
@@ -168,7 +168,7 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
     }
 
     [Fact]
-    public void Another_host_is_tried_first_for_a_minute_and_then_one_opening_tries_the_given_order()
+    public void The_host_that_worked_is_tried_first_and_once_a_minute_the_first_configured_host()
     {
         var time = new FakeTimeProvider();
         var order = new HostOrder(time);

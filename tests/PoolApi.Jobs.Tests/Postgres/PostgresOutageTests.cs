@@ -90,7 +90,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_network_that_swallows_everything_is_noticed_soon_and_the_store_works_when_it_is_back()
+    public async Task A_network_that_drops_everything_fails_calls_soon_and_the_store_recovers_afterwards()
     {
         PostgresCluster.Require();
         Ears ears = new();
@@ -127,7 +127,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_claim_that_arrives_after_it_was_given_up_keeps_no_job_from_being_run()
+    public async Task A_job_taken_by_an_abandoned_claim_that_arrives_late_is_claimed_again()
     {
         PostgresCluster.Require();
         await using var proxy = new CutOff(_cluster.Port);
@@ -156,7 +156,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_job_that_is_taken_back_after_a_crash_is_not_taken_for_that_of_a_claim_that_was_given_up()
+    public async Task A_job_reclaimed_by_renewal_after_a_crash_is_not_mistaken_for_an_abandoned_claim()
     {
         PostgresCluster.Require();
         await using var proxy = new CutOff(_cluster.Port);
@@ -194,7 +194,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_job_that_is_accepted_and_claimed_by_a_call_that_was_given_up_is_run_all_the_same()
+    public async Task A_job_accepted_and_claimed_by_an_abandoned_call_is_claimed_again()
     {
         PostgresCluster.Require();
         await using var proxy = new CutOff(_cluster.Port);
@@ -216,7 +216,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)] // the other instance starts after the crash
-    public async Task Nobody_claims_what_another_runs_though_a_crash_has_undone_its_claim(bool startsLater)
+    public async Task No_instance_claims_a_running_job_whose_claim_was_undone_by_a_crash(bool startsLater)
     {
         PostgresCluster.Require();
         await using var runs = new PostgreSqlJobStore(_cluster.ConnectionString, "poolapi", PostgresTests.Patient);

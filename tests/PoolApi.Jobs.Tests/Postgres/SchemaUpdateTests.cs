@@ -12,7 +12,7 @@ public sealed class SchemaUpdateTests(PostgresCluster cluster)
     private readonly string _schema = PostgresTests.NewSchema();
 
     [Fact]
-    public async Task A_schema_of_the_first_version_opens_and_its_jobs_go_on_as_they_were()
+    public async Task A_schema_of_the_first_version_opens_and_its_jobs_continue()
     {
         PostgresCluster.Require();
         Guid due = JobId.Next(), paused = JobId.Next(), later = JobId.Next(), running = JobId.Next(), succeeded = JobId.Next();

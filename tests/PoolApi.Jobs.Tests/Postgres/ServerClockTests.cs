@@ -10,7 +10,7 @@ public sealed class ServerClockTests
     private static readonly MaintenanceRules Rules = new(TimeSpan.FromDays(1), MaxRedeliveries: 3);
 
     [Fact]
-    public async Task When_the_clock_is_set_jobs_that_are_due_and_pauses_do_not_wait_for_it_and_only_the_dead_lose_their_leases()
+    public async Task A_clock_jump_does_not_delay_due_jobs_or_pauses_and_only_dead_instances_lose_leases()
     {
         await using PostgresCluster cluster = await PostgresCluster.StartWithOwnClockAsync();
         await using var store = new PostgreSqlJobStore(cluster.ConnectionString, PostgresTests.NewSchema(), PostgresTests.Patient);

@@ -14,7 +14,7 @@ public sealed class SlowLinkTests(PostgresCluster cluster)
     private readonly string _schema = PostgresTests.NewSchema();
 
     [Fact]
-    public async Task Jobs_are_claimed_at_once_and_their_bodies_and_results_read_however_long_that_takes()
+    public async Task Over_a_slow_link_claims_omit_bodies_and_reads_may_exceed_the_statement_timeout()
     {
         PostgresCluster.Require();
         await using var near = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.Patient);

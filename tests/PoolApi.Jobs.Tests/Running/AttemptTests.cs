@@ -10,7 +10,7 @@ public sealed class AttemptTests
     private static readonly JobError Error = new("bad", "It is bad.");
 
     [Fact]
-    public async Task What_fails_and_may_be_tried_again_is_tried_with_growing_pauses_as_often_as_it_has_attempts()
+    public async Task A_failed_attempt_is_repeated_with_growing_pauses_up_to_the_maximum_of_attempts()
     {
         var begun = new List<TimeSpan>();
         var clock = System.Diagnostics.Stopwatch.StartNew();
@@ -31,7 +31,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task What_fails_first_and_then_succeeds_has_succeeded()
+    public async Task A_job_that_succeeds_after_failed_attempts_ends_as_succeeded()
     {
         await using Rig rig = await Rig.StartAsync(static (run, _) => run.Claim.Job.Attempt < 3 ? AttemptEnd.Failed : ScriptedExecutor.Success);
         Job job = await rig.UntilAsync((await rig.AcceptAsync(Jobs.New(maxAttempts: 5))).Id, JobState.Succeeded);
@@ -39,7 +39,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task What_cannot_help_is_not_tried_again()
+    public async Task A_failure_that_a_retry_cannot_fix_is_not_tried_again()
     {
         await using Rig rig = await Rig.StartAsync(
             static (_, _) => new AttemptEnd(AttemptOutcome.Failed, new JobResult(422, "application/problem+json", "{}"u8.ToArray()), Error, MayRetry: false));
@@ -51,7 +51,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task An_exception_is_a_failure_and_not_told_to_the_client()
+    public async Task An_exception_fails_the_job_and_its_message_is_hidden_from_the_client()
     {
         await using Rig rig = await Rig.StartAsync(static (_, _) => throw new InvalidOperationException("secret"));
 
@@ -96,7 +96,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_cancellation_that_comes_before_the_claim_is_answered_is_not_lost()
+    public async Task A_cancellation_before_the_answer_to_the_claim_stops_the_job()
     {
         using Gate gate = new();
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), isShared: true);
@@ -113,7 +113,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_cancellation_that_nobody_told_of_is_found_when_changes_may_have_been_missed()
+    public async Task A_cancellation_without_notification_is_found_when_changes_may_have_been_missed()
     {
         using Gate gate = new();
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), isShared: true);
@@ -141,7 +141,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task Work_that_does_not_listen_and_ends_past_the_deadline_has_expired_all_the_same()
+    public async Task A_job_that_ignores_cancellation_and_ends_past_its_deadline_expires()
     {
         await using Rig rig = await Rig.StartAsync(static (_, token) =>
         {
@@ -156,7 +156,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task Work_that_does_not_listen_when_it_is_cancelled_has_succeeded()
+    public async Task A_job_that_ignores_its_cancellation_and_completes_has_succeeded()
     {
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using Rig rig = await Rig.StartAsync((_, token) =>
@@ -174,7 +174,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_retention_of_seconds_is_kept_nearly_to_the_second()
+    public async Task A_retention_of_seconds_ends_at_most_a_few_seconds_late()
     {
         var clock = new FakeTimeProvider(Jobs.Now);
         await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Retention = TimeSpan.FromSeconds(8) }, time: clock);
@@ -189,7 +189,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_job_that_waits_past_its_deadline_for_a_worker_has_expired_unrun()
+    public async Task A_job_that_waits_for_a_worker_past_its_deadline_expires_without_running()
     {
         using Gate gate = new();
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), workers: 1, options: Rig.Options with { Lease = TimeSpan.FromSeconds(1) });
@@ -202,7 +202,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_job_that_waits_past_its_deadline_while_requests_have_all_workers_has_expired_unrun()
+    public async Task A_job_past_its_deadline_expires_without_running_while_requests_occupy_all_workers()
     {
         using Gate gate = new();
         var clock = new FakeTimeProvider(Jobs.Now);
@@ -223,7 +223,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_job_whose_lease_was_lost_is_stopped_and_nothing_is_written_of_it()
+    public async Task A_job_whose_lease_is_lost_is_stopped_and_its_end_is_not_written()
     {
         using Gate gate = new();
         var stopped = new TaskCompletionSource();
@@ -315,7 +315,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_job_whose_instance_has_died_is_run_here()
+    public async Task A_job_whose_instance_died_is_run_by_another_instance()
     {
         InMemoryJobs jobs = new();
         await using InMemoryJobStore dying = new(jobs);
@@ -330,7 +330,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task The_end_of_work_that_was_done_is_written_when_the_store_is_back_and_it_is_not_done_again()
+    public async Task A_job_that_ends_during_a_store_outage_is_recorded_later_and_not_run_again()
     {
         using Gate gate = new();
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
@@ -352,7 +352,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_store_fault_is_not_forgotten_while_no_worker_is_free_to_claim_for()
+    public async Task A_store_fault_stays_reported_while_no_worker_is_free()
     {
         using Gate gate = new();
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), workers: 1, options: Rig.Options with { Lease = TimeSpan.FromMilliseconds(600) });
@@ -407,7 +407,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_renewal_that_finds_no_lease_does_not_end_the_writing_of_an_end()
+    public async Task A_renewal_that_finds_no_lease_does_not_stop_the_repeated_write_of_an_end()
     {
         await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Lease = TimeSpan.FromMilliseconds(300) });
         rig.Store.LosesAnswersOf["finish"] = true;

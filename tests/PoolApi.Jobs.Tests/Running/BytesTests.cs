@@ -11,7 +11,7 @@ public class BytesTests
     private static readonly JobOptions Options = Rig.Options with { MemoryBytes = 1000 };
 
     [Fact]
-    public async Task No_more_bodies_are_claimed_than_fit_and_all_jobs_run()
+    public async Task Claimed_bodies_never_exceed_the_budget_and_all_jobs_run()
     {
         int held = 0, most = 0;
         await using Rig rig = await Rig.StartAsync(
@@ -41,7 +41,7 @@ public class BytesTests
     }
 
     [Fact]
-    public async Task A_body_that_is_larger_than_the_budget_runs_alone()
+    public async Task A_job_whose_body_exceeds_the_budget_still_runs()
     {
         await using Rig rig = await Rig.StartAsync(options: Options);
         Job large = await rig.AcceptAsync(WithBody(5000));
@@ -52,7 +52,7 @@ public class BytesTests
     }
 
     [Fact]
-    public async Task A_result_counts_until_it_is_written_and_what_waits_is_claimed_then()
+    public async Task A_result_occupies_the_budget_until_it_is_written_then_waiting_jobs_are_claimed()
     {
         var writing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -80,7 +80,7 @@ public class BytesTests
     }
 
     [Fact]
-    public async Task The_body_of_an_attempt_whose_code_goes_on_counts_until_that_has_returned()
+    public async Task A_body_counts_against_the_budget_until_the_code_of_its_attempt_returns()
     {
         var codeEnds = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         int attempts = 0;
@@ -140,7 +140,7 @@ public class BytesTests
     }
 
     [Fact]
-    public async Task While_a_body_that_is_larger_than_the_budget_runs_the_other_jobs_whose_clients_wait_stay_prompt()
+    public async Task A_job_whose_client_waits_is_claimed_promptly_after_a_body_larger_than_the_budget()
     {
         using Gate first = new(), second = new();
         await using Rig rig = await Rig.StartAsync(options: Options);
@@ -230,7 +230,7 @@ public class BytesTests
     }
 
     [Fact]
-    public async Task A_body_that_cannot_be_read_is_no_attempt()
+    public async Task A_failed_read_of_the_body_does_not_count_as_an_attempt()
     {
         await using Rig rig = await Rig.StartAsync();
         int reads = 0;
@@ -245,7 +245,7 @@ public class BytesTests
     }
 
     [Fact]
-    public async Task Memory_that_runs_out_before_the_work_begins_is_no_attempt()
+    public async Task Running_out_of_memory_before_the_work_begins_does_not_count_as_an_attempt()
     {
         await using Rig rig = await Rig.StartAsync();
         int reads = 0;
@@ -261,7 +261,7 @@ public class BytesTests
     }
 
     [Fact]
-    public async Task A_failure_before_the_work_begins_is_not_called_a_failure_of_the_work()
+    public async Task A_failure_before_the_work_begins_is_not_reported_as_a_failure_of_the_work()
     {
         await using Rig rig = await Rig.StartAsync();
         rig.Store.Before = static operation => operation == "body" ? throw new InvalidOperationException("secret") : Task.CompletedTask;

@@ -12,7 +12,7 @@ namespace PoolApi.Jobs.Tests.Running;
 public sealed class JobDispatcherTests
 {
     [Fact]
-    public async Task A_job_that_comes_while_nothing_happens_is_run_at_once()
+    public async Task A_job_accepted_while_the_dispatcher_is_idle_runs_at_once()
     {
         // The clock stands still: nothing but being told starts a job.
         await using Rig rig = await Rig.StartAsync(time: new FakeTimeProvider());
@@ -26,7 +26,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task While_a_worker_is_free_a_job_is_claimed_as_it_is_accepted_and_not_looked_for()
+    public async Task With_a_free_worker_a_job_is_claimed_at_acceptance_without_a_claim_call()
     {
         await using Rig rig = await Rig.StartAsync();
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
@@ -46,7 +46,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task Where_no_worker_is_free_or_others_wait_a_job_is_accepted_only_and_has_its_turn()
+    public async Task A_job_accepted_without_a_free_worker_is_queued_and_runs_in_order_of_priority()
     {
         using var gate = new Gate();
         var order = new ConcurrentQueue<Guid>();
@@ -73,7 +73,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task A_burst_is_claimed_with_its_acceptance_up_to_the_number_of_workers()
+    public async Task A_burst_of_jobs_is_claimed_at_acceptance_up_to_the_number_of_workers()
     {
         using var gate = new Gate();
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), workers: 3);
@@ -93,7 +93,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task A_job_that_went_first_and_finds_no_worker_is_left_to_an_instance_that_has_one()
+    public async Task A_claimed_job_that_waits_for_a_worker_runs_on_an_instance_with_a_free_one()
     {
         using var gate = new Gate();
         var jobs = new InMemoryJobs();
@@ -113,7 +113,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task While_it_is_looked_for_jobs_none_is_claimed_with_its_acceptance()
+    public async Task No_job_is_claimed_at_acceptance_while_a_claim_call_is_under_way()
     {
         await using Rig rig = await Rig.StartAsync(workers: 1);
         await rig.QuietAsync();
@@ -132,7 +132,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task What_nobody_told_of_is_found_by_the_next_round_of_tending_though_no_other_has_the_store()
+    public async Task In_an_unshared_store_a_job_without_notification_is_found_by_the_next_maintenance()
     {
         await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Retention = TimeSpan.FromSeconds(12) }); // it tends every three seconds
         await rig.QuietAsync();
@@ -176,7 +176,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task What_is_cancelled_while_it_is_being_accepted_and_claimed_is_stopped()
+    public async Task A_job_cancelled_while_it_is_accepted_and_claimed_is_stopped()
     {
         using var gate = new Gate();
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
@@ -195,7 +195,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task What_is_claimed_with_its_acceptance_while_the_dispatcher_closes_is_handed_back()
+    public async Task A_job_claimed_at_acceptance_while_the_dispatcher_closes_is_handed_back()
     {
         await using Rig rig = await Rig.StartAsync();
         await rig.QuietAsync();
@@ -213,7 +213,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task An_acceptance_that_fails_keeps_no_worker()
+    public async Task A_failed_acceptance_releases_the_worker_that_it_reserved()
     {
         await using Rig rig = await Rig.StartAsync(workers: 1);
         await rig.QuietAsync();
@@ -248,7 +248,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task As_many_jobs_are_claimed_as_workers_are_free_and_all_workers_are_used()
+    public async Task The_dispatcher_claims_exactly_as_many_jobs_as_workers_are_free()
     {
         using var gate = new Gate();
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), workers: 3);
@@ -356,7 +356,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task While_nothing_happens_the_store_is_not_asked()
+    public async Task An_idle_dispatcher_calls_the_store_only_twice_a_minute()
     {
         var clock = new FakeTimeProvider(Jobs.Now);
         await using Rig rig = await Rig.StartAsync(time: clock);
@@ -373,7 +373,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task While_jobs_wait_for_a_worker_the_store_is_hardly_asked()
+    public async Task Jobs_that_wait_for_a_worker_cause_at_most_two_store_calls_a_minute()
     {
         using Gate gate = new();
         var clock = new FakeTimeProvider(Jobs.Now);
@@ -389,7 +389,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task A_job_that_nobody_told_of_is_found_when_changes_may_have_been_missed()
+    public async Task A_job_without_notification_is_found_when_changes_may_have_been_missed()
     {
         await using Rig rig = await Rig.StartAsync();
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
@@ -405,7 +405,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task A_job_whose_client_waits_keeps_its_place_when_the_pool_did_not_take_it()
+    public async Task A_job_whose_client_waits_is_claimed_again_promptly_after_the_pool_rejects_it()
     {
         using var gate = new Gate();
         using var release = new SemaphoreSlim(0);
@@ -449,7 +449,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task What_the_pool_does_not_take_is_handed_back_and_not_claimed_again_and_again()
+    public async Task A_job_that_the_pool_rejects_is_handed_back_and_not_claimed_in_a_busy_loop()
     {
         var clock = new FakeTimeProvider(Jobs.Now);
         await using Rig rig = await Rig.StartAsync(workers: 1, time: clock);
@@ -490,7 +490,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task A_job_whose_client_waits_goes_behind_the_requests_that_wait_already()
+    public async Task A_job_whose_client_waits_runs_after_earlier_requests_and_before_later_ones()
     {
         using Gate first = new(), second = new();
         await using Rig rig = await Rig.StartAsync(workers: 1);
@@ -517,7 +517,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task A_job_whose_time_came_while_a_request_had_the_worker_is_run_when_the_worker_is_free_again()
+    public async Task A_job_that_becomes_due_while_a_request_has_the_worker_runs_after_the_request()
     {
         using Gate gate = new();
         var clock = new FakeTimeProvider(Jobs.Now);
@@ -536,7 +536,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task All_that_hurry_come_to_run_though_requests_never_leave_a_worker_free()
+    public async Task Jobs_with_prompt_claims_all_run_while_requests_keep_every_worker_busy()
     {
         await using Rig rig = await Rig.StartAsync(workers: 1);
         using var over = new CancellationTokenSource();
@@ -558,7 +558,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task A_cancellation_of_an_earlier_attempt_that_is_told_late_does_not_stop_this_one()
+    public async Task A_late_cancellation_of_an_earlier_attempt_does_not_stop_the_current_one()
     {
         using Gate gate = new();
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
@@ -572,7 +572,7 @@ public sealed class JobDispatcherTests
     }
 
     [Fact]
-    public async Task A_log_that_throws_holds_up_no_job()
+    public async Task A_log_that_throws_does_not_block_jobs()
     {
         await using Rig rig = await Rig.StartAsync(
             static (attempt, _) => attempt.Claim.Job.Tags.Contains("fails") ? throw new InvalidOperationException("on purpose") : ScriptedExecutor.Success,

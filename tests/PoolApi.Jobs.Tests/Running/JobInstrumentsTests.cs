@@ -55,7 +55,7 @@ public sealed class JobInstrumentsTests : IDisposable
     }
 
     [Fact]
-    public void A_listener_that_throws_keeps_no_other_listener_from_what_it_collects()
+    public void A_listener_that_throws_does_not_stop_other_listeners_from_collecting()
     {
         using MeterListener throwing = Throwing(static instrument => instrument.Name == "poolapi.job.poisoned");
         _jobs[JobState.Queued] = 3;
@@ -93,7 +93,7 @@ public sealed class JobInstrumentsTests : IDisposable
     }
 
     [Fact]
-    public async Task What_fails_is_counted_by_its_operation_and_what_the_caller_gave_up_is_not()
+    public async Task Failed_store_operations_are_counted_by_operation_and_cancelled_ones_are_not()
     {
         var store = new InMemoryJobStore(new InMemoryJobs()) { Fault = "away" };
         await using var measured = new MeasuredJobStore(store, _instruments);

@@ -38,7 +38,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Versions_that_are_known_are_not_told_again()
+    public async Task A_watcher_does_not_receive_a_version_that_it_already_knows()
     {
         Job job = await AcceptAsync();
         await using IAsyncEnumerator<Job> watcher = Watch(job.Id, after: job.Version);
@@ -50,7 +50,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task However_many_watch_a_change_is_read_once_and_told_to_all()
+    public async Task Five_hundred_watchers_receive_a_change_that_is_read_at_most_three_times()
     {
         Job job = await AcceptAsync();
         IAsyncEnumerator<Job>[] watchers = [.. Enumerable.Range(0, 500).Select(_ => Watch(job.Id))];
@@ -71,7 +71,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_watcher_that_does_not_keep_up_holds_up_nobody_and_sees_the_latest()
+    public async Task A_slow_watcher_does_not_delay_others_and_sees_the_latest_version()
     {
         Job job = await AcceptAsync();
         await using IAsyncEnumerator<Job> slow = Watch(job.Id), quick = Watch(job.Id);
@@ -93,7 +93,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_change_that_nobody_told_of_is_found_when_changes_may_have_been_missed()
+    public async Task A_change_without_notification_is_found_when_changes_may_have_been_missed()
     {
         Job job = await AcceptAsync();
         await using IAsyncEnumerator<Job> watcher = Watch(job.Id);
@@ -123,7 +123,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_read_that_is_answered_late_does_not_take_a_newer_version_back()
+    public async Task A_late_answer_to_a_read_does_not_replace_a_newer_version()
     {
         Job job = await AcceptAsync();
         await using IAsyncEnumerator<Job> first = Watch(job.Id);
@@ -154,7 +154,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Whoever_leaves_leaves_nothing_behind()
+    public async Task A_watcher_that_is_cancelled_or_disposed_leaves_no_watch_behind()
     {
         Job job = await AcceptAsync();
         using var leaving = new CancellationTokenSource();
@@ -173,7 +173,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_not_there_is_not_watched()
+    public async Task Watching_an_unknown_job_ends_at_once()
     {
         await using IAsyncEnumerator<Job> watcher = Watch(Guid.CreateVersion7());
         Assert.False(await watcher.MoveNextAsync());
@@ -182,7 +182,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_job_that_is_swept_while_it_is_watched_ends_the_watching()
+    public async Task A_watch_ends_when_its_job_is_deleted()
     {
         Job job = await AcceptAsync();
         await using IAsyncEnumerator<Job> watcher = Watch(job.Id);
@@ -199,7 +199,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_store_that_cannot_be_read_is_told_and_can_be_watched_again()
+    public async Task A_watcher_gets_the_error_of_an_unreadable_store_and_can_watch_again_later()
     {
         Job job = await AcceptAsync();
         IAsyncEnumerator<Job> watcher = Watch(job.Id);
@@ -219,7 +219,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_read_that_failed_before_a_watcher_came_is_no_failure_of_that_watcher()
+    public async Task A_read_that_failed_before_a_watcher_began_does_not_fail_that_watcher()
     {
         Job job = await AcceptAsync();
         await using IAsyncEnumerator<Job> stays = Watch(job.Id);
@@ -242,7 +242,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_waits_has_the_job_when_it_has_ended()
+    public async Task A_waiting_caller_gets_the_job_when_it_ends()
     {
         Job job = await AcceptAsync();
         Task<Job?> waiting = EndAsync(job.Id, Token);
@@ -253,7 +253,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_does_not_want_to_wait_any_more_is_let_go()
+    public async Task A_caller_that_cancels_its_wait_is_released()
     {
         Job job = await AcceptAsync();
         using var leaving = new CancellationTokenSource();

@@ -20,7 +20,7 @@ public sealed class OutageTests
     private readonly InMemoryJobs _jobs = new();
 
     [Fact]
-    public async Task The_first_instance_that_is_back_leaves_the_jobs_of_the_others_to_them()
+    public async Task After_an_outage_the_first_instance_back_does_not_take_the_jobs_of_others()
     {
         using Gate gate = new();
         await using Rig one = await StartAsync(gate), two = await StartAsync(gate);
@@ -52,7 +52,7 @@ public sealed class OutageTests
     }
 
     [Fact]
-    public async Task The_jobs_of_an_instance_that_died_meanwhile_are_run_when_the_others_have_had_the_time_to_renew_their_leases()
+    public async Task After_an_outage_the_jobs_of_a_dead_instance_run_after_others_had_time_to_renew()
     {
         await using InMemoryJobStore dying = new(_jobs, _clock);
         await dying.OpenAsync(Token);

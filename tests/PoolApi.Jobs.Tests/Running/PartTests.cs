@@ -27,7 +27,7 @@ public sealed class PartTests
     }
 
     [Fact]
-    public void Chance_takes_up_to_half_of_a_pause()
+    public void Jitter_shortens_a_pause_by_up_to_half()
     {
         Assert.Equal(TimeSpan.FromSeconds(1), Backoff.After(TimeSpan.FromSeconds(2), 1, 0));
         Assert.Equal(TimeSpan.FromSeconds(1.5), Backoff.After(TimeSpan.FromSeconds(2), 1, 0.5));
@@ -35,7 +35,7 @@ public sealed class PartTests
     }
 
     [Fact]
-    public async Task A_signal_wakes_who_waits()
+    public async Task A_signal_wakes_the_waiting_caller()
     {
         var signal = new Signal();
         Task waiting = signal.WaitAsync(null, _time, Token);
@@ -45,7 +45,7 @@ public sealed class PartTests
     }
 
     [Fact]
-    public async Task A_signal_while_nobody_waits_lets_one_wait_pass_however_often_it_was_set()
+    public async Task Signals_set_while_nobody_waits_release_only_one_wait()
     {
         var signal = new Signal();
         signal.Set();
@@ -58,7 +58,7 @@ public sealed class PartTests
     }
 
     [Fact]
-    public async Task A_wait_is_over_when_its_time_is_and_leaves_no_signal_behind()
+    public async Task A_wait_ends_at_its_timeout_and_leaves_no_signal_behind()
     {
         var signal = new Signal();
         Task waiting = signal.WaitAsync(TimeSpan.FromSeconds(10), _time, Token);
@@ -73,7 +73,7 @@ public sealed class PartTests
     }
 
     [Fact]
-    public async Task A_wait_that_is_cancelled_is_over_and_throws_nothing()
+    public async Task A_cancelled_wait_ends_without_an_exception()
     {
         var signal = new Signal();
         using var cancelled = new CancellationTokenSource();
@@ -107,7 +107,7 @@ public sealed class PartTests
     }
 
     [Fact]
-    public async Task Progress_is_written_in_whole_percents_one_at_a_time_and_ten_times_a_second_at_most_and_none_after_the_end()
+    public async Task Progress_writes_are_whole_percents_sequential_throttled_and_stop_at_the_end()
     {
         await using var store = new InMemoryJobStore();
         await store.AcceptAsync(Jobs.New(), Token);
@@ -153,7 +153,7 @@ public sealed class PartTests
     }
 
     [Fact]
-    public async Task Progress_whose_write_has_failed_is_written_again_though_no_other_follows_it()
+    public async Task Progress_whose_write_failed_is_written_again_without_a_further_report()
     {
         await using var store = new InMemoryJobStore();
         await store.AcceptAsync(Jobs.New(), Token);
@@ -179,7 +179,7 @@ public sealed class PartTests
     }
 
     [Fact]
-    public async Task The_end_of_an_attempt_waits_for_no_pause_of_its_progress()
+    public async Task The_end_of_an_attempt_does_not_wait_for_its_throttled_progress()
     {
         var clock = new FakeTimeProvider(Jobs.Now);
         await using Rig rig = await Rig.StartAsync(
@@ -197,7 +197,7 @@ public sealed class PartTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Progress_that_cannot_be_written_is_no_failure(bool unexpected)
+    public async Task A_failed_progress_write_throws_nothing_and_later_progress_is_written(bool unexpected)
     {
         await using var store = new InMemoryJobStore();
         await store.AcceptAsync(Jobs.New(), Token);
@@ -216,7 +216,7 @@ public sealed class PartTests
     }
 
     [Fact]
-    public async Task Progress_is_written_even_if_the_worker_s_context_resumes_nothing_any_more()
+    public async Task Progress_is_written_even_if_the_context_of_the_worker_runs_no_continuations()
     {
         await using var store = new InMemoryJobStore();
         await store.AcceptAsync(Jobs.New(), Token);
@@ -236,7 +236,7 @@ public sealed class PartTests
     }
 
     [Fact]
-    public async Task Progress_is_between_nothing_and_all()
+    public async Task Progress_outside_the_range_from_0_to_1_is_rejected()
     {
         await using Rig rig = await Rig.StartAsync(static (run, _) =>
         {

@@ -29,7 +29,7 @@ public sealed class PoolsTests : IAsyncDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Jobs_of_a_busy_pool_are_left_in_the_store_and_hold_up_no_job_of_another_pool(bool acceptedHere)
+    public async Task Jobs_of_a_busy_pool_stay_in_the_store_and_do_not_block_other_pools(bool acceptedHere)
     {
         await StartAsync();
         await AcceptAsync("io", acceptedHere);
@@ -46,7 +46,7 @@ public sealed class PoolsTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_pool_whose_queue_is_full_of_other_work_holds_up_no_job_of_another_pool()
+    public async Task A_pool_whose_queue_is_full_does_not_block_the_jobs_of_another_pool()
     {
         await StartAsync(share: 1);
         Task<AttemptEnd> runs = _io.RunAsync(token => _gate.Pass(token), CancellationToken.None).AsTask(), queued = _io.RunAsync(token => _gate.Pass(token), CancellationToken.None).AsTask();
@@ -77,7 +77,7 @@ public sealed class PoolsTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task While_only_other_kinds_wait_nobody_asks_again_and_again()
+    public async Task Dispatchers_sleep_while_the_only_queued_jobs_belong_to_a_busy_pool()
     {
         await StartAsync();
         await AcceptAsync("io", here: true);
@@ -89,7 +89,7 @@ public sealed class PoolsTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_stop_hands_back_and_finishes_the_jobs_of_every_pool()
+    public async Task A_stop_waits_for_a_running_job_and_claims_no_further_job_on_any_pool()
     {
         await StartAsync();
         Job runs = await AcceptAsync("io", here: true);
@@ -107,7 +107,7 @@ public sealed class PoolsTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task While_one_pools_renewal_hangs_the_instance_runs_none_of_its_own_jobs_again()
+    public async Task An_instance_does_not_rerun_its_own_job_while_the_renewal_of_one_pool_hangs()
     {
         var clock = new FakeTimeProvider(Jobs.Now);
         await StartAsync(lease: TimeSpan.FromSeconds(30), time: clock);
@@ -140,7 +140,7 @@ public sealed class PoolsTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task While_jobs_of_any_pool_run_or_wait_the_store_is_maintained_six_times_within_a_lease()
+    public async Task While_a_job_of_one_pool_runs_the_store_is_maintained_six_times_per_lease()
     {
         var clock = new FakeTimeProvider(Jobs.Now);
         await StartAsync(lease: TimeSpan.FromSeconds(30), time: clock, isShared: false);

@@ -17,21 +17,21 @@ public sealed class ShareTests
     [InlineData(0.05, 1)]
     [InlineData(0.05, 2)]
     [InlineData(0.5, 2)]
-    public async Task While_requests_have_all_workers_jobs_have_their_share(double share, int workers)
+    public async Task Jobs_get_their_share_of_time_while_requests_keep_all_workers_busy(double share, int workers)
     {
         (int jobs, int requests) = await SaturateAsync(share, workers, pieces: 1000);
         Assert.InRange(jobs / (double)(jobs + requests), share * 0.8, share * 1.2);
     }
 
     [Fact]
-    public async Task Jobs_with_no_share_have_nothing_while_requests_have_all_workers()
+    public async Task Jobs_without_a_share_do_not_run_while_requests_keep_all_workers_busy()
     {
         (int jobs, int requests) = await SaturateAsync(0, workers: 2, pieces: 200);
         Assert.Equal((0, 200), (jobs, requests));
     }
 
     [Fact]
-    public void It_adds_up_while_jobs_wait_and_is_due_when_there_is_any()
+    public void Credit_accumulates_while_jobs_wait_and_any_credit_makes_a_job_due()
     {
         var share = new JobShare(0.1, workers: 2, _time);
         Assert.False(IsDue(share));
@@ -40,7 +40,7 @@ public sealed class ShareTests
     }
 
     [Fact]
-    public void What_a_job_uses_is_taken_from_it_while_it_runs()
+    public void A_running_job_uses_up_the_credit()
     {
         var share = new JobShare(0.1, workers: 2, _time); // 0.2 workers
         IsDue(share);
@@ -58,7 +58,7 @@ public sealed class ShareTests
     }
 
     [Fact]
-    public void No_more_is_saved_than_a_second()
+    public void Credit_is_limited_to_one_second()
     {
         var share = new JobShare(0.5, workers: 2, _time); // one worker
         IsDue(share);
@@ -72,7 +72,7 @@ public sealed class ShareTests
     }
 
     [Fact]
-    public void No_more_is_owed_than_ten_seconds()
+    public void Debt_is_limited_to_ten_seconds()
     {
         var share = new JobShare(0.5, workers: 2, _time);
         IsDue(share);
@@ -88,7 +88,7 @@ public sealed class ShareTests
     }
 
     [Fact]
-    public void While_it_rests_nothing_adds_up_and_nothing_is_taken()
+    public void A_resting_share_neither_accumulates_nor_loses_credit()
     {
         var share = new JobShare(0.5, workers: 2, _time);
         IsDue(share);
@@ -104,7 +104,7 @@ public sealed class ShareTests
     }
 
     [Fact]
-    public void A_share_that_the_jobs_use_up_is_not_due_though_rounding_leaves_a_trace_of_it()
+    public void A_used_up_share_is_not_due_despite_a_rounding_error()
     {
         var share = new JobShare(0.28, workers: 25, _time); // 7 workers, and 1e-15 by rounding
         IsDue(share);
@@ -115,7 +115,7 @@ public sealed class ShareTests
     }
 
     [Fact]
-    public void No_share_is_never_due()
+    public void A_share_of_zero_is_never_due()
     {
         var share = new JobShare(0, workers: 8, _time);
         for (int i = 0; i < 10; i++)

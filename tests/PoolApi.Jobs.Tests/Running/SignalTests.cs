@@ -11,7 +11,7 @@ public class SignalTests
     [InlineData(900)]
     [InlineData(1_900)]
     [InlineData(2_990)]
-    public async Task What_is_left_of_a_millisecond_is_waited_for_in_a_few_rounds(int microseconds)
+    public async Task A_wait_with_a_fraction_of_a_millisecond_takes_at_most_four_rounds(int microseconds)
     {
         var signal = new Signal();
         TimeSpan time = TimeSpan.FromMicroseconds(microseconds);
@@ -32,11 +32,11 @@ public class SignalTests
     [InlineData(-1.0)]
     [InlineData(-2.5)] // rounded up it would be -1 ms, which means no limit
     [InlineData(-50.0)]
-    public async Task A_wait_whose_time_has_come_is_over(double milliseconds) =>
+    public async Task A_wait_with_a_negative_time_ends_at_once(double milliseconds) =>
         await new Signal().WaitAsync(TimeSpan.FromMilliseconds(milliseconds), TimeProvider.System, TestContext.Current.CancellationToken).Patiently();
 
     [Fact]
-    public async Task A_wait_lasts_until_its_timer_ends_it_though_the_clock_went_on_while_it_began()
+    public async Task A_wait_lasts_until_its_timer_fires_even_if_the_clock_advances_during_its_start()
     {
         var signal = new Signal();
         var clock = new HurryingClock();

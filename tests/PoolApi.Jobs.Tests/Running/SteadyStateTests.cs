@@ -46,7 +46,7 @@ public sealed class SteadyStateTests
             new State(workers, requests, jobs, share, isShared, isAway, requests == Crowd.Full ? 8 : capacity));
 
     [Fact]
-    public async Task The_store_is_asked_no_more_than_what_happens_calls_for_in_random_steady_states()
+    public async Task In_random_steady_states_the_number_of_store_calls_stays_within_its_bound()
     {
         var states = new List<State>
         {
@@ -65,7 +65,7 @@ public sealed class SteadyStateTests
     }
 
     [Fact]
-    public async Task A_job_that_waits_runs_when_a_worker_runs_out_of_work_and_nobody_looks_in_between()
+    public async Task A_queued_job_runs_when_a_worker_becomes_free_without_polling_in_between()
     {
         using Gate gate = new();
         var clock = new FakeTimeProvider();
@@ -86,7 +86,7 @@ public sealed class SteadyStateTests
     }
 
     [Fact]
-    public async Task Five_hundred_watchers_of_a_store_that_does_not_tell_of_others_cost_one_operation_a_look()
+    public async Task Five_hundred_watchers_of_a_store_without_notifications_cost_one_operation_per_poll()
     {
         var jobs = new InMemoryJobs();
         var store = new InMemoryJobStore(jobs) { TellsOfOthers = false };

@@ -23,7 +23,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task What_has_not_started_is_handed_back_at_once_and_what_runs_goes_on_to_its_end()
+    public async Task A_closing_dispatcher_hands_back_unstarted_jobs_at_once_and_lets_running_jobs_finish()
     {
         using Gate gate = new();
         await using Rig rig = await Rig.StartAsync(
@@ -51,7 +51,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task What_is_handed_back_is_run_by_another_at_once()
+    public async Task A_job_that_is_handed_back_is_run_by_another_instance()
     {
         var jobs = new InMemoryJobs();
         await using Rig leaving = await Rig.StartAsync(
@@ -67,7 +67,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task What_is_cancelled_at_the_deadline_is_handed_back()
+    public async Task A_job_that_is_cancelled_at_the_deadline_of_the_stop_is_handed_back()
     {
         using Gate gate = new();
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
@@ -102,7 +102,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task A_stop_that_is_given_up_ends_although_the_store_stays_away()
+    public async Task A_stop_that_is_given_up_ends_while_the_store_is_still_unavailable()
     {
         using Gate gate = new();
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token));
@@ -140,7 +140,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task A_stop_that_is_given_up_hands_back_what_a_claim_under_way_returns()
+    public async Task A_stop_that_is_given_up_hands_back_the_job_of_a_claim_under_way()
     {
         await using Rig rig = await Rig.StartAsync();
         await rig.QuietAsync();
@@ -172,7 +172,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task What_was_not_begun_or_is_written_is_not_counted_as_unwritten()
+    public async Task Unstarted_and_written_jobs_are_not_counted_as_unwritten()
     {
         await using Rig rig = await Rig.StartAsync(
             pool => new HoldingExecutor(new ScriptedExecutor(pool, static (_, _) => ScriptedExecutor.Success)));
@@ -252,7 +252,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task Jobs_that_come_and_end_while_two_of_three_stop_all_end_once()
+    public async Task Jobs_accepted_while_two_of_three_instances_stop_each_run_once()
     {
         var jobs = new InMemoryJobs();
         var ended = new System.Collections.Concurrent.ConcurrentDictionary<Guid, int>();

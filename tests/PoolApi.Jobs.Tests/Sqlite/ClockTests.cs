@@ -28,7 +28,7 @@ public sealed class ClockTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Jumps))]
-    public async Task What_is_due_at_once_is_due_whatever_the_clock_says(int minutes, bool restart)
+    public async Task A_job_due_at_once_can_be_claimed_after_any_clock_change(int minutes, bool restart)
     {
         await using Rig rig = await OpenAsync();
         Guid first = (await rig.Store.AcceptAsync(Jobs.New(), Token)).Job.Id;
@@ -41,7 +41,7 @@ public sealed class ClockTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Jumps))]
-    public async Task A_pause_before_a_retry_lasts_as_long_as_it_was_to(int minutes, bool restart)
+    public async Task A_pause_before_a_retry_keeps_its_length_after_a_clock_change(int minutes, bool restart)
     {
         await using Rig rig = await OpenAsync();
         await rig.Store.AcceptAsync(Jobs.New(maxAttempts: 2), Token);
@@ -58,7 +58,7 @@ public sealed class ClockTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Jumps))]
-    public async Task A_timeout_is_as_long_as_it_was_to_be(int minutes, bool restart)
+    public async Task A_timeout_keeps_its_length_after_a_clock_change(int minutes, bool restart)
     {
         await using Rig rig = await OpenAsync();
         Guid late = (await rig.Store.AcceptAsync(Jobs.New(timeout: TimeSpan.FromMinutes(4)), Token)).Job.Id;
@@ -79,7 +79,7 @@ public sealed class ClockTests : IDisposable
     [InlineData(-60)]
     [InlineData(60)]
     [InlineData(1440)]
-    public async Task A_lease_is_neither_lost_nor_longer_and_results_are_kept_as_long(int minutes)
+    public async Task Leases_and_the_retention_keep_their_length_after_a_clock_change(int minutes)
     {
         await using Rig rig = await OpenAsync();
         Guid done = (await rig.Store.AcceptAsync(Jobs.New(), Token)).Job.Id;
@@ -100,7 +100,7 @@ public sealed class ClockTests : IDisposable
     }
 
     [Fact]
-    public async Task A_time_of_day_follows_the_clock()
+    public async Task A_scheduled_time_follows_a_clock_change()
     {
         await using Rig rig = await OpenAsync();
         await rig.Store.AcceptAsync(Jobs.New(runAt: _clock.GetUtcNow() + TimeSpan.FromHours(1), timeout: TimeSpan.FromMinutes(4)), Token);
@@ -115,7 +115,7 @@ public sealed class ClockTests : IDisposable
     [Theory]
     [InlineData(-60)]
     [InlineData(60)]
-    public async Task After_the_machine_has_started_anew_nothing_waits_longer_than_it_was_to(int minutes)
+    public async Task After_a_reboot_and_a_clock_change_no_job_waits_longer_than_planned(int minutes)
     {
         await using Rig rig = await OpenAsync();
         _clock.Pass(TimeSpan.FromHours(3));

@@ -19,7 +19,7 @@ public sealed class CloseTests : IDisposable
     }
 
     [Fact]
-    public async Task The_writer_closes_when_every_reader_has_and_when_the_log_is_in_the_file()
+    public async Task The_writer_closes_after_every_reader_and_after_the_checkpoint()
     {
         var steps = new List<StoreStep>();
         SqliteJobStore store = _place.Store(observer: (step, _) => { lock (steps) steps.Add(step); });
@@ -62,7 +62,7 @@ public sealed class CloseTests : IDisposable
     }
 
     [Fact]
-    public async Task However_often_it_is_stopped_under_load_the_file_alone_has_every_job()
+    public async Task The_file_alone_has_every_job_after_repeated_stops_under_load()
     {
         var accepted = new System.Collections.Concurrent.ConcurrentBag<Guid>();
         for (int stop = 0; stop < 12; stop++)
@@ -81,7 +81,7 @@ public sealed class CloseTests : IDisposable
     }
 
     [Fact]
-    public async Task Where_another_program_reads_the_log_stays_and_that_is_said()
+    public async Task The_write_ahead_log_stays_while_another_program_reads_and_a_warning_is_logged()
     {
         var log = new CapturingLog();
         SqliteJobStore store = _place.Store(logger: log.For<SqliteJobStore>());

@@ -12,7 +12,7 @@ public sealed class FileFaultTests : IDisposable
     public void Dispose() => _place.Dispose();
 
     [Fact]
-    public async Task A_directory_that_is_not_there_is_made()
+    public async Task A_missing_directory_is_created()
     {
         string path = Path.Combine(_place.Directory, "a", "b", "jobs.db");
         await using (var store = new SqliteJobStore(path, TimeProvider.System))
@@ -78,7 +78,7 @@ public sealed class FileFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task A_directory_that_cannot_be_made_is_said_with_its_path()
+    public async Task The_error_for_a_directory_that_cannot_be_created_names_the_path()
     {
         await File.WriteAllTextAsync(_place.File, "a file, not a directory", Token);
         string path = Path.Combine(_place.File, "jobs.db");
@@ -91,14 +91,14 @@ public sealed class FileFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task A_path_that_is_a_directory_is_said_to_be_none_for_a_store()
+    public async Task A_path_to_a_directory_is_refused()
     {
         Directory.CreateDirectory(_place.File);
         Assert.Contains("cannot be opened", await RefusalAsync(), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task A_file_that_another_program_holds_is_refused_at_the_start_and_a_fault_that_passes_later()
+    public async Task A_lock_of_another_program_makes_the_store_unavailable_until_it_is_released()
     {
         await using SqliteJobStore store = await _place.OpenAsync();
         await store.AcceptAsync(Jobs.New(), Token);
@@ -115,7 +115,7 @@ public sealed class FileFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task A_path_that_is_a_link_to_the_file_is_as_good_as_its_own()
+    public async Task A_store_opens_through_a_symbolic_link_and_detects_that_its_target_is_deleted()
     {
         if (!OperatingSystem.IsLinux()) Assert.Skip("Links are made as on Linux.");
         string target = Path.Combine(Directory.CreateDirectory(Path.Combine(_place.Directory, "elsewhere")).FullName, "other.db");
@@ -131,7 +131,7 @@ public sealed class FileFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task While_the_file_is_not_where_it_was_nothing_is_accepted_nor_answered_and_when_it_is_back_all_goes_on()
+    public async Task A_store_whose_file_is_moved_away_is_unavailable_until_the_file_is_back()
     {
         await using SqliteJobStore store = await _place.OpenAsync();
         Job kept = (await store.AcceptAsync(Jobs.New(), Token)).Job;
@@ -151,7 +151,7 @@ public sealed class FileFaultTests : IDisposable
     [InlineData("-wal")]
     [InlineData("-shm")]
     [InlineData("-owner")]
-    public async Task When_the_file_or_one_beside_it_is_deleted_or_replaced_under_it_nothing_is_accepted_any_more(string ending)
+    public async Task A_store_is_unavailable_after_one_of_its_files_is_deleted_or_replaced(string ending)
     {
         await using SqliteJobStore store = await _place.OpenAsync();
         Job lost = (await store.AcceptAsync(Jobs.New(), Token)).Job;
@@ -164,7 +164,7 @@ public sealed class FileFaultTests : IDisposable
     }
 
     [Fact]
-    public async Task A_log_without_its_store_is_not_thrown_away()
+    public async Task A_write_ahead_log_without_its_file_is_kept_and_the_start_is_refused()
     {
         string elsewhere = _place.File + ".elsewhere";
         Job job;

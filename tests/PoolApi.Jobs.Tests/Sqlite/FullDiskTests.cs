@@ -17,7 +17,7 @@ public sealed class FullDiskTests : IDisposable
     }
 
     [Fact]
-    public async Task A_file_that_may_not_grow_refuses_what_needs_room_and_takes_it_when_there_is_room_again()
+    public async Task A_file_at_its_size_limit_rejects_new_jobs_and_accepts_them_after_a_sweep()
     {
         await using SqliteJobStore store = await _place.OpenAsync(maxPages: 200);
         for (int i = 0; i < 20; i++)
@@ -36,7 +36,7 @@ public sealed class FullDiskTests : IDisposable
     }
 
     [Fact]
-    public async Task One_that_has_no_room_takes_none_with_it_that_has()
+    public async Task A_job_without_room_does_not_fail_the_jobs_that_share_its_commit()
     {
         using var held = new HeldWriter();
         await using SqliteJobStore store = await _place.OpenAsync(held, maxPages: 200);
@@ -55,7 +55,7 @@ public sealed class FullDiskTests : IDisposable
     }
 
     [Fact]
-    public async Task A_disk_that_is_full_refuses_what_is_new_loses_nothing_and_works_again_when_it_is_not()
+    public async Task A_store_on_a_full_disk_loses_no_job_and_accepts_again_with_free_space()
     {
         MountSmallDisk(megabytes: 8);
         string filler = Path.Combine(_place.Directory, "filler");
@@ -81,7 +81,7 @@ public sealed class FullDiskTests : IDisposable
     }
 
     [Fact]
-    public async Task A_disk_that_cannot_be_written_is_said_so_at_the_start()
+    public async Task The_start_on_a_read_only_disk_fails_with_an_error_that_names_the_file()
     {
         MountSmallDisk(megabytes: 8);
         await using (SqliteJobStore store = await _place.OpenAsync()) await store.AcceptAsync(Jobs.New(), Token);
@@ -97,7 +97,7 @@ public sealed class FullDiskTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_disk_that_is_full_at_the_start_refuses_what_is_new_and_what_is_there_is_read(bool isStoppedCleanly)
+    public async Task After_a_start_on_a_full_disk_stored_jobs_are_read_and_new_ones_rejected(bool isStoppedCleanly)
     {
         MountSmallDisk(megabytes: 4);
         (Job waiting, Job running) = await LeaveAsync(isStoppedCleanly);
@@ -122,7 +122,7 @@ public sealed class FullDiskTests : IDisposable
     }
 
     [Fact]
-    public async Task A_disk_so_full_that_the_store_cannot_be_read_is_no_fault_of_the_start_and_works_when_there_is_room()
+    public async Task A_store_opens_on_a_disk_too_full_to_read_it_and_works_once_space_is_free()
     {
         MountSmallDisk(megabytes: 4);
         (Job waiting, _) = await LeaveAsync(isStoppedCleanly: true);
@@ -131,7 +131,7 @@ public sealed class FullDiskTests : IDisposable
     }
 
     [Fact]
-    public async Task A_disk_without_inodes_is_no_fault_of_the_start_and_works_when_there_are_some()
+    public async Task A_store_opens_on_a_disk_without_free_inodes_and_works_once_some_are_free()
     {
         MountSmallDisk(megabytes: 4, "nr_inodes=10");
         (Job waiting, _) = await LeaveAsync(isStoppedCleanly: true);
@@ -152,7 +152,7 @@ public sealed class FullDiskTests : IDisposable
     }
 
     [Fact]
-    public async Task A_store_that_is_made_on_a_full_disk_is_made_when_there_is_room()
+    public async Task A_new_store_opens_on_a_full_disk_and_is_created_once_space_is_free()
     {
         MountSmallDisk(megabytes: 4);
         await MustOpenWithoutRoomAsync(null, [.. await FillDiskAsync()]);

@@ -17,7 +17,7 @@ public sealed class GroupCommitTests : IDisposable
     }
 
     [Fact]
-    public async Task What_waits_while_one_commit_is_under_way_shares_the_next()
+    public async Task Writes_that_wait_for_a_commit_share_the_next_commit()
     {
         await using SqliteJobStore store = await OpenHeldAsync();
         long before = store.Commits;
@@ -32,7 +32,7 @@ public sealed class GroupCommitTests : IDisposable
     }
 
     [Fact]
-    public async Task One_that_fails_takes_none_of_those_with_it_that_share_its_commit()
+    public async Task A_write_that_fails_does_not_fail_the_others_in_its_commit()
     {
         await using SqliteJobStore store = await OpenHeldAsync();
         NewJob taken = Jobs.New("taken", key: "a key", tags: ["t"]);
@@ -55,7 +55,7 @@ public sealed class GroupCommitTests : IDisposable
     }
 
     [Fact]
-    public async Task A_caller_that_has_given_up_before_its_turn_leaves_nothing_behind()
+    public async Task A_write_that_is_cancelled_before_its_turn_stores_nothing()
     {
         await using SqliteJobStore store = await OpenHeldAsync();
         using var impatience = new CancellationTokenSource();
@@ -73,7 +73,7 @@ public sealed class GroupCommitTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task The_body_of_a_job_whose_caller_has_given_up_is_garbage_though_the_writer_is_held(bool claimed)
+    public async Task A_cancelled_accept_releases_the_body_of_its_job_while_the_writer_is_busy(bool claimed)
     {
         await using SqliteJobStore store = await OpenHeldAsync();
         using var impatience = new CancellationTokenSource();
@@ -105,7 +105,7 @@ public sealed class GroupCommitTests : IDisposable
     }
 
     [Fact]
-    public async Task A_store_that_is_closed_first_does_what_it_was_asked_for()
+    public async Task A_closing_store_completes_its_pending_writes()
     {
         SqliteJobStore store = await OpenHeldAsync();
         Task<JobAcceptance>[] accepts = [.. Enumerable.Range(0, 50).Select(_ => store.AcceptAsync(Jobs.New(), Token).AsTask())];
@@ -123,7 +123,7 @@ public sealed class GroupCommitTests : IDisposable
     }
 
     [Fact]
-    public async Task Callers_go_on_elsewhere_than_on_the_stores_threads()
+    public async Task Continuations_of_callers_do_not_run_on_the_threads_of_the_store()
     {
         await using SqliteJobStore store = await _place.OpenAsync();
         for (int i = 0; i < 20; i++)

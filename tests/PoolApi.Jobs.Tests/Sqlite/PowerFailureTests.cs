@@ -28,7 +28,7 @@ public sealed class PowerFailureTests : IDisposable
     [InlineData("result", true)]
     [InlineData("count", true)]
     [InlineData("cancel", true)]
-    public async Task What_is_answered_from_a_commit_that_was_not_synced_survives_the_power(string question, bool logIsNamed)
+    public async Task An_unsynced_commit_that_a_restarted_store_answers_from_survives_a_power_failure(string question, bool logIsNamed)
     {
         (NewJob job, Dictionary<string, byte[]> synced) = await KilledBeforeItsSyncAsync();
         // Where the log is new, its name has not reached the disk either.
@@ -48,7 +48,7 @@ public sealed class PowerFailureTests : IDisposable
 
     /// <summary>The kill may come at any byte of the write, or of the writes of several commits.</summary>
     [Fact]
-    public async Task Wherever_the_kill_comes_what_the_next_start_shows_survives_the_power()
+    public async Task Jobs_listed_after_a_kill_at_any_moment_survive_a_power_failure()
     {
         Dictionary<string, byte[]> synced, written;
         await using (SqliteJobStore store = await _first.OpenAsync())
@@ -99,7 +99,7 @@ public sealed class PowerFailureTests : IDisposable
     }
 
     [Fact]
-    public async Task Directories_that_are_made_for_the_store_are_synced_each_in_the_one_above_it()
+    public async Task Each_directory_created_for_the_store_is_synced_in_its_parent_directory()
     {
         string path = Path.Combine(_first.Directory, "a", "b", "jobs.db");
         var synced = new List<string>();

@@ -11,7 +11,7 @@ public sealed class SchemaUpdateTests : IDisposable
     public void Dispose() => _place.Dispose();
 
     [Fact]
-    public async Task A_file_of_the_first_version_opens_and_its_jobs_go_on_as_they_were()
+    public async Task A_file_of_the_first_version_opens_and_its_jobs_continue()
     {
         DateTimeOffset now = DateTimeOffset.UtcNow;
         Guid due = JobId.Next(), paused = JobId.Next(), later = JobId.Next(), running = JobId.Next(), succeeded = JobId.Next();

@@ -12,7 +12,7 @@ public sealed class SharedFileTests : IDisposable
     public void Dispose() => _place.Dispose();
 
     [Fact]
-    public async Task The_second_store_on_a_file_knows_of_the_first_and_sees_what_it_does()
+    public async Task The_second_store_on_a_file_detects_the_first_and_sees_its_jobs()
     {
         await using SqliteJobStore first = await _place.OpenAsync();
         await using SqliteJobStore second = await _place.OpenAsync();
@@ -27,7 +27,7 @@ public sealed class SharedFileTests : IDisposable
     }
 
     [Fact]
-    public async Task The_first_store_on_a_file_knows_of_the_second_as_soon_as_that_has_written()
+    public async Task The_first_store_on_a_file_detects_the_second_once_the_second_has_written()
     {
         await using SqliteJobStore first = await _place.OpenAsync();
         await first.AcceptAsync(Jobs.New(), Token);
@@ -44,7 +44,7 @@ public sealed class SharedFileTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_watches_a_job_sees_what_another_process_does_with_it()
+    public async Task A_watcher_sees_changes_that_another_store_on_the_file_makes_to_its_job()
     {
         await using SqliteJobStore first = await _place.OpenAsync();
         await using SqliteJobStore second = await _place.OpenAsync();
@@ -89,7 +89,7 @@ public sealed class SharedFileTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_living_process_runs_is_left_to_it_when_another_opens_the_file()
+    public async Task A_running_job_stays_with_its_live_store_when_another_store_opens_the_file()
     {
         await using SqliteJobStore first = await _place.OpenAsync();
         await first.AcceptAsync(Jobs.New(), Token);
@@ -102,7 +102,7 @@ public sealed class SharedFileTests : IDisposable
     }
 
     [Fact]
-    public async Task What_ran_when_the_last_process_ended_is_queued_again_at_once_however_long_its_lease()
+    public async Task A_job_that_ran_when_the_last_store_closed_is_redelivered_at_once_despite_its_lease()
     {
         Job job;
         await using (SqliteJobStore first = await _place.OpenAsync())
