@@ -61,7 +61,7 @@ public class Argon2HashTests
     [InlineData($"$argon2id$v=19$m=19456,t=2,p=1${Salt}$K13EBUiG7JV+9ZxztmHFTdb7J0WQsnj2V8bZaqyPptF", "stray bits")]
     [InlineData($"$argon2id$v=19$m=19456,t=2,p=1${Salt}$K13EBUiG7JV+ 9ZxztmHFTdb7J0WQsnj2V8bZaqyPptE", "base64")]
     [InlineData($"$argon2id$v=19$m=19456,t=2,p=1${Salt}$K", "base64")]
-    public void Anything_else_is_refused_with_what_it_may_be(string encoded, string words)
+    public void An_invalid_hash_is_refused_and_the_message_names_what_is_allowed(string encoded, string words)
     {
         Assert.False(Argon2Hash.TryParse(encoded, out var hash, out var fault));
         Assert.Null(hash);
@@ -72,14 +72,14 @@ public class Argon2HashTests
     [Theory]
     [InlineData(193)]
     [InlineData(10_000_000)]
-    public void An_absurd_length_is_refused_unread(int length)
+    public void A_hash_longer_than_192_characters_is_refused(int length)
     {
         Assert.False(Argon2Hash.TryParse(new string('$', length), out _, out var fault));
         Assert.Contains("at most 192 characters", fault, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void The_longest_tag_fits_the_longest_string()
+    public void A_hash_with_the_longest_tag_is_within_the_length_limit()
     {
         var longest = new Argon2Hash(65536, 4, new byte[16], new byte[64]).ToString();
         Assert.True(Argon2Hash.TryParse(longest, out _, out var fault), fault);

@@ -46,11 +46,11 @@ public class PasswordHasherTests
     }
 
     [Fact]
-    public void The_same_password_never_hashes_the_same() =>
+    public void Two_hashes_of_the_same_password_differ() =>
         Assert.NotEqual(PasswordHasher.Hash("password"), PasswordHasher.Hash("password"));
 
     [Fact]
-    public void Another_normalisation_form_is_another_password()
+    public void A_password_in_another_Unicode_normalisation_form_does_not_verify()
     {
         Assert.True(Argon2Hash.TryParse(PasswordHasher.Hash("caf\u00E9"), out var hash, out _));
         Assert.False(PasswordHasher.Verify("cafe\u0301", hash));

@@ -12,7 +12,7 @@ public sealed partial class FolderImportTests
         [.. Directory.EnumerateDirectories(Source).Select(static d => Path.GetFileName(d)).Where(static d => d != "Shared").Order(StringComparer.Ordinal)];
 
     [Theory, MemberData(nameof(Rooms))]
-    public void No_folder_of_a_room_imports_one_that_imports_it(string room)
+    public void The_folders_of_a_room_have_no_import_cycle(string room)
     {
         var imports = new SortedDictionary<string, SortedSet<string>>(StringComparer.Ordinal);
         foreach (string file in SourceFiles(room))
@@ -32,7 +32,7 @@ public sealed partial class FolderImportTests
     }
 
     [Fact]
-    public void No_room_references_one_that_references_it_and_no_store_carries_the_other()
+    public void The_rooms_have_no_reference_cycle_and_only_the_service_references_the_stores()
     {
         var references = Directory.EnumerateFiles(Source, "*.csproj", SearchOption.AllDirectories).ToDictionary(
             static p => Path.GetFileNameWithoutExtension(p),

@@ -15,7 +15,7 @@ public sealed class AcceptFailuresTests : IDisposable
         new IPEndPoint(IPAddress.Loopback, 8080), _clock, new LoggerFactory([_log]).CreateLogger<ConnectionListener>());
 
     [Fact]
-    public async Task An_episode_has_one_line_at_its_begin_and_one_at_its_end_however_often_a_client_makes_room()
+    public async Task Repeated_accept_failures_are_logged_once_at_the_start_and_once_at_the_end()
     {
         for (int i = 0; i < 20; i++)
         {
@@ -47,7 +47,7 @@ public sealed class AcceptFailuresTests : IDisposable
     [Theory]
     [InlineData(SocketError.ConnectionReset)]
     [InlineData(SocketError.ConnectionAborted)]
-    public async Task A_client_that_left_the_backlog_is_no_failure(SocketError error)
+    public async Task A_client_that_disconnects_in_the_backlog_causes_no_pause_and_no_log_line(SocketError error)
     {
         Assert.True(await _failures.WaitAfterAsync(new SocketException((int)error), ServiceApp.Token));
         Assert.Empty(_log.Texts);
@@ -55,7 +55,7 @@ public sealed class AcceptFailuresTests : IDisposable
     }
 
     [Fact]
-    public async Task A_lack_of_memory_is_told_of_and_waited_for_like_a_lack_of_file_descriptors()
+    public async Task A_lack_of_memory_is_logged_and_followed_by_a_pause()
     {
         Task<bool> waiting = _failures.WaitAfterAsync(new InsufficientMemoryException("planted"), ServiceApp.Token).AsTask();
         Assert.Equal(AcceptFailures.Pause, _clock.Due);
@@ -72,7 +72,7 @@ public sealed class AcceptFailuresTests : IDisposable
     }
 
     [Fact]
-    public async Task A_log_that_throws_ends_no_listener()
+    public async Task The_listener_continues_when_the_log_throws()
     {
         using var log = new ThrowingLog();
         var failures = new AcceptFailures(new IPEndPoint(IPAddress.Loopback, 8080), _clock, log.For<ConnectionListener>());
@@ -87,7 +87,7 @@ public sealed class AcceptFailuresTests : IDisposable
     }
 
     [Fact]
-    public async Task A_listener_that_is_unbound_does_not_wait()
+    public async Task Unbinding_the_listener_ends_its_pause()
     {
         using var unbound = new CancellationTokenSource();
         Task<bool> waiting = _failures.WaitAfterAsync(new SocketException((int)SocketError.TooManyOpenSockets), unbound.Token).AsTask();

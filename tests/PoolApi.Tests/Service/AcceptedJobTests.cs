@@ -11,7 +11,7 @@ public sealed class AcceptedJobTests
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(10);
 
     [Fact]
-    public async Task A_job_that_ends_within_the_wait_and_whose_result_has_no_room_is_answered_202_with_its_location()
+    public async Task A_waiting_client_gets_202_and_the_job_location_when_the_response_budget_is_full()
     {
         await using StorableApp app = await StorableApp.StartAsync(static app => app.MapPost("/v1/work", static () => "done").AllowJobs().RunOnPool());
         var budget = app.App.Services.GetRequiredService<ResponseBudget>();
@@ -27,7 +27,7 @@ public sealed class AcceptedJobTests
     }
 
     [Fact]
-    public async Task The_time_in_which_a_job_is_accepted_counts_for_the_wait_of_its_client()
+    public async Task The_time_to_accept_a_job_counts_towards_the_wait_that_the_client_asked_for()
     {
         using var gate = new WorkGate<string>("done");
         var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);

@@ -17,7 +17,7 @@ public class CommandLineTests
     [InlineData("version")]
     [InlineData("healthcheck", "--help")]
     [InlineData("check", "--help")]
-    public async Task A_question_about_the_program_is_answered_and_starts_nothing(params string[] args)
+    public async Task The_arguments_for_help_and_version_exit_with_0_and_start_no_server(params string[] args)
     {
         Assert.False(CommandLine.Serves(args));
         Assert.Equal(0, await CommandLine.RunAsync(args));
@@ -57,7 +57,7 @@ public class CommandLineTests
     [InlineData("-Pool:Workers is not a setting; one begins with two dashes, --Key value.", "-Pool:Workers", "3")]
     [InlineData("-x is not a setting; one begins with two dashes, --Key value.", "-x")]
     [InlineData("'4' is neither a setting nor the value of one; a setting is written --Key value.", "--Pool:Workers", "3", "4")]
-    public async Task An_argument_that_would_be_swallowed_or_ignored_stops_the_start(string fault, params string[] args)
+    public async Task An_argument_that_is_no_valid_setting_is_reported_and_stops_the_start(string fault, params string[] args)
     {
         Assert.Equal([fault], CommandLine.ArgumentFaults(args));
         Assert.Equal(StartFaults.ExitCode, await CommandLine.RunAsync(args));
@@ -65,7 +65,7 @@ public class CommandLineTests
     }
 
     [Fact]
-    public async Task A_health_check_whose_settings_cannot_be_read_fails_with_its_own_exit_code()
+    public async Task A_health_check_whose_settings_cannot_be_read_exits_with_1()
     {
         using var folder = new TemporaryFolder();
         await File.WriteAllTextAsync(folder.File("appsettings.json"), "{", ServiceApp.Token);
@@ -82,7 +82,7 @@ public class CommandLineTests
     [InlineData("Auht:ApiKeys:alice", "Auht:ApiKeys is not a setting; Auth:ApiKeys may be meant.")]
     [InlineData("Pool_Workers", "Pool_Workers is not a setting; Pool:Workers may be meant, which the environment writes Pool__Workers.")]
     [InlineData("PoolWorkers", "PoolWorkers is not a setting; Pool:Workers may be meant, which the environment writes Pool__Workers.")]
-    public void A_section_that_is_misspelt_is_a_fault_that_does_not_tell_its_value(string key, string fault) =>
+    public void A_misspelt_section_is_a_fault_that_does_not_contain_its_value(string key, string fault) =>
         Assert.Equal([fault], Faults(key));
 
     [Theory]
@@ -94,7 +94,7 @@ public class CommandLineTests
     [InlineData("PATH")]
     [InlineData("Urls2")]
     [InlineData("Job:Owner")]
-    public void What_belongs_to_somebody_else_is_left_alone(string key) => Assert.Empty(Faults(key));
+    public void Variables_of_other_programs_are_not_reported_as_misspelt_settings(string key) => Assert.Empty(Faults(key));
 
     [Fact]
     public void Help_lists_every_setting_with_its_default_and_what_it_may_be()
@@ -111,7 +111,7 @@ public class CommandLineTests
     [Theory]
     [InlineData("--Pool:Workers", "4")]
     [InlineData]
-    public async Task The_settings_after_check_are_those_of_a_start(params string[] settings)
+    public async Task The_check_command_takes_the_settings_that_follow_it(params string[] settings)
     {
         string[] args = ["check", .. settings];
         Assert.False(CommandLine.Serves(args));
@@ -121,7 +121,7 @@ public class CommandLineTests
     }
 
     [Fact]
-    public void The_known_names_are_those_that_the_sections_accept()
+    public void The_setting_catalogue_names_exactly_the_keys_that_each_section_accepts()
     {
         using var other = new ServiceApp();
         Assert.NotNull(other.Server); // from here on a failed start throws instead of ending the program

@@ -9,7 +9,7 @@ public class CommittedBodyTests
     private const int Length = 900_000;
 
     [Fact]
-    public async Task A_client_that_waits_for_its_job_keeps_nobody_out()
+    public async Task A_client_that_waits_for_its_committed_job_holds_no_queue_bytes()
     {
         string folder = Directory.CreateTempSubdirectory("poolapi-").FullName;
         try
@@ -40,7 +40,7 @@ public class CommittedBodyTests
 
     /// <summary>Its job runs at once, and holds one of the two workers until the gate opens.</summary>
     [Fact]
-    public async Task A_client_that_gives_a_key_alone_and_waits_for_the_result_keeps_nobody_out()
+    public async Task A_client_that_waits_without_Prefer_under_an_idempotency_key_holds_no_queue_bytes()
     {
         using var gate = new WorkGate<string>("done");
         await using StorableApp app = await StorableApp.StartAsync(

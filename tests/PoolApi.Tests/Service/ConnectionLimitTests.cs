@@ -32,7 +32,7 @@ public sealed class ConnectionLimitTests
     }
 
     [Fact]
-    public async Task A_full_API_leaves_the_management_port_its_connections_and_those_do_not_count_for_the_API()
+    public async Task The_connection_limits_of_the_API_port_and_the_management_port_count_separately()
     {
         const int Limit = 3;
         await using RunningService service = RunningService.With(("Kestrel:Limits:MaxConcurrentConnections", $"{Limit}"));

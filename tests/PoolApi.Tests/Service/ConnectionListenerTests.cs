@@ -11,7 +11,7 @@ namespace PoolApi.Tests.Service;
 public sealed class ConnectionListenerTests
 {
     [Fact]
-    public async Task A_lack_of_memory_while_a_connection_is_accepted_costs_that_connection_only()
+    public async Task A_lack_of_memory_while_a_connection_is_accepted_closes_that_connection_only()
     {
         var clock = new FullMemoryClock();
         using var log = new CapturingLog();

@@ -16,7 +16,7 @@ public class CorsTests
     [InlineData("GET", "/v1/jobs/0199/events", "last-event-id")]
     [InlineData("DELETE", "/v1/jobs/0199", "authorization")]
     [InlineData("POST", "/v1/jobs/0199:retry", "traceparent")]
-    public async Task A_preflight_needs_no_key_and_allows_what_requests_have(string method, string path, string headers)
+    public async Task A_preflight_needs_no_key_and_allows_the_methods_and_headers_of_the_API(string method, string path, string headers)
     {
         using var folder = new TemporaryFolder();
         await using ServiceApp app = With(folder, $"https://other.example:8443; {App}");
@@ -39,7 +39,7 @@ public class CorsTests
     [InlineData("https://app.example:8443")]
     [InlineData("https://sub.app.example")]
     [InlineData("null")]
-    public async Task Another_origin_is_allowed_nothing(string origin)
+    public async Task An_origin_that_is_not_configured_gets_no_CORS_headers(string origin)
     {
         using var folder = new TemporaryFolder();
         await using ServiceApp app = With(folder, App);
@@ -73,7 +73,7 @@ public class CorsTests
     }
 
     [Fact]
-    public async Task A_script_finds_the_job_that_its_request_became()
+    public async Task A_script_of_any_origin_gets_202_and_the_location_of_its_job()
     {
         using var folder = new TemporaryFolder();
         await using ServiceApp app = With(folder, "*");
@@ -88,7 +88,7 @@ public class CorsTests
     }
 
     [Fact]
-    public async Task Management_routes_are_open_to_no_origin_on_their_own_port_and_on_a_shared_one()
+    public async Task Management_routes_allow_no_origin_on_their_own_port_or_on_a_shared_port()
     {
         using var folder = new TemporaryFolder();
         foreach (string management in (string[])["http://127.0.0.2:0", "http://127.0.0.1:0"])
@@ -114,7 +114,7 @@ public class CorsTests
     }
 
     [Fact]
-    public async Task Without_the_setting_no_origin_may_call()
+    public async Task Without_configured_origins_no_response_allows_an_origin()
     {
         await using ServiceApp app = ServiceApp.With(("Jobs:Store", "none"));
         using HttpClient client = app.CreateClient();
@@ -144,7 +144,7 @@ public class CorsTests
     [InlineData("file://", -1)]
     [InlineData("null", -1)]
     [InlineData("*;https://app.example", -1)]
-    public void An_origin_is_what_a_browser_sends_and_anything_else_is_a_fault(string text, int count)
+    public void A_configured_origin_must_have_the_form_that_a_browser_sends(string text, int count)
     {
         var faults = new List<string>();
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Cors:Origins", text)]).Build();

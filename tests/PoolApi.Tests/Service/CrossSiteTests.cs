@@ -20,7 +20,7 @@ public sealed class CrossSiteTests : IDisposable
     [Theory]
     [InlineData("Origin", "http://evil.example")]
     [InlineData("Sec-Fetch-Site", "cross-site")]
-    public async Task Every_route_of_the_management_port_that_changes_something_refuses_a_page_of_another_site_and_changes_nothing(string header, string value)
+    public async Task Every_management_route_that_changes_state_refuses_requests_from_pages_of_other_sites(string header, string value)
     {
         await using RunningService service = RunningService.With(("Jobs:Store", "sqlite"), ("Jobs:Path", _folder.File("jobs.db")));
         using var http = new HttpClient();

@@ -28,7 +28,7 @@ public sealed class EnqueuedPayloadTests
     }
 
     [Fact]
-    public async Task Such_a_payload_with_FromBody_or_in_a_list_comes_to_its_handler()
+    public async Task A_payload_with_FromBody_or_in_a_list_reaches_its_handler()
     {
         await using StorableApp app = await StorableApp.StartAsync(
             static _ => { },

@@ -10,7 +10,7 @@ public sealed class EnqueuedTagTests
     [Theory]
     [InlineData(false)] // a worker is free: the job is handed over as it is accepted
     [InlineData(true)]
-    public async Task A_tag_that_code_names_twice_is_stored_once(bool later)
+    public async Task A_tag_that_the_caller_gives_twice_is_stored_once(bool later)
     {
         await using StorableApp app = await StorableApp.StartAsync(
             static _ => { },

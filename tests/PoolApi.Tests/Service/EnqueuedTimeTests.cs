@@ -6,7 +6,7 @@ namespace PoolApi.Tests.Service;
 public sealed class EnqueuedTimeTests
 {
     [Fact]
-    public async Task A_past_time_means_now_also_for_the_timeout()
+    public async Task A_job_with_a_past_RunAt_runs_now_and_its_timeout_starts_now()
     {
         await using StorableApp app = await StorableApp.StartAsync(
             static _ => { },

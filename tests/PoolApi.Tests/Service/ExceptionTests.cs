@@ -10,7 +10,7 @@ public class ExceptionTests
     [Theory]
     [InlineData("Production")]
     [InlineData("Development")]
-    public async Task A_failure_is_a_problem_without_the_words_of_the_exception(string environment)
+    public async Task The_problem_of_a_failed_request_does_not_contain_the_exception_message(string environment)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = environment });
         builder.WebHost.UseTestServer();

@@ -30,7 +30,7 @@ public sealed class FormatNegotiationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Accept_chooses_the_format_and_the_answer_says_so()
+    public async Task The_Accept_header_chooses_the_format_and_the_response_has_a_Vary_header()
     {
         foreach (var (accept, type) in ((string?, string)[])[
             (null, "image/webp"), ("image/avif, image/webp", "image/avif"), ("image/jpg", "image/jpeg"), ("application/json", "image/webp")])
@@ -45,7 +45,7 @@ public sealed class FormatNegotiationTests : IAsyncLifetime
     [InlineData("jpg", "image/jpeg")]
     [InlineData("JPG", "image/jpeg")]
     [InlineData("png", "image/png")]
-    public async Task A_format_in_the_query_holds_whatever_is_accepted(string format, string type)
+    public async Task A_format_in_the_query_overrides_the_Accept_header(string format, string type)
     {
         foreach (string accept in (string[])["image/avif", "image/*;q=0"])
         {
@@ -56,7 +56,7 @@ public sealed class FormatNegotiationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_client_that_accepts_images_but_none_that_can_be_made_is_refused()
+    public async Task A_client_that_accepts_only_unsupported_image_formats_gets_406()
     {
         using HttpResponseMessage response = await PostAsync(Thumbnails, "image/heic, image/gif");
         await ServiceApp.AssertProblem(response, 406, "not-acceptable", "Accept", "image/webp, image/jpeg, image/png or image/avif");
@@ -64,7 +64,7 @@ public sealed class FormatNegotiationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_job_keeps_what_was_chosen_when_it_was_accepted()
+    public async Task A_job_keeps_the_format_that_was_chosen_when_it_was_accepted()
     {
         using HttpResponseMessage accepted = await PostAsync(Thumbnails, "image/png", ("Prefer", "respond-async"));
         Assert.Equal((HttpStatusCode.Accepted, "Accept"), (accepted.StatusCode, Assert.Single(accepted.Headers.Vary)));
@@ -75,7 +75,7 @@ public sealed class FormatNegotiationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Under_one_key_another_choice_is_another_request_and_the_same_choice_the_same()
+    public async Task A_repeated_idempotency_key_gets_the_same_result_for_the_same_format_and_422_for_another()
     {
         (string, string) key = ("Idempotency-Key", Guid.NewGuid().ToString());
         using HttpResponseMessage first = await PostAsync(Thumbnails, "image/png", key);

@@ -14,7 +14,7 @@ public class JobFailureTests
     [Theory]
     [InlineData("/v1/refused", 422, "unprocessable-hash", 1)]
     [InlineData("/v1/unbindable", 500, "internal-error", 2)]
-    public async Task A_job_that_ends_before_its_work_begins_ends_all_the_same(string path, int status, string name, int attempts)
+    public async Task A_job_that_is_refused_or_cannot_be_bound_when_it_runs_fails_with_a_problem(string path, int status, string name, int attempts)
     {
         await using StorableApp app = await StorableApp.StartAsync(static app =>
         {
@@ -33,7 +33,7 @@ public class JobFailureTests
     }
 
     [Fact]
-    public async Task A_job_that_this_instance_has_no_work_for_is_tried_again()
+    public async Task A_job_of_an_unknown_kind_is_retried_and_then_fails()
     {
         await using StorableApp app = await StorableApp.StartAsync(static app => app.MapPost("/v1/known", static () => "done").AllowJobs().RunOnPool());
         var request = new StoredRequest(HttpMethods.Post, "/v1/new", "", null, ReadOnlyMemory<byte>.Empty, StoredMetadata.OfCode().ToText());
@@ -64,7 +64,7 @@ public class JobFailureTests
     [InlineData(302, "succeeded", 1)]
     [InlineData(404, "failed", 1)]
     [InlineData(503, "failed", 2)]
-    public async Task A_filter_that_answers_in_place_of_the_handler_answers_for_the_job(int status, string state, int attempts)
+    public async Task A_filter_that_answers_without_calling_the_handler_decides_the_outcome_of_the_job(int status, string state, int attempts)
     {
         await using StorableApp app = await StorableApp.StartAsync(app =>
         {
@@ -87,7 +87,7 @@ public class JobFailureTests
     [InlineData(200, "succeeded", 1)]
     [InlineData(422, "failed", 1)]
     [InlineData(503, "failed", 2)]
-    public async Task A_filter_that_answers_the_exception_of_the_handler_answers_for_the_job(int status, string state, int attempts)
+    public async Task A_filter_that_catches_the_exception_of_the_handler_decides_the_outcome_of_the_job(int status, string state, int attempts)
     {
         await using StorableApp app = await StorableApp.StartAsync(app =>
         {
@@ -117,7 +117,7 @@ public class JobFailureTests
     [Theory]
     [InlineData(false, 504)]
     [InlineData(true, 500)]
-    public async Task A_filter_that_stops_waiting_for_the_handler_answers_for_the_job(bool throws, int status)
+    public async Task A_filter_that_stops_waiting_for_the_handler_fails_the_job_and_cancels_the_handler(bool throws, int status)
     {
         using var begun = new SemaphoreSlim(0);
         await using StorableApp app = await StorableApp.StartAsync(app =>
@@ -150,7 +150,7 @@ public class JobFailureTests
     [Theory]
     [InlineData(true)] // its queue is full
     [InlineData(false)] // the work expires in the queue
-    public async Task What_a_filter_throws_at_work_that_the_pool_did_not_run_costs_no_attempt(bool isFull)
+    public async Task A_filter_exception_uses_no_attempt_if_the_pool_did_not_run_the_work(bool isFull)
     {
         using var gate = new WorkGate<bool>(true);
         int ran = 0;
@@ -193,7 +193,7 @@ public class JobFailureTests
     }
 
     [Fact]
-    public async Task The_body_of_an_attempt_that_ran_too_long_counts_until_its_code_returns_also_if_a_filter_throws()
+    public async Task With_a_throwing_filter_the_bytes_of_a_timed_out_attempt_stay_counted_until_the_handler_returns()
     {
         using var gate = new WorkGate<string>("late");
         await using StorableApp app = await StorableApp.StartAsync(
@@ -224,7 +224,7 @@ public class JobFailureTests
     [InlineData("Prefer", "respond-async", 202)]
     [InlineData("Prefer", "respond-async, wait=150", 200)]
     [InlineData("Idempotency-Key", "\"once\"", 200)]
-    public async Task A_filter_that_calls_again_while_the_request_is_stored_gets_the_same_job(string header, string value, int status)
+    public async Task A_filter_that_calls_the_handler_twice_while_the_request_is_stored_creates_one_job(string header, string value, int status)
     {
         await using StorableApp app = await StorableApp.StartAsync(static app =>
             app.MapPost("/v1/work", static (Word word) => word.Text)
@@ -248,7 +248,7 @@ public class JobFailureTests
     }
 
     [Fact]
-    public async Task A_filter_that_calls_again_after_a_failure_does_not_use_its_own_key_for_another_request()
+    public async Task A_filter_that_retries_a_failed_call_gets_the_same_job_under_its_idempotency_key()
     {
         await using StorableApp app = await StorableApp.StartAsync(static app =>
             app.MapPost("/v1/abort", static (HttpContext context, Word word) => context.Abort())
@@ -284,7 +284,7 @@ public class JobFailureTests
     [InlineData(422, "{\"type\":\"\u00ff\"}")] // no UTF-8, because the bytes are Latin-1
     [InlineData(422, "{\"type\":\"urn:poolapi:problem:odd\",\"detail\":\"said\"}", "odd", "said")]
     [InlineData(500, "[1]")]
-    public async Task A_problem_that_cannot_be_read_is_an_answer_all_the_same(int status, string body, string name = "work-failed", string? detail = null)
+    public async Task A_malformed_problem_of_the_handler_is_returned_unchanged_and_the_job_fails(int status, string body, string name = "work-failed", string? detail = null)
     {
         byte[] bytes = System.Text.Encoding.Latin1.GetBytes(body);
         await using StorableApp app = await StorableApp.StartAsync(
@@ -312,7 +312,7 @@ public class JobFailureTests
     }
 
     [Fact]
-    public async Task Of_a_problem_that_is_too_long_the_job_has_the_beginning_and_the_result_all()
+    public async Task A_long_problem_is_truncated_in_the_error_of_the_job_and_complete_in_its_result()
     {
         string name = new('n', 200), detail = new string('d', 1999) + "\uD83D\uDE00" + new string('d', 1_000_000);
         byte[] bytes = System.Text.Encoding.UTF8.GetBytes($"{{\"type\":\"urn:poolapi:problem:{name}\",\"detail\":\"{detail}\"}}");
@@ -330,7 +330,7 @@ public class JobFailureTests
     [Theory]
     [InlineData("/v1/handler")]
     [InlineData("/v1/result")]
-    public async Task A_result_that_is_too_large_is_not_tried_again_also_if_the_work_wraps_the_exception_of_its_write(string path)
+    public async Task A_job_whose_result_is_too_large_is_not_retried_even_if_the_exception_is_wrapped(string path)
     {
         await using StorableApp app = await StorableApp.StartAsync(
             static app =>
@@ -373,7 +373,7 @@ public class JobFailureTests
     [Theory]
     [InlineData("/v1/sequence")]
     [InlineData("/v1/executed")]
-    public async Task A_result_that_is_read_into_memory_is_read_up_to_its_limit(string path)
+    public async Task A_sequence_result_is_enumerated_only_up_to_the_result_limit(string path)
     {
         int rows = 0;
         await using StorableApp app = await StorableApp.StartAsync(
@@ -406,7 +406,7 @@ public class JobFailureTests
     [InlineData("/v1/bytes")]
     [InlineData("/v1/executed")]
     [InlineData("/v1/one-of")]
-    public async Task Work_that_ignores_its_cancellation_has_its_whole_result(string path)
+    public async Task A_cancelled_job_whose_handler_ignores_the_cancellation_succeeds_with_its_whole_result(string path)
     {
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using StorableApp app = await StorableApp.StartAsync(app =>
@@ -442,7 +442,7 @@ public class JobFailureTests
     }
 
     [Fact]
-    public async Task An_attempt_that_runs_too_long_has_failed_although_its_code_still_runs_and_is_tried_again()
+    public async Task An_attempt_that_exceeds_MaxRunTime_fails_and_is_retried_while_its_handler_still_runs()
     {
         using var release = new ManualResetEventSlim();
         using var returned = new CountdownEvent(2);

@@ -8,7 +8,7 @@ public sealed class JobStopTimeTests
     [Theory]
     [InlineData(300.0, 303.0)]
     [InlineData(-0.001, -0.001)] // no limit
-    public async Task The_last_writes_of_jobs_are_added_to_the_time_of_a_stop_that_has_a_limit(double set, double expected)
+    public async Task The_shutdown_timeout_is_extended_for_the_last_writes_of_jobs_unless_it_is_infinite(double set, double expected)
     {
         await using StorableApp app = await StorableApp.StartAsync(
             static _ => { },

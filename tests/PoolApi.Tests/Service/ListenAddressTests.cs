@@ -40,7 +40,7 @@ public class ListenAddressTests
     [InlineData("management.internal.", "10.1.2.3")]
     [InlineData("two.internal", "10.1.2.3", "10.1.2.4")]
     [InlineData("mapped.internal", "10.1.2.3")]
-    public void A_host_is_bound_as_what_it_means(string host, params string[] bound)
+    public void A_valid_host_resolves_to_the_addresses_that_it_names(string host, params string[] bound)
     {
         foreach (string key in (string[])["Urls", "Management:Urls"])
         {
@@ -67,7 +67,7 @@ public class ListenAddressTests
     [InlineData("[127.0.0.1]", "neither a host name nor an IP address")]
     [InlineData("**", "neither a host name nor an IP address")]
     [InlineData("*.internal", "neither a host name nor an IP address")]
-    public void A_host_that_means_no_interface_is_a_fault_with_key_and_host(string host, string says)
+    public void An_unusable_host_is_a_fault_that_names_the_key_and_the_host(string host, string says)
     {
         foreach (string key in (string[])["Urls", "Management:Urls"])
         {
@@ -78,7 +78,7 @@ public class ListenAddressTests
     }
 
     [Fact]
-    public void Whatever_the_host_is_a_wildcard_is_bound_only_where_one_was_written()
+    public void A_wildcard_is_bound_only_if_the_host_is_written_as_that_wildcard()
     {
         var random = new Random(20261128);
         for (int i = 0; i < 5000; i++)
@@ -96,7 +96,7 @@ public class ListenAddressTests
     [Theory]
     [InlineData("localhost")]
     [InlineData("two.internal")]
-    public void A_free_port_is_for_one_address(string host)
+    public void Port_0_is_a_fault_for_a_host_with_two_addresses(string host)
     {
         (_, List<string> faults) = Read(("Management:Urls", $"http://{host}:0"));
         Assert.Contains("port 0", Assert.Single(faults), StringComparison.Ordinal);
@@ -107,7 +107,7 @@ public class ListenAddressTests
     [InlineData("http://10.1.2.3:5000", "http://two.internal:5000")]
     [InlineData("http://127.0.0.1:5000;http://10.0.0.1:5000", "http://127.0.0.1:5000")]
     [InlineData("http://*:5000", "http://0.0.0.0:5000")]
-    public void A_port_that_is_shared_in_part_is_a_fault_because_it_would_open_the_management(string api, string management)
+    public void A_port_that_the_API_and_the_management_share_with_different_addresses_is_a_fault(string api, string management)
     {
         (_, List<string> faults) = Read(("Urls", api), ("Management:Urls", management));
         Assert.Contains("they may be the same address, or have different ports", Assert.Single(faults), StringComparison.Ordinal);
@@ -119,7 +119,7 @@ public class ListenAddressTests
     [InlineData("http://127.0.0.1:5001;http://127.0.0.1:5000", "http://127.0.0.1:5000", 1)]
     [InlineData("http://*:5000", "http://*:5000", 1, "http2")]
     [InlineData("http://*:5000", "http://*:5001", 0)]
-    public void HTTP2_alone_on_a_port_of_both_is_a_fault_because_every_probe_would_fail(string api, string management, int count, string protocols = "Http2")
+    public void Serving_HTTP2_alone_on_a_port_shared_with_the_management_is_a_fault(string api, string management, int count, string protocols = "Http2")
     {
         (_, List<string> faults) = Read(("Urls", api), ("Management:Urls", management), ("Kestrel:EndpointDefaults:Protocols", protocols));
         Assert.Equal(
@@ -137,7 +137,7 @@ public class ListenAddressTests
     [InlineData("http://localhost:5001", "http://127.0.0.1:5001/ http://[::1]:5001/")]
     [InlineData("http://two.internal:5001", "http://10.1.2.3:5001/ http://10.1.2.4:5001/")]
     [InlineData("http://10.0.0.1:5001;http://[::1]:5001", "http://10.0.0.1:5001/ http://[::1]:5001/")]
-    public void The_health_check_asks_the_addresses_that_are_listened_on_whatever_localhost_resolves_to(string management, string probes)
+    public void The_health_check_asks_the_addresses_that_the_service_listens_on(string management, string probes)
     {
         (ServerUrls urls, _) = Read(("Management:Urls", management));
         Assert.Equal(probes, string.Join(' ', urls.ManagementProbes));

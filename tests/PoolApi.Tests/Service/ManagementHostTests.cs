@@ -29,7 +29,7 @@ public class ManagementHostTests
     [InlineData("localhost.evil.example", false)]
     [InlineData("notlocalhost", false)]
     [InlineData("127.1", false)]
-    public void A_host_is_an_address_or_localhost_or_configured(string host, bool isAllowed) =>
+    public void A_host_is_allowed_if_it_is_an_address_or_localhost_or_configured(string host, bool isAllowed) =>
         Assert.Equal(isAllowed, Hosts(Names).Allow(new HostString(host)));
 
     [Theory]
@@ -59,7 +59,7 @@ public class ManagementHostTests
     [InlineData("127.0.0.1:8081", "", null, true)]
     [InlineData("127.0.0.1:8081", "file://", null, true)]
     [InlineData("pool.example", "https://pool.example", "same-site", true)]
-    public void A_change_is_refused_to_pages_of_other_sites(string host, string? origin, string? site, bool isCrossSite)
+    public void The_Origin_and_Sec_Fetch_Site_headers_show_whether_a_request_is_cross_site(string host, string? origin, string? site, bool isCrossSite)
     {
         HttpRequest request = new DefaultHttpContext().Request;
         (request.Scheme, request.Host) = ("http", new HostString(host));
@@ -73,7 +73,7 @@ public class ManagementHostTests
     [InlineData("pool.internal:8081", "http://pool.internal:3000", true)] // another program under the same name
     [InlineData("127.0.0.1:8081", "https://pool.internal", true)]
     [InlineData("127.0.0.1:8081", "https://pool.example", false)]
-    public void The_name_that_the_port_is_bound_to_is_one_of_the_machine_and_its_other_ports_have_other_pages(string host, string origin, bool isCrossSite)
+    public void The_bound_host_name_is_allowed_and_an_origin_on_another_port_is_cross_site(string host, string origin, bool isCrossSite)
     {
         HttpRequest request = new DefaultHttpContext().Request;
         (request.Scheme, request.Host) = ("http", new HostString(host));
@@ -84,7 +84,7 @@ public class ManagementHostTests
     }
 
     [Fact]
-    public void A_localhost_that_is_configured_counts_with_every_port()
+    public void A_configured_localhost_allows_origins_on_any_port()
     {
         HttpRequest request = new DefaultHttpContext().Request;
         (request.Scheme, request.Host) = ("http", new HostString("127.0.0.1:8081")); // a proxy on this machine has replaced it
@@ -93,7 +93,7 @@ public class ManagementHostTests
     }
 
     [Fact]
-    public void Two_origins_are_none()
+    public void A_request_with_two_origins_is_cross_site()
     {
         HttpRequest request = new DefaultHttpContext().Request;
         (request.Scheme, request.Host) = ("http", new HostString("127.0.0.1"));
@@ -108,7 +108,7 @@ public class ManagementHostTests
     [InlineData("pool.example,other.example")]
     [InlineData("pool.example;*")]
     [InlineData("a.*.example")]
-    public void What_is_no_list_of_names_is_a_fault(string value)
+    public void An_invalid_list_of_allowed_hosts_is_a_fault(string value)
     {
         var faults = new List<string>();
         Hosts(value, faults);
@@ -116,7 +116,7 @@ public class ManagementHostTests
     }
 
     [Fact]
-    public async Task Every_route_of_the_management_port_refuses_a_host_that_is_not_allowed_and_the_API_answers_to_any()
+    public async Task Every_management_route_refuses_a_host_that_is_not_allowed_and_the_API_accepts_every_host()
     {
         await using ServiceApp app = ServiceApp.With(
             ("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Management:AllowedHosts", "pool.example"));
@@ -134,7 +134,7 @@ public class ManagementHostTests
     }
 
     [Fact]
-    public async Task On_a_shared_port_the_management_routes_alone_ask_for_an_allowed_host()
+    public async Task On_a_shared_port_only_the_management_routes_require_an_allowed_host()
     {
         await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.1:0"));
         app.UseKestrel();
@@ -147,7 +147,7 @@ public class ManagementHostTests
     }
 
     [Fact]
-    public async Task A_drain_from_another_site_stops_nothing_and_one_from_the_own_page_behind_a_proxy_does()
+    public async Task A_drain_from_another_site_is_refused_and_one_from_an_allowed_host_is_accepted()
     {
         await using ServiceApp app = ServiceApp.With(
             ("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Management:AllowedHosts", "pool.example"));

@@ -14,7 +14,7 @@ public class MethodTests
     private static readonly string[] Own = ["Date", "Last-Modified", "Server-Timing", "Content-Length", "Transfer-Encoding"];
 
     [Fact]
-    public async Task Every_route_that_answers_GET_answers_HEAD_and_none_answers_methods_that_it_does_not_name()
+    public async Task Routes_have_HEAD_exactly_when_they_have_GET_and_only_one_route_declares_no_methods()
     {
         using var folder = new TemporaryFolder();
         await using ServiceApp app = ServiceApp.With(("Jobs:Path", folder.File("jobs.db")));
@@ -88,7 +88,7 @@ public class MethodTests
     [InlineData(Management, "/metrics", "GET, HEAD, OPTIONS")]
     [InlineData(Management, "/drain", "OPTIONS, POST")]
     [InlineData(Management, "*", "DELETE, GET, HEAD, OPTIONS, POST")]
-    public async Task OPTIONS_names_exactly_what_there_is(string address, string path, string allow)
+    public async Task OPTIONS_lists_exactly_the_methods_of_the_path(string address, string path, string allow)
     {
         using var folder = new TemporaryFolder();
         await using ServiceApp app = Start(folder, out int api, out int management);
@@ -116,7 +116,7 @@ public class MethodTests
     [InlineData(Management, "PUT /metrics", "GET, HEAD")]
     [InlineData(Management, "POST /v1/workers/stream", "GET, HEAD")]
     [InlineData(Management, "GET /drain", "POST")]
-    public async Task A_method_that_a_route_does_not_have_is_refused_with_those_that_it_has(string address, string route, string allow)
+    public async Task An_unsupported_method_gets_405_and_an_Allow_header_with_the_methods_of_the_route(string address, string route, string allow)
     {
         using var folder = new TemporaryFolder();
         await using ServiceApp app = Start(folder, out int api, out int management);

@@ -32,7 +32,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
         Assert.Equal(id, (string?)(await Operation(path, method))["operationId"]);
 
     [Fact]
-    public async Task Every_operation_has_an_id_of_its_own_and_says_that_it_needs_no_key()
+    public async Task Every_operation_has_a_unique_id_and_declares_that_it_needs_no_key()
     {
         JsonNode[] operations = [.. (await Document())["paths"]!.AsObject().SelectMany(static path => path.Value!.AsObject()).Select(static o => o.Value!)];
         Assert.All(operations, static o => Assert.Matches("^[a-z][A-Za-z]+$", (string?)o["operationId"]));
@@ -42,7 +42,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
 
     /// <summary>Generators give a method one type for all its successes: two that differ become an exception or a lost answer.</summary>
     [Fact]
-    public async Task The_successes_of_an_operation_have_one_type()
+    public async Task All_success_responses_of_an_operation_have_the_same_type()
     {
         foreach (var (path, item) in (await Document())["paths"]!.AsObject())
         {
@@ -68,7 +68,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task Numbers_are_numbers_and_words_of_a_job_are_shared_types()
+    public async Task Properties_have_one_type_beside_null_and_the_enums_of_a_job_are_shared_schemas()
     {
         JsonNode schemas = (await Document())["components"]!["schemas"]!;
         Assert.All(
@@ -98,7 +98,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task What_a_route_is_about_comes_before_what_all_have()
+    public async Task The_own_parameters_of_a_route_are_listed_before_the_common_parameters()
     {
         string[] own = ["width", "height", "format", "fit"];
         string?[] names = [.. (await Operation("/v1/thumbnails", "post"))["parameters"]!.AsArray().Select(static p => (string?)p!["name"])];
@@ -114,7 +114,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("/v1/diagnostics/inline", "get", "200,400")]
     [InlineData("/v1/diagnostics/sleep", "post", "200,202,400,408,409,410,413,422,500,503")]
     [InlineData("/v1/diagnostics/hash", "get", "200,202,400,408,409,410,413,422,500,503")]
-    public async Task Every_answer_is_there_and_problems_are_problem_details(string path, string method, string statuses)
+    public async Task Every_response_of_an_operation_is_documented_and_errors_are_problem_details(string path, string method, string statuses)
     {
         JsonObject responses = (await Operation(path, method))["responses"]!.AsObject();
         Assert.Equal(statuses, string.Join(',', responses.Select(static r => r.Key).Order(StringComparer.Ordinal)));
@@ -133,7 +133,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("/v1/diagnostics/sleep", "get", "ms", true, 0, 3_600_000)]
     [InlineData("/v1/diagnostics/hash", "get", "iterations", true, 1, 10_000_000)]
     [InlineData("/v1/thumbnails", "post", "timeout", false, 1, 604_800)]
-    public async Task Numbers_have_their_range(string path, string method, string name, bool required, int min, int max)
+    public async Task Number_parameters_are_documented_with_their_range(string path, string method, string name, bool required, int min, int max)
     {
         JsonNode parameter = (await Operation(path, method))["parameters"]!.AsArray().Single(p => (string?)p!["name"] == name)!;
         Assert.Equal(("query", required), ((string?)parameter["in"], (bool?)parameter["required"] ?? false));
@@ -142,7 +142,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
 
     /// <summary>A parameter has one declaration, which the document and the reading come from.</summary>
     [Fact]
-    public async Task A_route_refuses_what_the_document_excludes_and_says_the_same_range_or_words()
+    public async Task A_route_refuses_values_that_the_document_excludes_and_names_the_documented_range_or_values()
     {
         JsonNode document = await Document();
         HttpClient client = app.CreateClient();
@@ -174,7 +174,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task Choices_bodies_and_answers_have_their_kinds()
+    public async Task The_operation_for_thumbnails_documents_its_formats_and_media_types()
     {
         JsonObject thumbnails = await Operation("/v1/thumbnails", "post");
         JsonNode format = thumbnails["parameters"]!.AsArray().Single(static p => (string?)p!["name"] == "format")!;
@@ -191,7 +191,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
     [Theory]
     [InlineData("/v1/password-hashes", "password", "hash")]
     [InlineData("/v1/password-verifications", "password,hash", "valid")]
-    public async Task Json_bodies_and_answers_have_their_fields(string path, string asked, string answered)
+    public async Task JSON_requests_and_responses_are_documented_with_their_fields(string path, string asked, string answered)
     {
         JsonNode document = JsonNode.Parse(await app.CreateClient().GetStringAsync("/openapi/v1.json", ServiceApp.Token))!;
         JsonNode operation = document["paths"]![path]!["post"]!;
@@ -210,7 +210,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("", "/")]
     [InlineData("/images", "/images")]
     [InlineData("/a/b", "/a/b")]
-    public async Task The_server_is_where_the_document_is_below_the_same_prefix(string prefix, string server)
+    public async Task The_server_URL_in_the_document_is_the_path_prefix_of_the_request(string prefix, string server)
     {
         HttpContext context = await app.Server.SendAsync(
             c => (c.Request.Method, c.Request.PathBase, c.Request.Path) = ("GET", prefix, "/openapi/v1.json"), ServiceApp.Token);
@@ -219,7 +219,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task It_does_not_depend_on_who_asks()
+    public async Task The_document_does_not_depend_on_the_Host_header_and_has_no_management_routes()
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/openapi/v1.json");
         request.Headers.Host = "evil.example";

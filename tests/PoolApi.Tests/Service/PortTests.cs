@@ -15,7 +15,7 @@ public class PortTests
     internal static readonly string[] ManagementRoutes = ["GET /metrics", "GET /livez", "GET /readyz", "GET /startupz", "GET /v1/workers", "GET /status", "GET /history"];
 
     [Fact]
-    public async Task With_two_ports_each_serves_its_own_routes_and_knows_nothing_of_the_others()
+    public async Task With_two_ports_each_port_serves_its_own_routes_only()
     {
         await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
         (int api, int management) = Start(app);
@@ -35,7 +35,7 @@ public class PortTests
     }
 
     [Fact]
-    public async Task A_forged_host_header_opens_nothing()
+    public async Task A_forged_Host_header_opens_no_route_of_the_other_port()
     {
         await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
         (int api, int management) = Start(app);
@@ -63,7 +63,7 @@ public class PortTests
     }
 
     [Fact]
-    public async Task With_one_port_both_answer_there_and_the_dashboard_owns_the_root()
+    public async Task On_one_shared_port_API_and_management_routes_answer_and_the_dashboard_is_the_root_page()
     {
         await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.1:0"));
         app.UseKestrel();
@@ -74,7 +74,7 @@ public class PortTests
     }
 
     [Fact]
-    public async Task Without_ports_both_answer_and_the_dashboard_owns_the_root()
+    public async Task Without_ports_API_and_management_routes_answer_and_the_dashboard_is_the_root_page()
     {
         await using var app = new ServiceApp();
         HttpClient client = app.CreateClient();
@@ -89,7 +89,7 @@ public class PortTests
     }
 
     [Fact]
-    public async Task The_welcome_page_says_what_to_type_as_text_and_as_html_without_trusting_the_host_header()
+    public async Task The_welcome_page_shows_curl_commands_for_the_requested_host_as_text_or_HTML()
     {
         await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://0.0.0.0:0"));
         (int api, _) = Start(app);
@@ -107,7 +107,7 @@ public class PortTests
     }
 
     [Fact]
-    public async Task The_pages_work_under_any_prefix_because_their_links_are_relative()
+    public async Task The_links_of_the_welcome_page_and_of_the_dashboard_are_relative()
     {
         await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
         (int api, int management) = Start(app);
@@ -125,7 +125,7 @@ public class PortTests
     }
 
     [Fact]
-    public async Task The_health_check_command_asks_the_management_port_and_says_no_when_nobody_answers()
+    public async Task The_health_check_command_asks_the_management_port_and_exits_with_1_when_nothing_answers()
     {
         await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
         (int api, int management) = Start(app);

@@ -18,7 +18,7 @@ public class ProblemCatalogueTests
     ];
 
     [Fact]
-    public void A_name_is_the_same_problem_in_every_room() =>
+    public void A_problem_name_has_the_same_status_title_and_retry_in_every_room() =>
         Assert.All(All.GroupBy(static p => p.Name), static same => Assert.Single(same.Select(static p => (p.Status, p.Title, p.Retry)).Distinct()));
 
     [Fact]
@@ -38,7 +38,7 @@ public class ProblemCatalogueTests
     }
 
     [Fact]
-    public void The_table_in_the_docs_is_the_catalogues()
+    public void The_table_of_problems_in_the_docs_matches_the_catalogues()
     {
         string text = File.ReadAllText(Path.Combine(Repository.Root, "docs", "http-api.md"));
         int start = text.IndexOf("## Problems", StringComparison.Ordinal);

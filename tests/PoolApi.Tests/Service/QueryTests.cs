@@ -23,7 +23,7 @@ public class QueryTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("/v1/diagnostics/inline?ms=1", "ms", "no query parameter")]
     [InlineData("/v1/diagnostics/sleep?ms=1&iterations=3", "iterations", "no query parameter")]
     [InlineData("/v1/diagnostics/hash?iterations=1&iteration=2", "iteration", "did you mean iterations?")]
-    public async Task An_unknown_parameter_is_named_with_the_nearest(string url, string name, string says)
+    public async Task An_unknown_query_parameter_is_refused_with_its_name_and_the_nearest_known_one(string url, string name, string says)
     {
         using var body = new ByteArrayContent([1]);
         using HttpResponseMessage response = await _client.PostAsync(url, body, ServiceApp.Token);
@@ -37,7 +37,7 @@ public class QueryTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("/v1/jobs/0199aaaa-0000-7000-8000-000000000000?wait=30", "wait", "no query parameter")]
     [InlineData("/v1/jobs/0199aaaa-0000-7000-8000-000000000000/result?download=1", "download", "no query parameter")]
     [InlineData("/v1/jobs/0199aaaa-0000-7000-8000-000000000000/events?lastEventId=1", "lastEventId", "no query parameter")]
-    public async Task So_it_is_for_jobs(string url, string name, string says)
+    public async Task An_unknown_query_parameter_of_a_job_route_is_refused_with_its_name(string url, string name, string says)
     {
         using HttpResponseMessage response = await _client.GetAsync(url, ServiceApp.Token);
         await ServiceApp.AssertProblem(response, 400, "invalid-request", name, says);
@@ -68,7 +68,7 @@ public class QueryTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("width=8&WIDTH=8", "width")]
     [InlineData("width=8&format=png&format=png", "format")]
     [InlineData("width=8&fit=cover&fit=cover", "fit")]
-    public async Task A_parameter_given_twice_is_named(string query, string name)
+    public async Task A_query_parameter_that_is_given_twice_is_refused_with_its_name(string query, string name)
     {
         using var body = new ByteArrayContent([1]);
         using HttpResponseMessage response = await _client.PostAsync("/v1/thumbnails?" + query, body, ServiceApp.Token);
@@ -87,7 +87,7 @@ public class QueryTests(ServiceApp app) : IClassFixture<ServiceApp>
     [Theory]
     [InlineData("priority=low", "sqlite", "priority is for jobs")]
     [InlineData("priority=low", "none", "priority is no query parameter of this route.")]
-    public async Task What_jobs_have_is_known_where_there_are_jobs(string query, string store, string says)
+    public async Task A_parameter_for_jobs_is_known_only_if_there_is_a_job_store(string query, string store, string says)
     {
         string file = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.db");
         try

@@ -21,7 +21,7 @@ public class ReadableTests(ServiceApp service) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task The_trace_id_has_the_shape_that_the_view_of_the_workers_has()
+    public async Task The_trace_id_of_a_problem_has_32_hexadecimal_digits()
     {
         using HttpClient http = service.CreateClient();
         using HttpResponseMessage response = await http.GetAsync("/v1/diagnostics/sleep?ms=5%00", ServiceApp.Token);
@@ -30,7 +30,7 @@ public class ReadableTests(ServiceApp service) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task The_document_knows_what_problems_have_beyond_the_standard()
+    public async Task The_document_lists_the_problem_members_traceId_and_errors()
     {
         using HttpClient http = service.CreateClient();
         JsonNode document = JsonNode.Parse(await http.GetStringAsync("/openapi/v1.json", ServiceApp.Token))!;

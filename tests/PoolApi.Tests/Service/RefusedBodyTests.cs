@@ -68,7 +68,7 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Theory, MemberData(nameof(Bodies))]
-    public async Task A_body_that_is_no_accepted_image_is_named(string name, byte[] body, string says)
+    public async Task A_body_that_is_not_an_accepted_image_gets_415_that_names_its_kind(string name, byte[] body, string says)
     {
         foreach (string? type in (string?[])[null, "image/jpeg", "application/x-www-form-urlencoded"])
         {
@@ -87,7 +87,7 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("application/json")]
     [InlineData("text/plain")]
     [InlineData("image/heic")]
-    public async Task An_image_is_an_image_whatever_its_content_type_says(string type)
+    public async Task An_image_is_detected_by_its_bytes_and_not_by_its_content_type(string type)
     {
         using var content = new ByteArrayContent(Samples.Encode("png", 16, 16));
         content.Headers.ContentType = new MediaTypeHeaderValue(type);
@@ -96,7 +96,7 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task A_multipart_body_is_refused_with_what_to_send()
+    public async Task A_multipart_body_is_refused_and_the_problem_explains_what_to_send()
     {
         using var form = new MultipartFormDataContent { { new ByteArrayContent(Samples.Encode("png", 16, 16)), "image", "photo.png" } };
         using HttpResponseMessage response = await _client.PostAsync(Thumbnails, form, ServiceApp.Token);
@@ -107,7 +107,7 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData(Thumbnails, "image/png")]
     [InlineData("/v1/password-hashes", "application/json")]
     [InlineData("/v1/password-verifications", "application/json")]
-    public async Task A_content_coding_is_refused_with_the_one_that_is_accepted(string url, string type)
+    public async Task A_content_coding_is_refused_and_the_response_names_identity_as_accepted(string url, string type)
     {
         foreach (string coding in (string[])["gzip", "deflate", "br", "zstd", "x-gzip", "GZIP", "identity, gzip", "aws-chunked"])
         {
@@ -123,7 +123,7 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
     [Theory]
     [InlineData("identity")]
     [InlineData("Identity, identity")]
-    public async Task Identity_is_no_coding(string coding)
+    public async Task The_content_coding_identity_is_accepted(string coding)
     {
         using var content = new ByteArrayContent(Samples.Encode("png", 16, 16));
         content.Headers.TryAddWithoutValidation("Content-Encoding", coding);
@@ -154,7 +154,7 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("/v1/password-verifications", "Content-Type: multipart/form-data; boundary=x", 415)]
     [InlineData("/v1/password-hashes", "Content-Type: text/plain", 415)]
     [InlineData("/v1/password-hashes", "Content-Type: application/json\r\nContent-Encoding: br", 415)]
-    public async Task What_the_head_shows_is_refused_before_the_client_sends_the_body(string url, string headers, int status)
+    public async Task A_request_with_a_fault_in_its_head_is_refused_before_the_client_sends_the_body(string url, string headers, int status)
     {
         using var folder = new TemporaryFolder();
         await using ServiceApp real = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.1:0"), ("Jobs:Path", folder.File("jobs.db")));
@@ -162,7 +162,7 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task A_body_that_is_too_large_for_a_job_only_is_refused_before_the_client_sends_it()
+    public async Task A_body_that_is_too_large_for_a_job_is_refused_before_the_client_sends_it()
     {
         using var folder = new TemporaryFolder();
         await using ServiceApp real = ServiceApp.With(

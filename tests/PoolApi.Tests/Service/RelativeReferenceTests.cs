@@ -11,7 +11,7 @@ public class RelativeReferenceTests
     private static readonly Gen<string> Prefix = OneOf("", "/thumbs", "/a/b", "/v1", "/v1/jobs");
 
     [Fact]
-    public void It_leads_to_the_target_from_every_path_under_every_prefix() => Gen.Select(Prefix, Path, Target).Sample(static (prefix, from, to) =>
+    public void The_reference_resolves_to_the_target_from_every_path_under_every_prefix() => Gen.Select(Prefix, Path, Target).Sample(static (prefix, from, to) =>
     {
         var asked = new Uri($"https://proxy.example{prefix}{Uri.EscapeDataString(from).Replace("%2F", "/", StringComparison.Ordinal)}?query=/a/b");
         string reference = RelativeReference.Of(from, to);
@@ -31,7 +31,7 @@ public class RelativeReferenceTests
     [InlineData("/", "/v1/jobs/1", "v1/jobs/1")]
     [InlineData("", "/v1/jobs/1", "v1/jobs/1")]
     [InlineData(null, "/v1/jobs/1", "v1/jobs/1")]
-    public void It_is_the_shortest_path(string? from, string to, string reference) => Assert.Equal(reference, RelativeReference.Of(from, to));
+    public void The_reference_is_the_shortest_path_to_the_target(string? from, string to, string reference) => Assert.Equal(reference, RelativeReference.Of(from, to));
 
     private static Gen<string> OneOf(params string[] texts) => Gen.Int[0, texts.Length - 1].Select(i => texts[i]);
 }

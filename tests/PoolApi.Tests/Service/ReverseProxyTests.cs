@@ -16,7 +16,7 @@ public sealed class ReverseProxyTests : IDisposable
     [InlineData("/v1/thumbnails/")]
     [InlineData("/v1/diagnostics/noop")]
     [InlineData("/v1/diagnostics/noop/")]
-    public async Task An_accepted_request_leads_to_its_job_and_a_result_says_where_it_is(string path)
+    public async Task The_links_to_a_job_and_its_result_resolve_under_the_prefix_of_a_proxy(string path)
     {
         await using ServiceApp app = WithJobs();
         using HttpClient client = app.CreateClient();
@@ -37,7 +37,7 @@ public sealed class ReverseProxyTests : IDisposable
     }
 
     [Fact]
-    public async Task A_job_that_is_stored_under_a_prefix_is_the_same_job_without_it()
+    public async Task An_idempotency_key_finds_the_same_job_with_and_without_the_path_prefix()
     {
         await using ServiceApp app = WithJobs(("PathBase", "/thumbs"));
         using HttpClient client = app.CreateClient();

@@ -47,7 +47,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("width=3&height=1&height=2", "height", "given 2 times")]
     [InlineData("width=3&format=gif", "format", "format may be one of: webp, jpeg, png, avif.")]
     [InlineData("width=3&fit=fill", "fit", "fit may be one of: inside, cover.")]
-    public async Task A_wrong_parameter_of_a_thumbnail_is_named_with_what_it_may_be(string query, string field, string says)
+    public async Task A_wrong_thumbnail_parameter_is_refused_with_its_name_and_its_allowed_values(string query, string field, string says)
     {
         using HttpResponseMessage response = await _client.PostAsync("/v1/thumbnails?" + query, Photo(), ServiceApp.Token);
         await ServiceApp.AssertProblem(response, 400, "invalid-request", field, says);
@@ -62,7 +62,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task A_body_that_is_empty_not_an_image_or_cut_off_is_refused_as_what_it_is()
+    public async Task A_body_that_is_empty_or_truncated_or_no_image_is_refused_with_a_specific_problem()
     {
         using HttpResponseMessage empty = await _client.PostAsync("/v1/thumbnails?width=9", new ByteArrayContent([]), ServiceApp.Token);
         await ServiceApp.AssertProblem(empty, 400, "invalid-request", "body", "empty");
@@ -80,7 +80,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("image/webp")]
     [InlineData("text/html")]
     [InlineData("application/json;q=0")]
-    public async Task A_client_that_accepts_images_only_still_reads_what_is_wrong(string accept)
+    public async Task A_client_that_does_not_accept_JSON_still_gets_a_JSON_problem(string accept)
     {
         foreach (string url in (string[])["/v1/thumbnails?width=0", "/v1/nothing"])
         {
@@ -155,7 +155,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("text/plain")]
     [InlineData("application/x-www-form-urlencoded")]
     [InlineData(null)]
-    public async Task A_password_in_another_media_type_is_refused_and_the_header_named(string? type)
+    public async Task A_password_in_another_media_type_is_refused_and_the_problem_names_the_header(string? type)
     {
         using var content = new ByteArrayContent(Encoding.UTF8.GetBytes("""{"password":"a"}"""));
         if (type is not null) content.Headers.ContentType = new MediaTypeHeaderValue(type);
@@ -168,7 +168,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("inline", false)]
     [InlineData("sleep?ms=1", true)]
     [InlineData("sleep?ms=0&uncooperative=true", true)]
-    public async Task The_diagnostics_answer_get_and_post_on_the_pool_or_not(string route, bool onPool)
+    public async Task The_diagnostic_routes_answer_GET_and_POST_and_all_but_inline_run_on_the_pool(string route, bool onPool)
     {
         using HttpResponseMessage got = await _client.GetAsync("/v1/diagnostics/" + route, ServiceApp.Token);
         using HttpResponseMessage posted = await _client.PostAsync("/v1/diagnostics/" + route, null, ServiceApp.Token);
@@ -202,7 +202,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task What_is_not_there_and_the_wrong_method_are_problems_too()
+    public async Task An_unknown_route_and_a_wrong_method_are_answered_with_problems()
     {
         using HttpResponseMessage missing = await _client.GetAsync("/v1/nothing", ServiceApp.Token);
         await ServiceApp.AssertProblem(missing, 404, "not-found");
@@ -212,7 +212,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task Nothing_that_was_refused_before_the_queue_was_ever_accepted()
+    public async Task A_request_that_is_refused_before_the_queue_does_not_count_as_accepted()
     {
         await using ServiceApp own = ServiceApp.With();
         HttpClient client = own.CreateClient();
@@ -224,7 +224,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Fact]
-    public async Task A_body_over_the_limit_is_too_large_with_the_limit_in_words()
+    public async Task A_body_over_the_limit_gets_413_that_names_the_limit()
     {
         await using ServiceApp small = ServiceApp.With(("Pool:MaxBodyBytes", "1000"));
         using HttpResponseMessage response = await small.CreateClient().PostAsync("/v1/thumbnails?width=9", new ByteArrayContent(new byte[1001]), ServiceApp.Token);
@@ -237,7 +237,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("Development", "", true)]
     [InlineData("Production", "true", true)]
     [InlineData("Development", "false", false)]
-    public async Task The_diagnostics_are_there_in_development_or_when_asked_for(string environment, string setting, bool there)
+    public async Task The_diagnostics_are_enabled_by_their_setting_and_by_default_in_Development_only(string environment, string setting, bool there)
     {
         await using ServiceApp own = ServiceApp.In(environment, ("Workloads:Diagnostics", setting));
         using HttpResponseMessage response = await own.CreateClient().GetAsync("/v1/diagnostics/noop", ServiceApp.Token);

@@ -22,7 +22,7 @@ public sealed partial class SecurityHeaderTests(ServiceApp app) : IClassFixture<
     [InlineData("PUT", "/v1/thumbnails", 405)]
     [InlineData("POST", "/v1/thumbnails?width=8", 415)]
     [InlineData("OPTIONS", "/v1/thumbnails", 204)]
-    public async Task Every_response_has_them(string method, string path, int status)
+    public async Task Every_response_has_the_security_headers(string method, string path, int status)
     {
         using HttpClient client = app.CreateClient();
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
@@ -40,7 +40,7 @@ public sealed partial class SecurityHeaderTests(ServiceApp app) : IClassFixture<
     }
 
     [Fact]
-    public async Task The_policy_of_the_first_page_lets_in_its_own_style()
+    public async Task The_content_security_policy_of_the_welcome_page_allows_its_own_style()
     {
         await using ServiceApp listening = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
         (int port, _) = PortTests.Start(listening);

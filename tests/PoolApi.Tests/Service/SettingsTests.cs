@@ -23,7 +23,7 @@ public class SettingsTests
         ServiceSettings.Read(Configuration(settings), new Production()).Faults;
 
     [Fact]
-    public void Without_settings_there_is_nothing_to_fault_and_the_ports_are_the_documented_ones()
+    public void Without_settings_there_is_no_fault_and_the_ports_are_8080_and_8081()
     {
         var faults = new List<string>();
         ServerUrls urls = ServerUrls.Read(Configuration(), faults);
@@ -36,7 +36,7 @@ public class SettingsTests
     [InlineData(null)]
     [InlineData("sqlite")]
     [InlineData("none")]
-    public void A_connection_string_that_nothing_uses_is_a_fault_and_not_told(string? store)
+    public void An_unused_connection_string_is_a_fault_that_does_not_contain_its_value(string? store)
     {
         string fault = Assert.Single(Faults(("Jobs:ConnectionString", "Host=db;Password=secret"), ("Jobs:Store", store)));
         Assert.Contains("Jobs:ConnectionString", fault, StringComparison.Ordinal);
@@ -58,7 +58,7 @@ public class SettingsTests
     [InlineData("a\n")]
     [InlineData("pg_shop")]
     [InlineData("a_name_that_is_one_letter_longer_than_40_")]
-    public void A_name_that_no_schema_may_have_is_a_fault(string name) =>
+    public void An_invalid_schema_name_is_a_fault(string name) =>
         Assert.StartsWith(
             $"Jobs:Schema is '{name}'; it may be 1 to 40 lower-case letters",
             Assert.Single(Faults(("Jobs:Schema", name), ("Jobs:Store", "postgres"), ("Jobs:ConnectionString", "Host=db"))), StringComparison.Ordinal);
@@ -69,7 +69,7 @@ public class SettingsTests
     [InlineData("http://+:5000;http://127.0.0.1:5002", "http://+:5001", 3)]
     [InlineData("http://127.0.0.1:0", "http://[::1]:0", 2)]
     [InlineData("http://127.0.0.1", "http://127.0.0.1:81", 2)]
-    public void Addresses_are_read_each_once_and_can_be_found_again(string api, string management, int count)
+    public void The_list_of_all_addresses_contains_each_address_once(string api, string management, int count)
     {
         var faults = new List<string>();
         ServerUrls urls = ServerUrls.Read(Configuration(("Urls", api), ("Management:Urls", management)), faults);
@@ -141,7 +141,7 @@ public class SettingsTests
         Assert.Contains("is 'a list'", Assert.Single(Faults((key, "http://localhost:5000"))), StringComparison.Ordinal);
 
     [Fact]
-    public void One_port_on_two_addresses_is_a_fault_because_it_would_open_the_management() =>
+    public void One_port_on_different_addresses_of_the_API_and_the_management_is_a_fault() =>
         Assert.Equal(
             "Management:Urls is 'http://127.0.0.1:5000' and Urls is 'http://10.0.0.1:5000'; they may be the same address, or have different ports.",
             Assert.Single(Faults(("Urls", "http://10.0.0.1:5000"), ("Management:Urls", "http://127.0.0.1:5000"))));
@@ -166,10 +166,10 @@ public class SettingsTests
     [InlineData("Jobs:MemoryBytes", "Jobs:MemoryBytes is 'x'; it may be a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456.")]
     [InlineData("Cors:Origin", "Cors:Origin is not a setting; the settings under Cors are: Origins. (Its value is 'x'.)")]
     [InlineData("Cors:Origins", "Cors:Origins is 'x'; it may be origins separated by ';', each a scheme, a host and a port if it is not the usual one, such as https://app.example; or * for every origin.")]
-    public void An_unknown_key_or_one_of_a_room_that_is_not_built_is_a_fault(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
+    public void An_unknown_key_or_an_invalid_value_is_a_fault_that_names_what_is_allowed(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
 
     [Fact]
-    public void The_largest_body_of_a_job_fits_into_the_memory_that_its_default_gives_to_jobs()
+    public void A_MemoryBytes_setting_below_MaxPayloadBytes_is_a_fault_and_its_default_never_is()
     {
         string[] faults = [.. Faults(("Jobs:MaxPayloadBytes", "536870912"))];
         Assert.Empty(faults);
@@ -183,16 +183,16 @@ public class SettingsTests
     [InlineData(16, true)]
     [InlineData(256, true)]
     [InlineData(257, false)]
-    public void A_key_has_its_length(int length, bool isKey) => Assert.Equal(isKey, Faults(("Auth:ApiKeys:a", new string('k', length))).Count == 0);
+    public void An_API_key_has_16_to_256_characters(int length, bool isKey) => Assert.Equal(isKey, Faults(("Auth:ApiKeys:a", new string('k', length))).Count == 0);
 
     [Fact]
-    public void A_share_for_each_key_without_keys_is_a_fault_rather_than_overlooked() =>
+    public void A_concurrency_limit_for_each_key_is_a_fault_without_keys() =>
         Assert.Equal(
             "Auth:MaxConcurrency is set without Auth:ApiKeys; it may be set where there are keys to tell clients apart.",
             Assert.Single(Faults(("Auth:MaxConcurrency", "2"))));
 
     [Fact]
-    public void A_connection_string_that_is_none_is_a_fault_that_does_not_tell_it()
+    public void A_malformed_connection_string_is_a_fault_that_does_not_contain_its_value()
     {
         string fault = Assert.Single(Faults(("Jobs:Store", "postgres"), ("Jobs:ConnectionString", "Hos=db;Password=secret")));
         Assert.StartsWith("Jobs:ConnectionString is not understood", fault, StringComparison.Ordinal);
@@ -200,7 +200,7 @@ public class SettingsTests
     }
 
     [Fact]
-    public void Two_clients_have_two_keys()
+    public void Two_clients_with_the_same_key_are_a_fault()
     {
         string fault = Assert.Single(Faults(("Auth:ApiKeys:a", "the-same-for-both"), ("Auth:ApiKeys:b", "the-same-for-both")));
         Assert.Equal("Auth:ApiKeys:b is the same key as Auth:ApiKeys:a; it may be another for each client.", fault);
@@ -211,7 +211,7 @@ public class SettingsTests
     [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url", "OTEL_EXPORTER_OTLP_ENDPOINT is 'not a url'; it may be an address")]
     [InlineData("Workloads", "5", "Workloads is '5'; it may be a section")]
     [InlineData("Auth", "secret", "Auth is a value; it may be a section")]
-    public void What_would_do_nothing_or_the_wrong_thing_is_a_fault(string key, string value, string fault) =>
+    public void A_setting_that_the_service_cannot_use_is_a_fault(string key, string value, string fault) =>
         Assert.StartsWith(fault, Assert.Single(Faults((key, value))), StringComparison.Ordinal);
 
     [Theory]
@@ -225,7 +225,7 @@ public class SettingsTests
         Assert.Equal(exitCode, await CommandLine.RunAsync(args));
 
     [Fact]
-    public void The_file_beside_the_program_leaves_the_addresses_to_the_environment()
+    public void The_appsettings_file_of_the_program_sets_no_addresses()
     {
         // What it set would win over ASPNETCORE_URLS, which people set to move any ASP.NET Core app.
         IConfiguration file = new ConfigurationBuilder().AddJsonFile(Path.Combine(AppContext.BaseDirectory, "appsettings.json")).Build();
@@ -235,7 +235,7 @@ public class SettingsTests
     }
 
     [Fact]
-    public void The_faults_of_all_rooms_are_told_at_once()
+    public void The_faults_of_all_rooms_are_reported_at_once()
     {
         using var other = new ServiceApp();
         Assert.NotNull(other.Server); // from here on a failed start throws instead of ending the program
@@ -253,7 +253,7 @@ public class SettingsTests
     }
 
     [Fact]
-    public void One_fault_is_told_in_one_line_and_a_taken_port_with_what_to_do()
+    public void One_fault_is_reported_in_one_line_and_several_as_a_list_without_duplicates()
     {
         Assert.Equal("PoolApi cannot start: it broke", StartFaults.Explain(new InvalidOperationException("it broke")));
         Assert.Equal("PoolApi cannot start: it broke", StartFaults.Explain(new InvalidOperationException("it broke"), []));

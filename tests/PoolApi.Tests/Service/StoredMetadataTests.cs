@@ -24,7 +24,7 @@ public sealed class StoredMetadataTests
     [InlineData("X Tenant", "not the name of a header")]
     [InlineData("X-Tenant:", "not the name of a header")]
     [InlineData("", "empty")]
-    public void A_header_that_must_not_be_kept_is_refused_where_its_author_sees_it(string name, string says)
+    public void Configuring_the_capture_of_a_forbidden_or_invalid_header_throws(string name, string says)
     {
         ArgumentException ofEndpoint = Assert.ThrowsAny<ArgumentException>(
             () => WebApplication.Create().MapPost("/", static () => "").AllowJobs(configure: o => o.Capture.Headers("X-Tenant", name)));
@@ -34,7 +34,7 @@ public sealed class StoredMetadataTests
     }
 
     [Fact]
-    public void What_is_written_is_read_again_whatever_the_client_and_the_app_put_there()
+    public void Stored_metadata_is_read_back_with_the_same_headers_route_values_and_user()
     {
         Gen<string> text = Gen.String[Gen.Char.Where(static c => !char.IsSurrogate(c)), 0, 20];
         Gen<string[]> values = text.Array[1, 3];
@@ -74,7 +74,7 @@ public sealed class StoredMetadataTests
     [InlineData(Trace, Trace)]
     [InlineData("|7e1c.a.b.", "|7e1c.a.b.")] // a hierarchical id, which an app may ask for
     [InlineData("|x {\"user\":[{\"type\":\"forged\"}]}.1.", "|x {\"user\":[{\"type\":\"forged\"}]}.1.")] // one whose beginning a client has sent
-    public void The_version_before_kept_the_trace_and_no_more(string? text, string? trace)
+    public void Metadata_of_the_previous_version_is_read_as_a_trace_only(string? text, string? trace)
     {
         var read = StoredMetadata.Parse(text);
         Assert.Equal(StoredMetadata.None with { TraceParent = trace }, read);
@@ -82,7 +82,7 @@ public sealed class StoredMetadataTests
     }
 
     [Fact]
-    public void The_version_before_finds_no_trace_in_what_this_one_writes_and_a_later_one_may_add_to_it()
+    public void The_previous_version_reads_no_trace_from_this_metadata_and_unknown_members_are_ignored()
     {
         string text = new StoredMetadata { TraceParent = Trace, Host = "a" }.ToText();
         Assert.Equal($"{Trace} {{\"host\":\"a\"}}", text);
@@ -92,7 +92,7 @@ public sealed class StoredMetadataTests
     }
 
     [Fact]
-    public async Task A_job_that_the_version_before_has_accepted_runs_as_it_did_then()
+    public async Task A_job_that_the_previous_version_accepted_still_runs()
     {
         await using StorableApp app = await StorableApp.StartAsync(static app =>
         {
@@ -120,7 +120,7 @@ public sealed class StoredMetadataTests
     }
 
     [Fact]
-    public async Task A_job_whose_metadata_cannot_be_read_fails_once_and_says_so()
+    public async Task A_job_whose_metadata_cannot_be_read_fails_without_a_retry()
     {
         await using StorableApp app = await StorableApp.StartAsync(static app => app.MapPost("/new", static () => "done").AllowJobs().RunOnPool());
         var job = new NewJob { Kind = "new", MaxAttempts = 3, Payload = new JobPayload(default, "POST", "/new", "", null, "{ of a later version") };
@@ -134,7 +134,7 @@ public sealed class StoredMetadataTests
     }
 
     [Fact]
-    public async Task What_is_kept_counts_as_the_bodys_bytes_do_and_has_a_limit_of_its_own()
+    public async Task Captured_metadata_counts_towards_the_payload_limit_and_has_its_own_limit()
     {
         await using StorableApp app = await StorableApp.StartAsync(
             static app =>
@@ -164,7 +164,7 @@ public sealed class StoredMetadataTests
     }
 
     [Fact]
-    public async Task Under_one_key_another_header_that_is_kept_is_another_request()
+    public async Task A_reused_idempotency_key_with_another_value_of_a_captured_header_is_refused()
     {
         await using StorableApp app = await StorableApp.StartAsync(static app =>
         {

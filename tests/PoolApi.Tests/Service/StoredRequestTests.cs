@@ -25,7 +25,7 @@ public sealed class StoredRequestTests
 
     [Theory]
     [MemberData(nameof(Requests))]
-    public async Task The_same_request_is_answered_the_same_now_and_later(string method, string url, string body, bool user)
+    public async Task A_request_is_answered_the_same_directly_and_as_a_job(string method, string url, string body, bool user)
     {
         await using StorableApp app = await StorableApp.StartAsync(
             static app =>
@@ -60,7 +60,7 @@ public sealed class StoredRequestTests
     }
 
     [Fact]
-    public async Task What_an_endpoint_does_not_ask_for_is_not_kept_and_a_secret_never_is()
+    public async Task Secrets_and_headers_that_the_endpoint_does_not_capture_are_not_stored()
     {
         await using StorableApp app = await StorableApp.StartAsync(
             static app =>
@@ -86,7 +86,7 @@ public sealed class StoredRequestTests
     }
 
     [Fact]
-    public async Task What_is_registered_for_the_response_runs_in_the_same_order_now_and_later()
+    public async Task Response_callbacks_and_disposals_run_in_the_same_order_directly_and_as_a_job()
     {
         var events = new ConcurrentQueue<string>();
         using var leaked = new SemaphoreSlim(0);
@@ -162,7 +162,7 @@ public sealed class StoredRequestTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_context_comes_from_the_apps_factory_if_there_is_one_and_goes_back_to_it(bool isThere)
+    public async Task A_job_takes_its_HttpContext_from_the_apps_factory_if_there_is_one_and_returns_it(bool isThere)
     {
         Factory? factory = null;
         await using (StorableApp app = await StorableApp.StartAsync(
@@ -189,7 +189,7 @@ public sealed class StoredRequestTests
     }
 
     [Fact]
-    public async Task A_handler_that_fails_has_its_things_disposed_and_a_callback_that_fails_is_only_logged()
+    public async Task Objects_that_a_failed_handler_registered_are_disposed_and_a_failed_OnCompleted_callback_is_logged()
     {
         var events = new ConcurrentQueue<string>();
         await using StorableApp app = await StorableApp.StartAsync(app =>
@@ -225,7 +225,7 @@ public sealed class StoredRequestTests
     }
 
     [Fact]
-    public async Task What_is_of_a_connection_is_absent_or_empty_and_says_so()
+    public async Task The_connection_features_of_a_job_are_absent_or_empty_or_throw()
     {
         await using StorableApp app = await StorableApp.StartAsync(static app =>
         {
@@ -262,7 +262,7 @@ public sealed class StoredRequestTests
     }
 
     [Fact]
-    public async Task Its_abortion_is_the_attempts_end()
+    public async Task Cancelling_a_job_cancels_RequestAborted_in_its_handler()
     {
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var aborted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -287,7 +287,7 @@ public sealed class StoredRequestTests
     }
 
     [Fact]
-    public async Task Two_endpoints_whose_jobs_could_not_be_told_apart_do_not_start()
+    public async Task Two_endpoints_with_the_same_job_kind_and_method_stop_the_start()
     {
         InvalidOperationException fault = await Assert.ThrowsAsync<InvalidOperationException>(() => StorableApp.StartAsync(static app =>
         {

@@ -9,7 +9,7 @@ public sealed class StoredResponseTests
     private static string Text(StoredResponse response) => Encoding.UTF8.GetString(response.Written.Span);
 
     [Fact]
-    public async Task A_synchronous_write_waits_for_no_callback_and_the_end_waits_for_all()
+    public async Task A_synchronous_write_does_not_wait_for_OnStarting_callbacks_but_EndAsync_does()
     {
         using var response = new StoredResponse(100);
         var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -47,7 +47,7 @@ public sealed class StoredResponseTests
     }
 
     [Fact]
-    public async Task What_was_not_flushed_is_taken_at_the_end_and_what_is_too_much_is_refused_either_way()
+    public async Task EndAsync_takes_unflushed_bytes_and_bytes_over_the_limit_always_throw()
     {
         using var response = new StoredResponse(6);
         response.Body.Writer.Write("123456"u8);
@@ -62,7 +62,7 @@ public sealed class StoredResponseTests
     }
 
     [Fact]
-    public async Task A_handler_that_swallows_the_exception_of_a_write_does_not_make_a_cut_result_a_success()
+    public async Task A_truncated_result_fails_even_if_the_handler_catches_the_exception_of_the_write()
     {
         using var response = new StoredResponse(5);
         await response.Body.Stream.WriteAsync("1234"u8.ToArray(), ServiceApp.Token);
@@ -72,7 +72,7 @@ public sealed class StoredResponseTests
     }
 
     [Fact]
-    public async Task A_callback_that_fails_fails_every_write_and_the_end()
+    public async Task A_failed_OnStarting_callback_fails_every_write_and_EndAsync()
     {
         using var response = new StoredResponse(100);
         response.OnStarting(static _ => throw new InvalidOperationException("mine"), response);

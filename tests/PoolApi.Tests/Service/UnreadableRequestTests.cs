@@ -20,10 +20,10 @@ public class UnreadableRequestTests
     };
 
     [Theory, MemberData(nameof(Requests))]
-    public Task It_is_answered_without_a_body(string request, int status) => MustAnswerAsync(request, status);
+    public Task An_unreadable_request_is_answered_without_a_body(string request, int status) => MustAnswerAsync(request, status);
 
     [Fact]
-    public Task A_head_that_does_not_come_is_answered_without_a_body() =>
+    public Task An_incomplete_request_head_times_out_and_is_answered_without_a_body() =>
         MustAnswerAsync("GET / HTTP/1.1\r\nHost: x\r\n", 408, ("Kestrel:Limits:RequestHeadersTimeout", "00:00:01"));
 
     private static async Task MustAnswerAsync(string request, int status, params (string Key, string Value)[] settings)
