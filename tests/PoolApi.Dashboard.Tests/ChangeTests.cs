@@ -23,7 +23,7 @@ public sealed class ChangeTests
     [InlineData(200, "Origin: https://ops.example", "Host: ops.example", "Sec-Fetch-Site: same-origin")]
     [InlineData(200, "Origin: http://127.0.0.1:8080", "Host: 127.0.0.1:8080")]
     [InlineData(200, "Host: anything.example")] // a program
-    public async Task A_change_is_taken_from_the_own_page_or_a_program_alone(int status, params string[] headers)
+    public async Task A_change_is_accepted_only_from_the_dashboard_s_own_page_or_a_program(int status, params string[] headers)
     {
         int sent = 0;
         await using DashboardApp app = await DashboardApp.StartAsync(o =>
@@ -40,7 +40,7 @@ public sealed class ChangeTests
     [InlineData(200, "https://ops.example")]
     [InlineData(403, "http://localhost:3000")] // another program's page on this machine
     [InlineData(200, "http://localhost:8080")]
-    public async Task The_setting_of_the_app_names_its_hosts_and_localhost_is_every_programs(int status, string origin)
+    public async Task The_app_s_AllowedHosts_are_accepted_origins_and_localhost_only_with_the_same_port(int status, string origin)
     {
         await using DashboardApp app = await DashboardApp.StartAsync(
             static o => o.Work.Add(new PoolDashboardWork("one", "One", static _ => Task.FromResult(""))),
@@ -50,7 +50,7 @@ public sealed class ChangeTests
     }
 
     [Fact]
-    public async Task Every_change_is_behind_the_same_guard()
+    public async Task A_cross_site_stop_or_change_of_jobs_is_refused()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(static o => o.AllowDrain = true, jobs: true);
         foreach (string path in (string[])["stop", "jobs/change"])
@@ -63,7 +63,7 @@ public sealed class ChangeTests
     }
 
     [Fact]
-    public async Task A_stop_that_is_asked_for_stops_the_host_also_if_its_response_fails()
+    public async Task A_requested_stop_stops_the_host_even_if_its_response_fails()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(
             static o => o.AllowDrain = true,
@@ -79,7 +79,7 @@ public sealed class ChangeTests
     }
 
     [Fact]
-    public async Task With_ReadOnly_the_routes_of_changes_are_not_there()
+    public async Task ReadOnly_removes_the_routes_that_change_something()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(
             static o =>
@@ -131,7 +131,7 @@ public sealed class ChangeTests
     }
 
     [Fact]
-    public void A_host_that_is_none_is_refused_with_its_name()
+    public void An_invalid_allowed_host_is_refused_with_its_name()
     {
         foreach (string name in (string[])["*", "https://ops.example", "ops.example:80", ""])
         {

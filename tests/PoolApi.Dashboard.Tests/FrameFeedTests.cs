@@ -13,7 +13,7 @@ namespace PoolApi.Dashboard.Tests;
 public sealed class FrameFeedTests
 {
     [Fact]
-    public async Task Who_reads_slowly_gets_each_frame_within_a_minute_and_after_that_a_snapshot()
+    public async Task A_slow_reader_gets_each_frame_of_the_last_minute_and_a_snapshot_beyond_that()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using DashboardApp app = await DashboardApp.StartAsync();
@@ -43,7 +43,7 @@ public sealed class FrameFeedTests
     }
 
     [Fact]
-    public async Task Who_comes_again_after_a_time_without_watchers_gets_each_second_and_each_piece_of_it()
+    public async Task A_page_that_reconnects_gets_every_sample_and_piece_from_the_time_without_watchers()
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync();
         using var feed = new FrameFeed(app.Monitor, new RunningJobs(app.Services, app.Monitor), "run", [], app.Clock!, NullLogger<FrameFeed>.Instance);
@@ -67,7 +67,7 @@ public sealed class FrameFeedTests
     }
 
     [Fact]
-    public async Task After_a_frame_that_could_not_be_made_everybody_gets_a_snapshot()
+    public async Task After_failed_frames_a_watcher_gets_a_snapshot_and_the_failure_is_logged_once()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using DashboardApp app = await DashboardApp.StartAsync();
@@ -98,7 +98,7 @@ public sealed class FrameFeedTests
     }
 
     [Fact]
-    public async Task After_a_frame_that_could_not_be_made_the_frames_go_on_even_if_the_log_throws()
+    public async Task The_feed_continues_after_a_failed_frame_even_if_the_log_throws()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using DashboardApp app = await DashboardApp.StartAsync();
@@ -119,7 +119,7 @@ public sealed class FrameFeedTests
     }
 
     [Fact]
-    public async Task Who_comes_while_no_frame_can_be_made_is_no_watcher_and_who_comes_later_is_served()
+    public async Task A_client_that_connects_while_frames_fail_is_not_registered_and_a_later_one_is_served()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using DashboardApp app = await DashboardApp.StartAsync();
@@ -143,7 +143,7 @@ public sealed class FrameFeedTests
     [Theory]
     [InlineData(-10)]
     [InlineData(10)]
-    public async Task A_clock_that_is_set_takes_no_second_and_no_piece_from_the_page(int minutes)
+    public async Task The_page_loses_no_sample_and_no_piece_when_the_system_clock_is_set(int minutes)
     {
         var clock = new SettableClock();
         await using MonitoredApp app = await MonitoredApp.StartAsync(clock: clock);

@@ -10,7 +10,7 @@ public sealed class JobPageTests
     private static CancellationToken Token => DashboardApp.Token;
 
     [Fact]
-    public async Task A_job_tells_every_attempt_before_the_latest_and_the_trace_of_the_request_that_made_it()
+    public async Task A_job_lists_its_earlier_attempts_and_the_trace_id_of_its_request()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
         JobClaim claim = await ClaimAsync(app, TimeSpan.FromMinutes(10));
@@ -27,7 +27,7 @@ public sealed class JobPageTests
     }
 
     [Fact]
-    public async Task A_job_whose_instance_has_not_renewed_is_stale_in_the_list_and_on_its_page_until_it_renews()
+    public async Task A_job_is_shown_as_stale_until_its_instance_renews_the_lease()
     {
         // On a busy machine seconds may pass before the first look.
         await using DashboardApp app = await DashboardApp.StartAsync(
@@ -45,7 +45,7 @@ public sealed class JobPageTests
     }
 
     [Fact]
-    public async Task A_page_that_comes_again_is_told_that_the_job_is_not_stale_any_more()
+    public async Task A_page_that_reconnects_receives_that_the_job_is_no_longer_stale()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(
             jobs: true, services: static builder => builder.Services.Configure<PoolApi.Jobs.AspNetCore.JobsOptions>(static o => o.Lease = TimeSpan.FromMinutes(30)));
@@ -66,7 +66,7 @@ public sealed class JobPageTests
     }
 
     [Fact]
-    public async Task A_job_that_runs_here_names_its_worker_and_the_worker_names_its_job()
+    public async Task A_job_that_runs_on_this_instance_names_its_worker_and_the_worker_names_the_job()
     {
         using var entered = new SemaphoreSlim(0);
         using var leave = new SemaphoreSlim(0);
@@ -110,7 +110,7 @@ public sealed class JobPageTests
     }
 
     [Fact]
-    public async Task The_payload_is_a_file_for_those_who_may_change_the_job()
+    public async Task The_payload_is_downloaded_as_a_file_only_where_changes_are_allowed()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
         Job job = (await app.Jobs.AcceptAsync(New(DateTimeOffset.UtcNow.AddDays(1)), Token)).Job;

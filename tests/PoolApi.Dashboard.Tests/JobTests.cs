@@ -13,7 +13,7 @@ public sealed class JobTests
     private static CancellationToken Token => DashboardApp.Token;
 
     [Fact]
-    public async Task Filters_go_together_and_an_id_is_found_by_its_beginning()
+    public async Task Filters_are_combined_and_a_job_is_found_by_the_start_of_its_id()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
         Job first = await app.QueueAsync("a", "k1");
@@ -56,7 +56,7 @@ public sealed class JobTests
     }
 
     [Fact]
-    public async Task One_is_cancelled_and_retried_and_what_conflicts_says_so_and_is_logged()
+    public async Task Cancel_and_retry_of_a_job_are_logged_and_conflicts_get_409()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
         Job job = await app.QueueAsync();
@@ -76,7 +76,7 @@ public sealed class JobTests
     }
 
     [Fact]
-    public async Task All_that_match_are_changed_at_once_and_what_came_after_the_count_is_left_alone()
+    public async Task A_bulk_change_covers_all_counted_jobs_and_leaves_later_ones_unchanged()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
         var mine = new List<Guid>();
@@ -99,7 +99,7 @@ public sealed class JobTests
     }
 
     [Fact]
-    public async Task A_change_of_many_that_the_store_breaks_off_is_logged_with_what_was_changed()
+    public async Task A_bulk_change_that_the_store_interrupts_is_logged_with_the_number_of_changed_jobs()
     {
         var calls = new StrongBox<int>();
         await using DashboardApp app = await DashboardApp.StartAsync(jobs: true, store: store => FailingStore.Of(store, calls));
@@ -145,7 +145,7 @@ public sealed class JobTests
     }
 
     [Fact]
-    public async Task The_list_tells_only_what_has_changed()
+    public async Task The_stream_of_the_list_sends_only_the_changed_jobs()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
         Job first = await app.QueueAsync();
@@ -159,7 +159,7 @@ public sealed class JobTests
     }
 
     [Fact]
-    public async Task One_job_is_followed_through_its_end_and_beyond()
+    public async Task The_stream_of_a_job_shows_its_cancellation_and_its_retry()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
         Job job = await app.QueueAsync();
@@ -177,7 +177,7 @@ public sealed class JobTests
     }
 
     [Fact]
-    public async Task A_stream_without_news_sends_the_status_again_so_that_a_page_sees_that_it_is_live()
+    public async Task An_idle_stream_repeats_the_status_event()
     {
         await using DashboardApp app = await DashboardApp.StartAsync(jobs: true);
         Job job = await app.QueueAsync();

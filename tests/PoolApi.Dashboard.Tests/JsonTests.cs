@@ -19,7 +19,7 @@ public sealed class JsonTests
     private static CancellationToken Token => DashboardApp.Token;
 
     [Fact]
-    public async Task Every_route_that_can_show_a_name_writes_it_as_it_is()
+    public async Task Every_JSON_route_writes_a_non_ASCII_name_unescaped()
     {
         using var gate = new Gate();
         await using DashboardApp app = await DashboardApp.StartAsync(

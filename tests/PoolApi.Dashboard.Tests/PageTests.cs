@@ -11,7 +11,7 @@ public sealed partial class PageTests
     private static CancellationToken Token => DashboardApp.Token;
 
     [Fact]
-    public async Task Each_page_comes_with_a_policy_without_exceptions_and_is_not_sent_twice()
+    public async Task Each_page_has_a_strict_content_security_policy_and_is_revalidated_with_304()
     {
         await using DashboardApp app = await DashboardApp.StartAsync();
         foreach (string page in Pages)
@@ -32,7 +32,7 @@ public sealed partial class PageTests
     }
 
     [Fact]
-    public async Task Every_file_that_a_page_or_a_module_names_is_there_and_named_by_its_content()
+    public async Task Every_file_that_a_page_or_a_module_references_exists_under_a_name_with_its_hash()
     {
         await using DashboardApp app = await DashboardApp.StartAsync();
         var left = new Queue<string>(Pages);
@@ -63,7 +63,7 @@ public sealed partial class PageTests
     }
 
     [Fact]
-    public async Task A_page_without_its_slash_leads_to_the_one_with_it_by_a_relative_link_so_that_a_stripped_prefix_stays()
+    public async Task A_missing_or_extra_trailing_slash_is_redirected_with_a_relative_location()
     {
         await using DashboardApp app = await DashboardApp.StartAsync();
         using HttpResponseMessage answer = await app.Client.GetAsync(new Uri("http://localhost/ops/pools?x=1"), Token);
@@ -87,7 +87,7 @@ public sealed partial class PageTests
     }
 
     [Fact]
-    public void An_app_without_a_pool_is_told_what_is_missing()
+    public void Mapping_the_dashboard_without_a_pool_throws_and_names_AddFixedThreadPool()
     {
         WebApplication app = WebApplication.CreateSlimBuilder().Build();
         Assert.Contains("AddFixedThreadPool", Assert.Throws<InvalidOperationException>(() => app.MapPoolDashboard()).Message, StringComparison.Ordinal);

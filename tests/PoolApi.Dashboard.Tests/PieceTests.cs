@@ -18,7 +18,7 @@ public sealed partial class PieceTests
     [InlineData("a", "b", WorkOutcome.Completed, WorkOutcome.Completed, "several kinds", "completed")]
     [InlineData("a", "a", WorkOutcome.Completed, WorkOutcome.Failed, "a", "failed")]
     [InlineData("a", "b", WorkOutcome.TimedOut, WorkOutcome.Cancelled, "several kinds", "timedOut")]
-    public void Short_items_that_take_turns_are_few_pieces_with_all_that_ran(string kind, string other, WorkOutcome outcome, WorkOutcome otherOutcome, string told, string toldOutcome)
+    public void Many_short_items_are_merged_into_few_pieces_that_keep_their_count_and_busy_time(string kind, string other, WorkOutcome outcome, WorkOutcome otherOutcome, string told, string toldOutcome)
     {
         using var pool = new FixedThreadPool(new FixedThreadPoolOptions { Workers = 1, TimeProvider = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000)) });
         var time = new PoolTime(pool.Core);
@@ -67,7 +67,7 @@ public sealed partial class PieceTests
     }
 
     [Fact]
-    public void The_strips_mark_as_failures_what_merging_takes_for_failures()
+    public void The_page_marks_the_same_outcomes_as_failures_as_the_merging_of_pieces()
     {
         string page = File.ReadAllText(Path.Combine(Repository.Root, "src", "PoolApi.Dashboard", "Pages", "Assets", "lanes.js"));
         string[] marked = [.. Quoted().Matches(Marked().Match(page).Groups[1].Value).Select(static outcome => outcome.Groups[1].Value)];
@@ -76,7 +76,7 @@ public sealed partial class PieceTests
     }
 
     [Fact]
-    public void Few_items_are_told_each_by_its_kind()
+    public void A_few_items_stay_separate_pieces_with_their_own_kinds()
     {
         using var pool = new FixedThreadPool(new FixedThreadPoolOptions { Workers = 1, TimeProvider = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000)) });
         var time = new PoolTime(pool.Core);

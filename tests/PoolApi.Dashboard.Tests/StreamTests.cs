@@ -7,7 +7,7 @@ namespace PoolApi.Dashboard.Tests;
 public sealed class StreamTests
 {
     [Fact]
-    public async Task It_tells_all_at_first_and_then_a_worker_that_turns_busy_and_idle_with_the_piece_of_its_strip()
+    public async Task The_stream_sends_a_snapshot_and_then_frames_with_busy_workers_and_ended_items()
     {
         await using DashboardApp app = await DashboardApp.StartAsync();
         await using EventReader events = await EventReader.OpenAsync(app.Client, "stream");
@@ -28,7 +28,7 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public async Task Who_comes_again_gets_what_came_meanwhile_and_who_comes_from_another_run_gets_all()
+    public async Task A_client_that_reconnects_gets_the_missed_frames_or_a_snapshot_if_its_last_id_is_unknown()
     {
         await using DashboardApp app = await DashboardApp.StartAsync();
         string first;
@@ -63,7 +63,7 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public async Task At_the_stop_it_ends_with_how_the_stop_is()
+    public async Task The_stream_ends_with_the_shutdown_status_when_the_app_stops()
     {
         await using DashboardApp app = await DashboardApp.StartAsync();
         await using EventReader events = await EventReader.OpenAsync(app.Client, "stream");
@@ -77,7 +77,7 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public async Task So_many_pages_and_no_more_are_sent_streams()
+    public async Task At_most_256_streams_are_open_and_a_further_one_gets_503()
     {
         await using DashboardApp app = await DashboardApp.StartAsync();
         var open = new List<EventReader>();
@@ -89,7 +89,7 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public async Task The_past_is_there_as_JSON_and_a_wrong_question_is_told_so()
+    public async Task The_history_is_returned_as_JSON_and_a_wrong_query_is_refused()
     {
         await using DashboardApp app = await DashboardApp.StartAsync();
         Assert.Equal("cpu", (await app.ReadAsync("history?pool=cpu&seconds=60")).GetProperty("pools")[0].GetProperty("name").GetString());

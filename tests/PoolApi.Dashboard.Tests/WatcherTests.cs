@@ -25,7 +25,7 @@ public sealed class WatcherTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Half_of_a_hundred_never_read_and_memory_is_bounded_and_they_are_cut_off_and_the_others_are_not()
+    public async Task Watchers_that_never_read_cost_bounded_memory_and_only_they_are_disconnected()
     {
         var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using WebApplication app = Build(clock, out StreamLimit streams, out FrameFeed feed);

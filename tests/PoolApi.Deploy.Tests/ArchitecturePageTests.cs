@@ -10,7 +10,7 @@ public sealed partial class ArchitecturePageTests
     private const string NotInThePicture = "PoolApi.Aspire.Hosting";
 
     [Fact]
-    public void The_picture_has_the_references_of_the_projects()
+    public void The_diagram_shows_the_references_between_the_projects()
     {
         string picture = Picture().Match(File.ReadAllText(Path.Combine(Repository.Root, "docs", "architecture.md"))).Groups[1].Value;
         Dictionary<string, string> rooms = Room().Matches(picture).ToDictionary(static room => room.Groups[1].Value, static room => room.Groups[2].Value);

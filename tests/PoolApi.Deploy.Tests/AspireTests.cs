@@ -88,7 +88,7 @@ public sealed partial class AspireTests : IDisposable
     }
 
     [Fact]
-    public async Task Both_are_healthy_while_they_take_requests_and_answer_by_the_names_that_containers_use()
+    public async Task Container_and_program_are_checked_for_readiness_and_accept_the_host_names_of_containers()
     {
         foreach (IPoolApiResource pool in (IPoolApiResource[])[_app.AddPoolApi("image").Resource, _app.AddPoolApi("program", "/opt/poolapi/PoolApi").Resource])
         {

@@ -14,7 +14,7 @@ public sealed partial class ComposeTests
     private static IEnumerable<Section> Instances => Services.Values.Where(static service => (string)service["image"] == "poolapi:local");
 
     [Fact]
-    public void The_default_is_the_service_with_Prometheus_and_Grafana_and_the_profile_has_three_instances_Caddy_and_PostgreSQL()
+    public void Compose_has_one_monitored_instance_by_default_and_three_in_the_scale_out_profile()
     {
         Assert.Equal(["grafana", "poolapi", "prometheus"], Of());
         Assert.Equal(["caddy", "poolapi-1", "poolapi-2", "poolapi-3", "postgres"], Of("scale-out"));
@@ -26,7 +26,7 @@ public sealed partial class ComposeTests
     }
 
     [Fact]
-    public void Every_mount_is_a_file_of_the_repository_or_a_volume_and_the_jobs_are_where_the_image_keeps_them()
+    public void Every_mount_is_a_repository_file_or_a_volume_and_the_jobs_volume_matches_the_image()
     {
         var volumes = (Section)Compose["volumes"];
         string[][] mounts = [.. Services.Values.SelectMany(static service => Texts(service, "volumes")).Select(static mount => mount.Split(':'))];
@@ -59,7 +59,7 @@ public sealed partial class ComposeTests
     }
 
     [Fact]
-    public void Every_instance_has_a_read_only_root_no_capabilities_and_no_way_to_more()
+    public void Every_instance_has_a_read_only_root_no_capabilities_and_no_new_privileges()
     {
         Assert.Equal(4, Instances.Count());
         Assert.All(Instances, static service =>

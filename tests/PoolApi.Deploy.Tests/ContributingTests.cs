@@ -22,7 +22,7 @@ public sealed partial class ContributingTests
     }
 
     [Fact]
-    public void The_unit_tests_are_projects_with_tests_that_are_left_out()
+    public void The_unit_test_command_has_the_right_project_count_and_excludes_an_existing_trait()
     {
         Match command = UnitTests().Match(Page);
         using JsonDocument filter = JsonDocument.Parse(File.ReadAllText(Path.Combine(Repository.Root, command.Groups[1].Value)));

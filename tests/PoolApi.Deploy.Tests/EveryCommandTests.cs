@@ -36,8 +36,8 @@ public sealed partial class EveryCommandTests
         // Who writes an app.
         Run(
             "docs/getting-started.md", "```csharp|dotnet new web|curl |for i in ",
-            GettingStarted, "The_app_of_the_page_is_made_and_answers_as_the_page_says"),
-        Run("docs/getting-started.md", "dotnet nuget add source ", GettingStarted, "The_folder_of_the_packages_becomes_a_source"),
+            GettingStarted, "The_app_of_the_page_builds_and_its_responses_match_the_page"),
+        Run("docs/getting-started.md", "dotnet nuget add source ", GettingStarted, "The_command_of_the_page_adds_the_package_folder_as_a_NuGet_source"),
         Left(
             "docs/getting-started.md", "dotnet pack ",
             "packs the whole solution: the fixture of the packages' tests packs the same projects, as they have been built"),
@@ -48,11 +48,11 @@ public sealed partial class EveryCommandTests
         Run("docs/clients.md", "dotnet nswag ", Clients, "A_client_made_by_NSwag_works"),
         Run("docs/clients.md", "npx openapi-typescript ", Clients, "A_client_with_types_made_by_openapi_typescript_works"),
         Run("docs/clients.md", "redocly lint", Clients, "The_document_has_no_fault_with_keys_and_without"),
-        Run("docs/testing.md", "```csharp", "tests/PoolApi.Deploy.Tests/TestingPageTests.cs", "The_page_shows_a_full_queue"),
+        Run("docs/testing.md", "```csharp", "tests/PoolApi.Deploy.Tests/TestingPageTests.cs", "The_example_of_the_page_is_rejected_by_a_full_queue"),
         Run(
             "src/PoolApi.Aspire.Hosting/", "```csharp",
             "tests/PoolApi.Deploy.Tests/AspireTests.cs", "The_README_s_app_host_gives_a_project_the_addresses_of_the_service"),
-        Run("src/PoolApi.Jobs.AspNetCore/", "curl ", Samples, "Jobs_has_a_pool_and_jobs_and_their_routes_in_ten_lines"),
+        Run("src/PoolApi.Jobs.AspNetCore/", "curl ", Samples, "Jobs_serves_jobs_and_their_routes_with_at_most_ten_lines_of_code"),
         Run(
             AnyPage, "```csharp",
             Samples, "Every_snippet_of_the_documentation_compiles_with_the_packages", "tests/PoolApi.Packages.Tests/Support/Snippets.cs"),
@@ -61,21 +61,21 @@ public sealed partial class EveryCommandTests
         Run("samples/README.md", "curl localhost:5000/books", Samples, "Controllers_run_their_actions_on_the_pool"),
         Run("samples/README.md", "curl localhost:5000/shop", Samples, "Legacy_runs_its_whole_pipeline_on_the_pool"),
         Run("samples/README.md", "curl localhost:5000/v1/workers", Samples, "TwoPools_keeps_waiting_work_off_the_threads_that_compute"),
-        Run("samples/README.md", "curl .* localhost:5000/reports", Samples, "Jobs_has_a_pool_and_jobs_and_their_routes_in_ten_lines"),
+        Run("samples/README.md", "curl .* localhost:5000/reports", Samples, "Jobs_serves_jobs_and_their_routes_with_at_most_ten_lines_of_code"),
         Run(
             "samples/README.md", "(dotnet run --project samples/Callback|curl .*callback=)",
-            Samples, "Callback_calls_the_address_of_a_job_when_it_has_ended_and_again_if_the_call_is_not_taken"),
+            Samples, "Callback_calls_the_client_when_a_job_ends_and_repeats_a_call_that_fails"),
         Run(
             "samples/README.md", "(dotnet run --project samples/Complete|curl -c jar -d name=|curl -b jar -i )",
-            Samples, "Complete_has_jobs_of_its_users_a_job_from_its_code_and_the_dashboard"),
-        Run("samples/README.md", "(dotnet run --project samples/Dashboard|curl -[bc] jar )", Samples, "Dashboard_is_open_to_those_only_whom_the_app_lets_in"),
+            Samples, "Complete_has_user_jobs_an_app_job_and_the_dashboard"),
+        Run("samples/README.md", "(dotnet run --project samples/Dashboard|curl -[bc] jar )", Samples, "Dashboard_is_open_only_to_users_who_have_signed_in"),
         Run("samples/README.md", "dotnet publish -c Release samples/NativeAot", Samples, "NativeAot_is_one_program_without_the_runtime"),
         Run(
             "samples/README.md", "(dotnet run --project samples/AppHost|curl localhost:5005)",
-            Samples, "AppHost_starts_the_service_and_then_whoever_waits_for_it_and_stops_it"),
+            Samples, "AppHost_starts_the_service_before_its_client_and_stops_it"),
         Left("samples/README.md", "dotnet publish -c Release src/PoolApi ", Once),
-        Run("templates/PoolApi.Templates/README.md", "dotnet new ", Template, "What_the_template_makes_builds_passes_its_tests_serves_and_stops"),
-        Run("templates/PoolApi.Templates/content/", "dotnet test|curl ", Template, "What_the_template_makes_builds_passes_its_tests_serves_and_stops"),
+        Run("templates/PoolApi.Templates/README.md", "dotnet new ", Template, "A_service_made_from_the_template_builds_passes_its_tests_answers_and_stops"),
+        Run("templates/PoolApi.Templates/content/", "dotnet test|curl ", Template, "A_service_made_from_the_template_builds_passes_its_tests_answers_and_stops"),
         Left("templates/PoolApi.Templates/content/", "dotnet run ", Once),
 
         // Who runs the service.
@@ -87,7 +87,7 @@ public sealed partial class EveryCommandTests
         Script("deploy/README.md", "promtool test rules ", ".ci/run", "promtool test rules deploy/prometheus/tests/*.yml"),
         Run(
             "deploy/kubernetes/README.md", "kubectl create secret ",
-            "tests/PoolApi.Deploy.Tests/KubernetesTests.cs", "The_secrets_that_the_page_makes_are_those_that_it_and_the_pods_name"),
+            "tests/PoolApi.Deploy.Tests/KubernetesTests.cs", "The_secrets_that_the_page_creates_match_the_references_in_the_pods_and_the_page"),
         Left(AnyPage, "kubectl ", Cluster),
         Left(AnyPage, "docker ", Engine),
         Left("deploy/README.md", "(apt-get install|dotnet publish) ", "needs the cross tools for arm64"),
@@ -98,7 +98,7 @@ public sealed partial class EveryCommandTests
             "tests/PoolApi.Deploy.Tests/ContributingTests.cs", "The_inner_loop_runs_the_tests_that_it_names"),
         Run(
             "CONTRIBUTING.md", "dotnet test --solution ",
-            "tests/PoolApi.Deploy.Tests/ContributingTests.cs", "The_unit_tests_are_projects_with_tests_that_are_left_out"),
+            "tests/PoolApi.Deploy.Tests/ContributingTests.cs", "The_unit_test_command_has_the_right_project_count_and_excludes_an_existing_trait"),
         Script(AnyPage, "dotnet test -c Release$", ".ci/run", "dotnet test -c Release"),
         Script("CONTRIBUTING.md", "dotnet tool restore", ".ci/run", "dotnet tool restore"),
         Script("CONTRIBUTING.md", "npm ci", ".ci/run", "npm ci"),
@@ -111,7 +111,7 @@ public sealed partial class EveryCommandTests
         Left("docs/releasing.md", "(CI=true dotnet pack|dotnet nuget push) ", "needs a package source that takes the packages"),
         Left("benchmarks/README.md", "(dotnet run|dotnet publish)( |$)", "takes minutes of a machine that does nothing else"),
         Left("benchmarks/README.md", "perf stat", "is a name: the page has what it counted"),
-        Run("docs/architecture.md", "```mermaid", "tests/PoolApi.Deploy.Tests/ArchitecturePageTests.cs", "The_picture_has_the_references_of_the_projects"),
+        Run("docs/architecture.md", "```mermaid", "tests/PoolApi.Deploy.Tests/ArchitecturePageTests.cs", "The_diagram_shows_the_references_between_the_projects"),
         Left("docs/jobs.md", "┌", Picture),
         Left("src/PoolApi.Threading/Core/Queue/README.md", "submitters", Picture),
     ];
@@ -125,7 +125,7 @@ public sealed partial class EveryCommandTests
     ];
 
     [Fact]
-    public void Every_command_and_block_has_a_test_that_runs_it_or_a_reason()
+    public void Every_command_and_code_block_has_a_rule_that_runs_it_or_gives_a_reason()
     {
         Assert.True(All.Length > 100, $"{All.Length} commands were found");
         Assert.DoesNotContain(All, static command => RuleOf(command) is null);
@@ -135,7 +135,7 @@ public sealed partial class EveryCommandTests
     public void Every_rule_has_its_command() => Assert.Empty(Rules.Except(All.Select(RuleOf)));
 
     [Fact]
-    public void Every_test_that_a_rule_names_is_there_and_takes_the_command_from_its_page()
+    public void Every_test_that_a_rule_names_exists_and_reads_the_page_of_its_command()
     {
         foreach (Rule rule in Rules.Where(static rule => rule.Test is not null))
         {
@@ -152,7 +152,7 @@ public sealed partial class EveryCommandTests
 
     /// <summary>Also for what no test runs.</summary>
     [Fact]
-    public void Every_folder_of_the_repository_that_a_command_names_is_there() => Assert.All(
+    public void Every_repository_path_that_a_command_names_exists() => Assert.All(
         All.Where(static command => !command.Page.StartsWith("templates/", StringComparison.Ordinal))
             .SelectMany(static command => Folder().Matches(command.Text).Select(match => (command.Page, Path: match.Value))),
         static named => Assert.True(Path.Exists(Path.Combine(Repository.Root, named.Path)), $"{named.Page}: {named.Path}"));
@@ -162,7 +162,7 @@ public sealed partial class EveryCommandTests
     [InlineData("```\ncurl -i a\n\nCI=true bash b\n```\n", "curl -i a", "CI=true bash b")]
     [InlineData("1. Do:\n   ```\n   v=1\n   dotnet test\n   ```\nand `docker ps -a`", "v=1", "docker ps -a")]
     [InlineData("```csharp\n`dotnet test`\n```\n```sh\nnpm ci   # slow\n```\n", "```csharp", "npm ci   # slow")]
-    public void A_command_is_a_line_of_a_block_of_commands_or_stands_between_backticks_and_any_other_block_is_its_first_line(string page, params string[] commands) =>
+    public void Commands_are_read_from_shell_blocks_and_backticks_and_other_blocks_count_by_their_first_line(string page, params string[] commands) =>
         Assert.Equal(commands, Commands(page));
 
     private static Rule? RuleOf(Command command) =>

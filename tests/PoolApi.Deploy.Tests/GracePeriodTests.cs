@@ -39,14 +39,14 @@ public sealed partial class GracePeriodTests
     }
 
     [Fact]
-    public async Task The_command_that_runs_the_image_waits_longer_than_a_stop_with_the_defaults()
+    public async Task The_stop_timeout_of_the_documented_docker_command_is_longer_than_a_stop_with_the_defaults()
     {
         double grace = Seconds(StopTimeout().Match(Read("docs", "operations.md")).Groups[1].Value);
         Assert.InRange(TimeSpan.FromSeconds(grace), await LongestAsync("00:00:00") + Watchdog, TimeSpan.FromMinutes(2));
     }
 
     [Fact]
-    public async Task The_sum_of_the_page_is_that_of_its_phases_and_the_watchdog_ends_a_stop_as_much_later_as_it_says()
+    public async Task The_total_stop_time_is_the_sum_of_the_phases_and_the_watchdog_delay_is_correct()
     {
         string page = Read("deploy", "README.md");
         double sum = Seconds(Sum().Match(page).Groups[1].Value);

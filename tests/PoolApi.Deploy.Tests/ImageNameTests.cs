@@ -6,7 +6,7 @@ namespace PoolApi.Deploy.Tests;
 public sealed partial class ImageNameTests
 {
     [Fact]
-    public void Every_image_that_the_page_runs_is_one_of_compose()
+    public void Every_image_that_the_page_runs_is_named_in_the_compose_file()
     {
         string[] made = [.. Image().Matches(Read("docker-compose.yml")).Select(static image => image.Groups[1].Value)];
         string[] run = [.. Run().Matches(Read("deploy", "README.md")).Select(static command => command.Groups[1].Value)];

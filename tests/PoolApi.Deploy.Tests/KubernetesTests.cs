@@ -14,7 +14,7 @@ public sealed class KubernetesTests
     public static TheoryData<string> Folders => [.. Both];
 
     [Fact]
-    public async Task The_base_is_one_instance_that_ends_before_the_next_one_opens_its_file()
+    public async Task The_base_recreates_its_single_pod_and_keeps_the_jobs_on_a_volume()
     {
         Manifests manifests = await Manifests.BuildAsync("base");
         Assert.Equal((1, "Recreate"), (manifests.Deployment.Spec.Replicas, manifests.Deployment.Spec.Strategy.Type));
@@ -26,7 +26,7 @@ public sealed class KubernetesTests
     }
 
     [Fact]
-    public async Task The_overlay_replaces_a_pod_only_when_another_one_is_ready_and_keeps_nothing_on_a_disk()
+    public async Task The_overlay_replaces_a_pod_only_when_another_one_is_ready_and_mounts_no_volume()
     {
         Manifests manifests = await Manifests.BuildAsync("postgres");
         V1DeploymentStrategy strategy = manifests.Deployment.Spec.Strategy;
@@ -42,7 +42,7 @@ public sealed class KubernetesTests
     }
 
     [Fact]
-    public async Task A_disruption_leaves_all_but_one_pod_and_is_not_held_up_by_a_sick_one()
+    public async Task The_disruption_budget_allows_one_unavailable_pod_and_always_evicts_unhealthy_ones()
     {
         Manifests manifests = await Manifests.BuildAsync("postgres");
         V1PodDisruptionBudgetSpec budget = manifests.One<V1PodDisruptionBudget>().Spec;
@@ -51,7 +51,7 @@ public sealed class KubernetesTests
     }
 
     [Fact]
-    public async Task The_autoscaler_follows_the_workers_utilization_which_the_adapter_makes_of_a_metric_of_the_service()
+    public async Task The_autoscaler_uses_the_worker_utilization_that_the_Prometheus_adapter_provides()
     {
         Manifests manifests = await Manifests.BuildAsync("postgres");
         V2HorizontalPodAutoscalerSpec scaler = manifests.One<V2HorizontalPodAutoscaler>().Spec;
@@ -65,7 +65,7 @@ public sealed class KubernetesTests
     }
 
     [Fact]
-    public async Task Only_Prometheus_reaches_the_management_port_and_finds_every_pod_there()
+    public async Task Only_the_API_port_is_open_to_everybody_and_Prometheus_scrapes_every_pod()
     {
         Manifests manifests = await Manifests.BuildAsync("postgres");
         V1NetworkPolicySpec policy = manifests.One<V1NetworkPolicy>().Spec;
@@ -84,7 +84,7 @@ public sealed class KubernetesTests
 
     [Theory]
     [MemberData(nameof(Folders))]
-    public async Task Each_probe_asks_its_route_of_the_management_port_and_nothing_runs_before_a_stop(string folder)
+    public async Task Each_probe_uses_its_route_on_the_management_port_and_there_is_no_preStop_hook(string folder)
     {
         Manifests manifests = await Manifests.BuildAsync(folder);
         V1Container container = manifests.Container;
@@ -134,7 +134,7 @@ public sealed class KubernetesTests
     }
 
     [Fact]
-    public async Task The_secrets_that_the_page_makes_are_those_that_it_and_the_pods_name()
+    public async Task The_secrets_that_the_page_creates_match_the_references_in_the_pods_and_the_page()
     {
         string kubectl = Tool.Require("kubectl", "https://kubernetes.io/docs/tasks/tools/");
         string page = await ReadAsync("deploy/kubernetes/README.md");

@@ -7,7 +7,7 @@ namespace PoolApi.Deploy.Tests;
 public sealed partial class TestingPageTests
 {
     [Fact]
-    public async Task The_page_shows_a_full_queue()
+    public async Task The_example_of_the_page_is_rejected_by_a_full_queue()
     {
         await using var pool = new FixedThreadPool(new() { Workers = 1, QueueCapacity = 1 });
         using var goOn = new ManualResetEventSlim();
@@ -25,7 +25,7 @@ public sealed partial class TestingPageTests
     }
 
     [Fact]
-    public void Each_line_of_the_page_stands_in_this_test()
+    public void Each_code_line_of_the_page_occurs_in_this_test()
     {
         string code = File.ReadAllText(Path.Combine(Repository.Root, "tests", "PoolApi.Deploy.Tests", "TestingPageTests.cs"));
         string page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "testing.md"));

@@ -18,7 +18,7 @@ public sealed partial class DashboardBehindProxyTests(LocalFeed feed)
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Every_route_works_behind_a_stripped_prefix_and_only_for_those_whom_the_app_lets_in()
+    public async Task Every_route_works_behind_a_stripped_prefix_for_authorized_users_only()
     {
         string folder = await BuildAsync();
         await using RunningApp app = await RunningApp.ListenAsync(

@@ -8,7 +8,7 @@ namespace PoolApi.Packages.Tests;
 public sealed partial class GettingStartedTests(LocalFeed feed)
 {
     [Fact]
-    public async Task The_app_of_the_page_is_made_and_answers_as_the_page_says()
+    public async Task The_app_of_the_page_builds_and_its_responses_match_the_page()
     {
         string page = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "docs", "getting-started.md"), TestContext.Current.CancellationToken);
         string[] commands = [.. Commands().Matches(Program().Replace(page, "")).Select(static block => block.Groups[1].Value)];
@@ -37,7 +37,7 @@ public sealed partial class GettingStartedTests(LocalFeed feed)
     }
 
     [Fact]
-    public async Task The_folder_of_the_packages_becomes_a_source()
+    public async Task The_command_of_the_page_adds_the_package_folder_as_a_NuGet_source()
     {
         string page = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "docs", "getting-started.md"), TestContext.Current.CancellationToken);
         using var folder = new TemporaryFolder();

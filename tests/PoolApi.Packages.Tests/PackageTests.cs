@@ -30,7 +30,7 @@ public sealed partial class PackageTests(LocalFeed feed)
         Libraries.Select(static package => $"{package.Id}: {string.Join(", ", package.Dependencies)}").Order(StringComparer.Ordinal));
 
     [Fact]
-    public void Every_packed_room_has_a_list_of_its_public_API_which_an_analyzer_holds()
+    public void Every_packed_project_lists_its_public_API_for_the_analyzer()
     {
         string[] rooms = [.. Packable.Projects.Where(static project => project.StartsWith(Path.Combine(Repository.Root, "src"), StringComparison.Ordinal))];
         Assert.Equal(Needs.Keys.Order(StringComparer.Ordinal), rooms.Select(Path.GetFileNameWithoutExtension).Order(StringComparer.Ordinal));
@@ -45,7 +45,7 @@ public sealed partial class PackageTests(LocalFeed feed)
     }
 
     [Fact]
-    public void Every_package_says_what_it_is_and_under_which_licence()
+    public void Every_package_has_a_description_tags_a_licence_and_its_repository()
     {
         Assert.NotEmpty(feed.Packages);
         foreach (Package package in feed.Packages)
@@ -90,7 +90,7 @@ public sealed partial class PackageTests(LocalFeed feed)
     }
 
     [Fact]
-    public void No_link_of_a_packages_README_ends_at_the_package()
+    public void Every_link_in_a_package_README_is_absolute_or_an_anchor()
     {
         foreach (Package package in feed.Packages)
         {
@@ -101,7 +101,7 @@ public sealed partial class PackageTests(LocalFeed feed)
     }
 
     [Fact]
-    public void The_README_of_a_library_shows_how_it_is_used() => Assert.All(
+    public void The_README_of_a_library_has_a_code_example() => Assert.All(
         Libraries, static package => Assert.Contains("\n```csharp\n", Encoding.UTF8.GetString(package.Read("README.md")).ReplaceLineEndings("\n"), StringComparison.Ordinal));
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]

@@ -80,7 +80,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     [Fact]
-    public async Task Jobs_has_a_pool_and_jobs_and_their_routes_in_ten_lines()
+    public async Task Jobs_serves_jobs_and_their_routes_with_at_most_ten_lines_of_code()
     {
         string[] lines = [.. (await File.ReadAllLinesAsync(Path.Combine(samples.Folder, "Jobs", "Program.cs"), Token)).Where(static line => line.Length > 0 && !line.StartsWith("using ", StringComparison.Ordinal))];
         Assert.InRange(lines.Length, 5, 10);
@@ -111,7 +111,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     [Fact]
-    public async Task Callback_calls_the_address_of_a_job_when_it_has_ended_and_again_if_the_call_is_not_taken()
+    public async Task Callback_calls_the_client_when_a_job_ends_and_repeats_a_call_that_fails()
     {
         Tool.Require("openssl", "apt-get install openssl");
         string[] settings = await SettingsAsync("Callback");
@@ -152,7 +152,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     [Fact]
-    public async Task Dashboard_is_open_to_those_only_whom_the_app_lets_in()
+    public async Task Dashboard_is_open_only_to_users_who_have_signed_in()
     {
         await using RunningApp app = await samples.ListenAsync("Dashboard", await SettingsAsync("Dashboard"));
         Assert.Equal(HttpStatusCode.Found, (await app.Client.GetAsync(new Uri("/ops/pools", UriKind.Relative), Token)).StatusCode);
@@ -164,7 +164,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     [Fact]
-    public async Task Complete_has_jobs_of_its_users_a_job_from_its_code_and_the_dashboard()
+    public async Task Complete_has_user_jobs_an_app_job_and_the_dashboard()
     {
         await using RunningApp app = await samples.ListenAsync("Complete", await SettingsAsync("Complete"));
         using HttpResponseMessage picture = await PostAsync("/render", """{"width":60,"height":20}""");
@@ -260,7 +260,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     [Fact]
-    public async Task AppHost_starts_the_service_and_then_whoever_waits_for_it_and_stops_it()
+    public async Task AppHost_starts_the_service_before_its_client_and_stops_it()
     {
         string program = Path.Combine(Repository.Root, "src", "PoolApi", "bin", Repository.Configuration, "net10.0", "PoolApi");
         string folder = Path.Combine(samples.Folder, "AppHost");
@@ -297,7 +297,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     }
 
     [Fact]
-    public void Every_sample_names_the_version_that_is_packed_and_stands_in_the_list()
+    public void Every_sample_references_the_packed_version_and_is_listed_in_the_README()
     {
         string list = File.ReadAllText(Path.Combine(Repository.Root, "samples", "README.md"));
         foreach (string name in BuiltSamples.Names)

@@ -6,7 +6,7 @@ namespace PoolApi.Packages.Tests;
 public sealed class SourceLinkTests
 {
     [Fact]
-    public async Task A_clone_of_a_known_host_has_the_addresses_of_its_commit()
+    public async Task A_clone_from_a_known_host_gets_source_links_to_its_commit()
     {
         if (!Path.Exists(Path.Combine(Repository.Root, ".git"))) Assert.Skip("This source is no clone.");
         using var folder = new TemporaryFolder();

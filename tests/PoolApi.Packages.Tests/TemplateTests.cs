@@ -8,7 +8,7 @@ public sealed partial class TemplateTests(LocalFeed feed)
     [Theory]
     [InlineData("Thumbs")]
     [InlineData("my-service")] // no name that C# could use
-    public async Task What_the_template_makes_builds_passes_its_tests_serves_and_stops(string name)
+    public async Task A_service_made_from_the_template_builds_passes_its_tests_answers_and_stops(string name)
     {
         Package templates = Assert.Single(feed.Packages, static package => package.Id == "PoolApi.Templates");
         string hive = Path.Combine(feed.Workspace, $"hive-{name}");

@@ -39,7 +39,7 @@ public class HistogramTests
     [InlineData(0)]
     [InlineData(double.NaN)]
     [InlineData(double.MaxValue)]
-    public void What_is_off_the_scale_counts_at_its_end(double milliseconds)
+    public void A_time_off_the_scale_is_still_counted(double milliseconds)
     {
         var times = new Histogram();
         times.Add(milliseconds);
@@ -48,5 +48,5 @@ public class HistogramTests
     }
 
     [Fact]
-    public void Nothing_has_no_percentile() => Assert.Null(new Histogram().Percentile(50));
+    public void An_empty_histogram_has_no_percentile() => Assert.Null(new Histogram().Percentile(50));
 }

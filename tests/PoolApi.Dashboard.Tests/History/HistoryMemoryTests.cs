@@ -12,7 +12,7 @@ public class HistoryMemoryTests
     private const int Kinds = 40;
 
     [Fact]
-    public async Task An_hour_in_which_items_of_many_kinds_come_each_second_takes_at_most_two_megabytes_a_pool()
+    public async Task An_hour_of_items_of_many_kinds_takes_at_most_two_megabytes_per_pool()
     {
         // What other tests left may end at any moment and take its memory along; what the history holds on to is seen every time.
         var seen = new List<long>();

@@ -6,7 +6,7 @@ namespace PoolApi.Dashboard.Tests.History;
 public class HistoryTests
 {
     [Fact]
-    public async Task Five_minutes_by_the_second_and_an_hour_by_ten_seconds_are_remembered_and_no_more()
+    public async Task The_history_keeps_five_minutes_per_second_and_one_hour_per_ten_seconds()
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync();
         await app.Pool.RunAsync(static () => { });

@@ -58,7 +58,7 @@ public class PoolMonitorTests
     }
 
     [Fact]
-    public async Task A_pause_is_filled_with_seconds_in_which_nothing_happened()
+    public async Task An_idle_period_is_filled_with_empty_samples()
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync();
         await app.Pool.RunAsync(static () => { });
@@ -74,7 +74,7 @@ public class PoolMonitorTests
     }
 
     [Fact]
-    public async Task Who_waits_for_a_tick_gets_the_next_and_keeps_the_ticks_coming()
+    public async Task A_caller_that_waits_for_a_tick_gets_the_next_one_and_keeps_the_timer_running()
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync();
         ValueTask<long> first = app.Monitor.WaitForTickAsync(0, TestContext.Current.CancellationToken);
@@ -87,7 +87,7 @@ public class PoolMonitorTests
     }
 
     [Fact]
-    public async Task A_watcher_that_leaves_holds_up_no_rest()
+    public async Task The_timer_stops_after_a_watcher_cancels_its_wait()
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync();
         using var gone = new CancellationTokenSource();
@@ -100,7 +100,7 @@ public class PoolMonitorTests
     }
 
     [Fact]
-    public async Task A_fault_while_it_samples_costs_a_second_and_the_next_tick_samples()
+    public async Task A_sample_that_fails_is_skipped_and_the_next_tick_samples_again()
     {
         var clock = new MonitorsClock();
         await using MonitoredApp app = await MonitoredApp.StartAsync(clock: clock);
@@ -115,7 +115,7 @@ public class PoolMonitorTests
     }
 
     [Fact]
-    public async Task A_fault_that_the_log_cannot_take_ends_neither_the_process_nor_the_ticks()
+    public async Task The_ticks_continue_although_a_handler_and_the_log_throw()
     {
         var clock = new MonitorsClock();
         using var log = new ThrowingLog(typeof(PoolMonitor).FullName!);
@@ -158,7 +158,7 @@ public class PoolMonitorTests
     }
 
     [Fact]
-    public async Task An_item_is_recorded_with_its_kind_its_route_its_times_and_its_outcome()
+    public async Task An_item_is_recorded_with_its_worker_its_route_its_times_and_its_outcome()
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync(map: static app =>
             app.MapGet("/work/{id}", static (int id) => id).RunOnPool());

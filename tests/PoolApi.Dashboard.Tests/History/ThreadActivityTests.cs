@@ -12,14 +12,14 @@ public class ThreadActivityTests
     [InlineData(0.3, 0.6, true, nameof(WorkerActivity.WaitingForProcessor))]
     [InlineData(0.3, 0.3, false, nameof(WorkerActivity.Blocked))]
     [InlineData(0.3, 0.3, true, null)] // the rest may be a wait that is not over
-    public void A_reading_says_what_took_the_largest_part_of_the_time(double running, double waiting, bool isRunnable, string? expected)
+    public void A_reading_reports_the_activity_that_took_most_of_the_time(double running, double waiting, bool isRunnable, string? expected)
     {
         var thread = new ThreadActivity(At(10, 5, 5));
         Assert.Equal(expected, thread.Add(At(11, 5 + running, 5 + waiting, isRunnable))?.Activity.ToString());
     }
 
     [Fact]
-    public void A_wait_that_is_not_counted_yet_is_no_block()
+    public void An_uncounted_wait_for_a_processor_is_not_reported_as_blocked()
     {
         var thread = new ThreadActivity(At(0, 0, 0));
         Assert.Equal(WorkerActivity.Computing, thread.Add(At(1, 1, 0))!.Activity);
@@ -32,7 +32,7 @@ public class ThreadActivityTests
     }
 
     [Fact]
-    public void A_thread_that_was_blocked_and_waits_long_is_not_shown_as_blocked_all_the_time()
+    public void A_woken_thread_that_waits_long_for_a_processor_is_no_longer_reported_as_blocked()
     {
         var thread = new ThreadActivity(At(0, 0, 0, isRunnable: false));
         Assert.Equal(WorkerActivity.Blocked, thread.Add(At(1, 0, 0, isRunnable: false))!.Activity);
@@ -43,7 +43,7 @@ public class ThreadActivityTests
     }
 
     [Fact]
-    public void A_thread_that_blocks_most_of_the_time_is_shown_as_blocked_also_when_a_reading_finds_it_runnable()
+    public void A_mostly_blocked_thread_is_reported_as_blocked_even_when_a_reading_finds_it_runnable()
     {
         var thread = new ThreadActivity(At(0, 0, 0));
         for (int second = 1; second <= 20; second++)

@@ -20,7 +20,7 @@ public class WorkerActivityTests
     }
 
     [Fact]
-    public async Task Workers_that_compute_are_never_blocked_and_those_without_a_processor_wait_for_one()
+    public async Task Computing_workers_are_not_reported_as_blocked_and_some_wait_for_a_processor()
     {
         // More than there are processors, so that some wait at any time; whose turn it is, is the kernel's to say.
         int workers = Environment.ProcessorCount * 4;
@@ -34,7 +34,7 @@ public class WorkerActivityTests
     }
 
     [Fact]
-    public async Task A_worker_that_computes_alone_is_on_a_processor_or_waits_for_one()
+    public async Task A_single_computing_worker_is_not_reported_as_blocked()
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync(fakeClock: false);
         using var stop = new CancellationTokenSource();

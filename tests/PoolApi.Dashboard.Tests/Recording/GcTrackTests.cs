@@ -10,7 +10,7 @@ public sealed class GcTrackTests
     private static readonly DateTime Zero = new(2026, 11, 29, 8, 21, 7, 123, DateTimeKind.Utc);
 
     [Fact]
-    public void Pauses_that_follow_each_other_at_once_do_not_overlap()
+    public void Adjacent_pauses_do_not_overlap()
     {
         var random = new Random(1);
         var pauses = new List<GcPause>();

@@ -7,7 +7,7 @@ namespace PoolApi.Dashboard.Tests.Recording;
 public sealed class GcWatchTests
 {
     [Fact]
-    public async Task After_a_collection_that_there_was_no_memory_to_record_the_later_ones_are_told_of()
+    public async Task Later_collections_are_reported_after_one_could_not_be_recorded_for_lack_of_memory()
     {
         int collections = 0;
         Watch(() =>

@@ -7,7 +7,7 @@ namespace PoolApi.Dashboard.Tests.Recording;
 public sealed class SharedSnapshotTests
 {
     [Fact]
-    public async Task A_dashboard_that_is_mapped_twice_takes_one_snapshot_of_a_cause_and_both_show_it()
+    public async Task A_dashboard_that_is_mapped_twice_takes_one_snapshot_and_shows_it_under_both_paths()
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync(map: static app =>
         {
@@ -38,7 +38,7 @@ public sealed class SharedSnapshotTests
     }
 
     [Fact]
-    public async Task A_later_mapping_with_another_option_of_the_snapshots_is_refused()
+    public async Task A_later_mapping_with_different_snapshot_options_is_refused()
     {
         var fault = await Assert.ThrowsAsync<InvalidOperationException>(static () => MonitoredApp.StartAsync(map: static app =>
         {

@@ -20,7 +20,7 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
-    public async Task A_stuck_worker_leaves_one_that_shows_what_it_is_on()
+    public async Task A_stuck_worker_triggers_a_snapshot_that_shows_its_item()
     {
         await using MonitoredApp app = await StartAsync(pool: static o => o.StuckAfter = TimeSpan.FromSeconds(5));
         using var item = new Held(app, "hang", "/hang");
@@ -40,7 +40,7 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
-    public async Task An_expiry_leaves_one_that_shows_what_held_the_worker()
+    public async Task An_expired_item_triggers_a_snapshot_that_shows_the_item_that_held_the_worker()
     {
         await using MonitoredApp app = await StartAsync();
         using var item = new Held(app, "hog", "/hog");
@@ -59,7 +59,7 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
-    public async Task An_unclean_stop_leaves_one_that_shows_its_states_and_who_did_not_come_back()
+    public async Task An_unclean_stop_triggers_a_snapshot_that_shows_its_phases_and_the_abandoned_item()
     {
         await using MonitoredApp app = await StartAsync(fakeClock: false, settings: new()
         {
@@ -91,7 +91,7 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
-    public async Task A_clean_stop_leaves_none()
+    public async Task A_clean_stop_triggers_no_snapshot()
     {
         await using MonitoredApp app = await StartAsync(fakeClock: false, directory: _directory);
         await app.Pool.RunAsync(static () => { });
@@ -100,7 +100,7 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
-    public async Task Overload_leaves_one_and_no_other_before_the_cooldown_is_over()
+    public async Task Overload_triggers_one_snapshot_per_cooldown()
     {
         await using MonitoredApp app = await StartAsync(pool: static o => (o.QueueCapacity, o.MaxQueueTime) = (1, Timeout.InfiniteTimeSpan));
         using var item = new Held(app, "hog", "/hog");
@@ -119,7 +119,7 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
-    public async Task An_item_slower_than_the_limit_leaves_one_and_a_faster_one_does_not()
+    public async Task An_item_slower_than_the_limit_triggers_a_snapshot_and_a_faster_one_does_not()
     {
         await using MonitoredApp app = await StartAsync(slow: TimeSpan.FromSeconds(3));
         using (var item = new Held(app, "quick", null)) app.Tick(2);
@@ -136,7 +136,7 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
-    public async Task Ten_are_kept_in_memory_and_as_files_and_the_rare_ones_longest()
+    public async Task Ten_snapshots_are_kept_in_memory_and_on_disk_and_rare_triggers_longest()
     {
         await using MonitoredApp app = await StartAsync(
             pool: static o =>
@@ -165,7 +165,7 @@ public sealed class SnapshotTests : IDisposable
     [InlineData(1, 12, "20260101T000001Z-overload-1 20260101T000002Z-overload-2 20260101T000003Z-overload-3 20260101T000004Z-overload-4")]
     // The new file counts: its trigger has the most.
     [InlineData(5, 5, "20260101T000001Z-overload-1")]
-    public async Task The_files_of_earlier_processes_count_and_other_files_stay(int stops, int overloads, string deleted)
+    public async Task Snapshot_files_of_earlier_processes_count_towards_the_limit_and_other_files_stay(int stops, int overloads, string deleted)
     {
         Directory.CreateDirectory(_directory);
         string[] names =
@@ -194,7 +194,7 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
-    public async Task A_disk_that_hangs_holds_up_no_tick_and_the_snapshots_are_in_memory()
+    public async Task A_hanging_disk_blocks_no_tick_and_the_snapshots_stay_in_memory()
     {
         using var log = new CapturingLog();
         await using MonitoredApp app = await StartAsync(cooldown: TimeSpan.FromSeconds(1), directory: _directory, log: log);
@@ -257,7 +257,7 @@ public sealed class SnapshotTests : IDisposable
     [InlineData("br, GZIP;q=0.5", true)]
     [InlineData("gzip;q=0, identity", false)]
     [InlineData("deflate", false)]
-    public async Task It_is_compressed_for_a_client_that_takes_gzip(string accepted, bool isCompressed)
+    public async Task A_snapshot_is_compressed_for_a_client_that_accepts_gzip(string accepted, bool isCompressed)
     {
         await using MonitoredApp app = await StartAsync();
         using var item = new Held(app, "hog", "/hog");

@@ -12,7 +12,7 @@ public class TraceTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Slices_nest_flows_pair_and_the_busy_time_is_that_of_the_workers()
+    public async Task The_trace_has_nested_slices_paired_flows_and_the_busy_time_of_each_worker()
     {
         // Somebody listens to the times, so each item is measured, and has a record of its own; otherwise a short one may be counted among others.
         using var listener = new MeterListener
@@ -57,7 +57,7 @@ public class TraceTests
     }
 
     [Fact]
-    public async Task A_request_is_shown_with_its_route_its_trace_and_how_long_it_waited()
+    public async Task A_request_is_shown_with_its_route_its_trace_id_and_its_waiting_time()
     {
         await using MonitoredApp app = await StartAsync(map: static app => app.MapGet("/work/{id}", static (int id) => id).RunOnPool());
         using HttpClient client = app.Client();
@@ -81,7 +81,7 @@ public class TraceTests
     }
 
     [Fact]
-    public async Task What_still_runs_is_shown_up_to_now()
+    public async Task A_running_item_is_shown_up_to_the_present()
     {
         await using MonitoredApp app = await StartAsync();
         using var go = new ManualResetEventSlim();

@@ -18,7 +18,7 @@ public sealed partial class ApiKeyCommandTests : IDisposable
     [InlineData("_Nightly_2_")]
     [InlineData("bob.2-b")]
     [InlineData("a__b")]
-    public async Task Each_line_to_store_lets_the_printed_key_in(string client)
+    public async Task The_service_accepts_the_new_key_once_either_printed_line_is_stored(string client)
     {
         string said = await RunAsync(0, "new", client);
         string key = Assert.Single(Key().Matches(said)).Groups[1].Value;
@@ -42,7 +42,7 @@ public sealed partial class ApiKeyCommandTests : IDisposable
     [InlineData("bob.2", true, true)]
     [InlineData("a__b", false, false)] // the environment would read a section a with an entry b
     [InlineData("a__b.2", false, false)]
-    public async Task A_name_that_no_variable_can_hold_has_none_and_one_that_no_shell_exports_says_so(string client, bool hasVariable, bool needsMore)
+    public async Task The_command_prints_no_variable_that_cannot_hold_the_name_and_warns_if_no_shell_exports_it(string client, bool hasVariable, bool needsMore)
     {
         string said = await RunAsync(0, "new", client);
         Assert.Equal((hasVariable, needsMore), (Variable().IsMatch(said), said.Contains(NotExported, StringComparison.Ordinal)));

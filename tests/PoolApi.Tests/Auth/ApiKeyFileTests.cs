@@ -20,7 +20,7 @@ public sealed class ApiKeyFileTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)] // as Kubernetes mounts a secret: the file is a link into a folder that an update exchanges
-    public async Task A_change_of_the_file_has_effect_and_a_fault_in_it_has_none(bool mounted)
+    public async Task A_changed_key_file_is_loaded_and_a_broken_one_keeps_the_previous_keys(bool mounted)
     {
         var file = new KeyFile(_folder.File(""), mounted);
         file.Write($$"""{ "alice": "{{First}}" }""");
@@ -48,7 +48,7 @@ public sealed class ApiKeyFileTests : IDisposable
     [InlineData("""{ "alice": "\ud800" }""", "it is no JSON object")] // half of a surrogate pair
     [InlineData("""{ "\ud800": "a-good-enough-secret" }""", "it is no JSON object")]
     [InlineData("""{ "alice": "short" }""", "KeysFile:alice is not a valid key (the value is not repeated here)")]
-    public void A_file_that_cannot_be_used_stops_the_start(string? content, string fault)
+    public void An_unusable_key_file_fails_the_start(string? content, string fault)
     {
         using var other = new ServiceApp();
         Assert.NotNull(other.Server); // from here on a failed start throws instead of ending the program
@@ -58,7 +58,7 @@ public sealed class ApiKeyFileTests : IDisposable
     }
 
     [Fact]
-    public async Task A_folder_in_which_something_changes_all_the_time_does_not_keep_the_keys_from_being_read()
+    public async Task The_keys_are_reloaded_although_another_file_in_the_folder_changes_continuously()
     {
         var clock = new WatchedClock();
         (string path, ApiKeyRing keys, ApiKeyFileWatch watch) = await WatchAsync(clock);
@@ -79,7 +79,7 @@ public sealed class ApiKeyFileTests : IDisposable
     }
 
     [Fact]
-    public async Task A_reading_that_stalls_does_not_replace_the_keys_of_a_later_one()
+    public async Task A_stalled_read_does_not_overwrite_the_keys_of_a_later_read()
     {
         var timer = new ManualTimer();
         (string path, ApiKeyRing keys, ApiKeyFileWatch watch) = await WatchAsync(timer);
@@ -105,7 +105,7 @@ public sealed class ApiKeyFileTests : IDisposable
     }
 
     [Fact]
-    public async Task Half_of_a_surrogate_pair_is_a_fault_like_another_and_ends_no_thread()
+    public async Task A_lone_surrogate_in_the_key_file_keeps_the_previous_keys_and_throws_nothing()
     {
         var timer = new ManualTimer();
         (string path, ApiKeyRing keys, ApiKeyFileWatch watch) = await WatchAsync(timer);
@@ -120,7 +120,7 @@ public sealed class ApiKeyFileTests : IDisposable
     }
 
     [Fact]
-    public async Task A_log_that_throws_ends_no_thread_and_the_file_is_read_again_later()
+    public async Task The_watch_reloads_the_key_file_later_although_the_log_throws()
     {
         using var log = new ThrowingLog();
         var timer = new ManualTimer();
@@ -139,7 +139,7 @@ public sealed class ApiKeyFileTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_is_too_large_for_keys_is_a_fault_and_is_not_read()
+    public void A_key_file_over_16_MiB_is_refused()
     {
         string path = _folder.File("keys.json");
         using (FileStream file = File.Create(path)) file.SetLength((16 << 20) + 1);

@@ -15,7 +15,7 @@ public sealed class ApiKeyQuotaTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task A_client_s_own_limit_holds_for_it_alone_and_the_file_raises_it_without_a_restart()
+    public async Task A_client_s_own_limit_applies_to_that_client_alone_and_follows_the_key_file()
     {
         string file = WriteKeys(limit: 1);
         await using ServiceApp app = ServiceApp.With(

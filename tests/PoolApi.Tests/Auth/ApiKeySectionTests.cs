@@ -9,7 +9,7 @@ public class ApiKeySectionTests
     private const string Key = "a-good-enough-secret";
 
     [Fact]
-    public void A_new_key_opens_what_its_hash_is_stored_for()
+    public void A_generated_key_authenticates_the_client_that_is_stored_with_its_hash()
     {
         string key = ApiKeyHash.New();
         Assert.True(ApiKeyHash.IsKey(key));
@@ -21,7 +21,7 @@ public class ApiKeySectionTests
     }
 
     [Fact]
-    public void The_hash_itself_opens_nothing()
+    public void A_client_that_sends_the_stored_hash_as_its_key_is_not_authenticated()
     {
         string hash = ApiKeyHash.Write(ApiKeyHash.Of(Key));
         (ApiKeys keys, _) = Read(("alice", hash));
@@ -29,7 +29,7 @@ public class ApiKeySectionTests
     }
 
     [Fact]
-    public void A_client_has_a_role_a_limit_and_a_ceiling_of_its_own()
+    public void Each_client_has_its_own_role_concurrency_limit_and_maximum_priority()
     {
         (ApiKeys keys, List<string> faults) = Read(
             ("alice:Hash", ApiKeyHash.Write(ApiKeyHash.Of(Key))), ("alice:Role", "admin"), ("alice:MaxConcurrency", "3"), ("alice:MaxPriority", "low"),
@@ -46,7 +46,7 @@ public class ApiKeySectionTests
     [InlineData("Keys:a:MaxPriority is 'top'; it may be high, normal or low.", "a:MaxPriority", "top")]
     [InlineData("Keys:a:Colour is not a setting; the settings under Keys:a are: Hash, Key, MaxConcurrency, MaxPriority, Role.", "a:Colour", "secret-red-secret-red")]
     [InlineData("Keys:a has both Key and Hash; it may have one of them.", "a:Hash", "another-good-secret")]
-    public void What_is_wrong_with_a_client_is_a_fault_that_names_the_setting(string fault, string key, string value) =>
+    public void A_wrong_setting_of_a_client_is_a_fault_that_names_the_setting(string fault, string key, string value) =>
         Assert.Equal([fault], Read(("a:Key", Key), (key, value)).Faults);
 
     [Theory]
@@ -54,17 +54,17 @@ public class ApiKeySectionTests
     [InlineData("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde")] // 63 digits
     [InlineData("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdeg")]
     [InlineData("SHA256:not-a-hash-at-all")]
-    public void A_broken_hash_is_no_key(string text) =>
+    public void A_malformed_hash_is_not_a_valid_key(string text) =>
         Assert.StartsWith("Keys:a is not a valid key (the value is not repeated here)", Assert.Single(Read(("a", text)).Faults), StringComparison.Ordinal);
 
     [Fact]
-    public void A_key_and_its_hash_are_the_same_key() =>
+    public void Two_clients_may_not_share_a_key_even_if_one_stores_its_hash() =>
         Assert.Equal(
             "Keys:b is the same key as Keys:a; it may be another for each client.",
             Assert.Single(Read(("a", Key), ("b", ApiKeyHash.Write(ApiKeyHash.Of(Key)))).Faults));
 
     [Fact]
-    public void A_key_is_compared_with_those_of_all_clients_also_after_it_was_found()
+    public void A_key_is_compared_with_the_keys_of_all_clients_even_after_a_match()
     {
         byte[] hash = ApiKeyHash.Of(Key);
         var keys = new ApiKeys([(hash, new ApiClient("first")), (ApiKeyHash.Of("another-good-secret"), new ApiClient("other")), (hash, new ApiClient("last"))]);

@@ -12,7 +12,7 @@ public sealed class OpenAccessTests
     private const string Open = "Everybody who reaches http://0.0.0.0:0 may ";
 
     [Fact]
-    public async Task Without_keys_a_change_from_another_machine_is_refused_and_one_from_this_machine_is_not()
+    public async Task Without_keys_changes_are_accepted_from_this_machine_only()
     {
         IPAddress own = OwnAddress();
         await using ServiceApp app = ServiceApp.With(("Jobs:Store", "none"), ("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://0.0.0.0:0"));
@@ -37,7 +37,7 @@ public sealed class OpenAccessTests
     [Theory]
     [InlineData("ForwardedHeaders_Enabled", "true")]
     [InlineData("ForwardedHeaders:KnownProxies", "0.0.0.0/0")]
-    public async Task Without_keys_no_header_makes_another_machine_this_one(string key, string value)
+    public async Task Without_keys_X_Forwarded_For_cannot_make_a_remote_client_look_local(string key, string value)
     {
         IPAddress own = OwnAddress();
         await using ServiceApp app = ServiceApp.With(
@@ -71,7 +71,7 @@ public sealed class OpenAccessTests
     [InlineData("http://127.0.0.1:0", "http://127.0.0.2:0", null, 0, 0)]
     [InlineData("http://0.0.0.0:0", "http://127.0.0.2:0", "a-good-enough-secret", 0, 0)]
     [InlineData("http://127.0.0.1:0", "http://0.0.0.0:0", "a-good-enough-secret", 0, 0)]
-    public async Task A_port_that_others_reach_without_a_key_says_so_once_as_a_warning(string urls, string management, string? key, int api, int managed)
+    public async Task A_port_that_other_machines_reach_without_a_key_is_logged_once_as_a_warning(string urls, string management, string? key, int api, int managed)
     {
         ServiceApp app = ServiceApp.With(
             [("Jobs:Store", "none"), ("Urls", urls), ("Management:Urls", management), .. key is null ? [] : new[] { ("Auth:ApiKeys:alice", key) }]);
@@ -80,7 +80,7 @@ public sealed class OpenAccessTests
     }
 
     [Fact]
-    public void One_address_for_both_ports_is_told_for_each()
+    public void An_address_shared_by_both_ports_is_logged_once_for_each_port()
     {
         IConfiguration both = new ConfigurationBuilder().AddInMemoryCollection(
             new Dictionary<string, string?> { ["Urls"] = "http://0.0.0.0:0", ["Management:Urls"] = "http://0.0.0.0:0" }).Build();

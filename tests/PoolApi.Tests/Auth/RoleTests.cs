@@ -48,7 +48,7 @@ public sealed class RoleTests : IAsyncDisposable
     [InlineData(Reader, true)]
     [InlineData(Admin, true)]
     [InlineData(Batch, false)]
-    public async Task Readers_and_admins_see_the_jobs_of_every_client_and_a_worker_its_own(string key, bool seesAll)
+    public async Task The_roles_read_and_admin_see_jobs_of_other_clients_and_the_role_work_does_not(string key, bool seesAll)
     {
         string job = await JobAsync(Worker);
         Assert.Equal(seesAll ? HttpStatusCode.OK : HttpStatusCode.NotFound, (await SendAsync(key, HttpMethod.Get, job)).StatusCode);
@@ -66,7 +66,7 @@ public sealed class RoleTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_job_goes_no_higher_than_its_clients_ceiling()
+    public async Task A_job_cannot_exceed_the_maximum_priority_of_its_client()
     {
         HttpResponseMessage refused = await SendAsync(Batch, HttpMethod.Get, "/v1/diagnostics/noop", ("Prefer", "respond-async"), ("Job-Priority", "normal"));
         await ServiceApp.AssertProblem(refused, 400, "invalid-request", "Job-Priority", "may be at most low for this client");
@@ -82,7 +82,7 @@ public sealed class RoleTests : IAsyncDisposable
     [InlineData(Worker, 403, "forbidden")]
     [InlineData(Reader, 403, "forbidden")]
     [InlineData(Admin, 202, null)]
-    public async Task With_keys_only_an_admin_changes_anything_on_the_management_port(string? key, int status, string? problem)
+    public async Task With_keys_only_an_admin_may_drain_and_everybody_may_read_the_workers(string? key, int status, string? problem)
     {
         // Before the drain: the host may be gone soon after it.
         Assert.Equal(HttpStatusCode.OK, (await SendAsync(null, HttpMethod.Get, "/v1/workers")).StatusCode);

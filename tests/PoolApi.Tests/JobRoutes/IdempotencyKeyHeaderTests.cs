@@ -23,7 +23,7 @@ public class IdempotencyKeyHeaderTests
     }
 
     [Fact]
-    public void The_longest_key_is_read_and_none_is_none()
+    public void A_key_of_255_characters_is_read_and_a_missing_header_gives_no_key()
     {
         foreach (string header in (string[])[Longest, $"\"{Longest}\"", $"\"{Longest[1..]}\\\"\""])
         {
@@ -41,7 +41,7 @@ public class IdempotencyKeyHeaderTests
         Longest + "k", $"\"{Longest}k\"", new string('k', 10_240), $"\"{new string('k', 10_240)}\"");
 
     [Theory, MemberData(nameof(Wrong))]
-    public void A_wrong_key_is_a_fault_that_says_what_it_may_be_and_not_what_it_was(string header)
+    public void A_wrong_key_is_a_short_fault_that_names_the_allowed_length(string header)
     {
         var given = new HeaderCase("", ("Idempotency-Key", [header]));
         Assert.Null(IdempotencyKeyHeader.Read(given.Context, given.Faults));

@@ -9,7 +9,7 @@ namespace PoolApi.Tests.JobRoutes;
 public class JobChangeTests
 {
     [Fact]
-    public async Task A_queued_job_that_is_cancelled_never_runs()
+    public async Task A_queued_job_is_cancelled_at_once_and_a_second_cancellation_gets_409()
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New());
@@ -20,7 +20,7 @@ public class JobChangeTests
     }
 
     [Fact]
-    public async Task A_running_job_is_being_cancelled_however_often_that_is_asked()
+    public async Task Repeated_cancellations_of_a_running_job_get_202_with_the_request_recorded()
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New(JobState.Running));
@@ -51,7 +51,7 @@ public class JobChangeTests
     [InlineData(JobState.Failed)]
     [InlineData(JobState.Cancelled)]
     [InlineData(JobState.Expired)]
-    public async Task A_job_that_came_to_nothing_is_queued_again(JobState state)
+    public async Task A_failed_cancelled_or_expired_job_can_be_retried(JobState state)
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New(state));
@@ -66,7 +66,7 @@ public class JobChangeTests
     [InlineData(JobState.Running, false, "is running")]
     [InlineData(JobState.Succeeded, false, "has succeeded")]
     [InlineData(JobState.Failed, true, "past its retention")]
-    public async Task Any_other_is_not_and_it_is_said_why(JobState state, bool isSwept, string says)
+    public async Task A_job_that_cannot_be_retried_gets_409_with_the_reason(JobState state, bool isSwept, string says)
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New(state), isSwept: isSwept);
@@ -76,7 +76,7 @@ public class JobChangeTests
     }
 
     [Fact]
-    public async Task Methods_that_are_not_there_are_not_allowed()
+    public async Task An_unsupported_method_gets_405_with_the_allowed_methods()
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New());

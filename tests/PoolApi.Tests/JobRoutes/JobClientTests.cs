@@ -14,7 +14,7 @@ public class JobClientTests
         [$"GET /v1/jobs/{id}", $"GET /v1/jobs/{id}/result", $"GET /v1/jobs/{id}/events", $"DELETE /v1/jobs/{id}", $"POST /v1/jobs/{id}:retry"];
 
     [Fact]
-    public async Task Without_a_key_there_is_nothing_to_see()
+    public async Task A_client_without_a_valid_key_gets_401_on_every_jobs_route()
     {
         await using JobApp app = await JobApp.StartAsync(keys: true);
         Job job = app.Store.Put(FakeJobStore.New(client: "alice"));
@@ -29,7 +29,7 @@ public class JobClientTests
     }
 
     [Fact]
-    public async Task The_jobs_of_another_client_are_not_there_and_are_left_alone()
+    public async Task A_client_gets_404_for_the_jobs_of_another_client_and_cannot_change_them()
     {
         await using JobApp app = await JobApp.StartAsync(keys: true);
         Job alices = app.Store.Put(FakeJobStore.New(JobState.Failed, client: "alice"));
@@ -60,7 +60,7 @@ public class JobClientTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task While_the_store_is_away_every_route_says_so_and_when_to_come_back(bool keys)
+    public async Task Every_jobs_route_answers_503_with_Retry_After_while_the_store_is_unavailable(bool keys)
     {
         await using JobApp app = await JobApp.StartAsync(keys);
         Job job = app.Store.Put(FakeJobStore.New(client: keys ? "alice" : null));

@@ -5,7 +5,7 @@ namespace PoolApi.Tests.JobRoutes;
 public class JobCursorTests
 {
     [Fact]
-    public void A_cursor_names_its_job_and_survives_a_url()
+    public void A_cursor_yields_its_job_id_and_needs_no_escaping_in_a_URL()
     {
         var id = Guid.CreateVersion7();
         string cursor = JobCursor.After(id);
@@ -15,7 +15,7 @@ public class JobCursorTests
     }
 
     [Fact]
-    public void With_any_one_character_changed_cut_or_added_it_is_none()
+    public void A_cursor_with_one_character_changed_removed_or_added_is_rejected()
     {
         string cursor = JobCursor.After(Guid.CreateVersion7());
         for (int i = 0; i < cursor.Length; i++)
@@ -33,5 +33,5 @@ public class JobCursorTests
     [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     [InlineData("****************************")]
     [InlineData("                            ")]
-    public void What_is_made_up_is_none(string text) => Assert.Null(JobCursor.Parse(text));
+    public void An_invented_cursor_is_rejected(string text) => Assert.Null(JobCursor.Parse(text));
 }

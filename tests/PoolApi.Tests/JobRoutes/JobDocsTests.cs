@@ -19,7 +19,7 @@ public class JobDocsTests
     [InlineData("/v1/jobs/{id}/events", "get", "200,400,404,503", "path:id,header:Last-Event-ID")]
     [InlineData("/v1/jobs/{id}", "delete", "202,204,404,409,503", "path:id")]
     [InlineData("/v1/jobs/{id}:retry", "post", "202,404,409,503", "path:id")]
-    public async Task Every_route_tells_its_parameters_and_answers(string path, string method, string statuses, string parameters)
+    public async Task The_document_lists_the_parameters_and_responses_of_every_jobs_route(string path, string method, string statuses, string parameters)
     {
         JsonNode operation = (await Document())["paths"]![path]![method]!;
         Assert.NotEmpty((string?)operation["summary"] ?? "");
@@ -38,7 +38,7 @@ public class JobDocsTests
     }
 
     [Fact]
-    public async Task A_job_is_described_as_it_is_written_with_an_example()
+    public async Task The_schema_of_a_job_has_the_members_of_its_example_and_describes_them()
     {
         JsonNode document = await Document();
         JsonNode answer = document["paths"]!["/v1/jobs/{id}"]!["get"]!["responses"]!["200"]!["content"]!["application/json"]!;
@@ -54,7 +54,7 @@ public class JobDocsTests
     }
 
     [Fact]
-    public async Task Where_keys_are_asked_for_every_route_says_so()
+    public async Task With_keys_every_jobs_route_documents_its_security_and_401()
     {
         JsonNode document = await Document(keys: true);
         foreach (var (path, operations) in document["paths"]!.AsObject().Where(static p => p.Key.StartsWith("/v1/jobs", StringComparison.Ordinal)))

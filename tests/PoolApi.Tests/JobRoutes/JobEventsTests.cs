@@ -21,7 +21,7 @@ public class JobEventsTests
     private static readonly string[] LongTags = [.. Enumerable.Range(0, 16).Select(static i => $"{i:D2}" + new string('x', 62))];
 
     [Fact]
-    public async Task Fifty_watchers_see_the_job_grow_and_its_end_and_then_their_streams_end()
+    public async Task Fifty_watchers_see_the_progress_and_the_end_of_a_job_and_their_streams_end()
     {
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job job = app.Store.Put(FakeJobStore.New());
@@ -53,7 +53,7 @@ public class JobEventsTests
     [InlineData("6", 1)]
     [InlineData("7", 0)]
     [InlineData("8", 0)]
-    public async Task Of_a_job_that_has_ended_the_end_is_sent_unless_it_was_seen_and_the_stream_ends(string? lastSeen, int events)
+    public async Task The_stream_of_an_ended_job_sends_its_end_unless_the_client_has_seen_it(string? lastSeen, int events)
     {
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job job = app.Store.Put(FakeJobStore.New(JobState.Failed) with { Version = 7, Error = new JobError("work-failed", "two\nlines") });
@@ -77,7 +77,7 @@ public class JobEventsTests
     }
 
     [Fact]
-    public async Task Who_comes_again_is_connected_at_once_and_sees_only_what_is_newer()
+    public async Task A_client_that_reconnects_is_answered_at_once_and_gets_newer_events_only()
     {
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job job = app.Store.Put(FakeJobStore.New(JobState.Running) with { Version = 7 });
@@ -93,7 +93,7 @@ public class JobEventsTests
     [Theory]
     [InlineData("GET")]
     [InlineData("HEAD")]
-    public async Task A_stream_tells_proxies_and_caches_to_keep_nothing_of_it(string method)
+    public async Task The_headers_of_a_stream_forbid_buffering_and_caching(string method)
     {
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded));
@@ -103,7 +103,7 @@ public class JobEventsTests
     }
 
     [Fact]
-    public async Task A_comment_comes_every_fifteen_seconds_beside_the_events()
+    public async Task A_stream_sends_a_comment_every_fifteen_seconds_between_its_events()
     {
         var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using JobApp app = await JobApp.StartAsync(kestrel: true, configure: builder => builder.Services.AddSingleton<TimeProvider>(clock));
@@ -125,7 +125,7 @@ public class JobEventsTests
     }
 
     [Fact]
-    public async Task A_watcher_that_takes_nothing_for_thirty_seconds_is_cut_off()
+    public async Task A_watcher_that_reads_nothing_for_thirty_seconds_is_disconnected()
     {
         var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using JobApp app = await JobApp.StartAsync(kestrel: true, configure: builder =>
@@ -182,7 +182,7 @@ public class JobEventsTests
     [InlineData("-1")]
     [InlineData("7.5")]
     [InlineData("99999999999999999999")]
-    public async Task A_last_event_that_is_none_is_refused(string lastSeen)
+    public async Task A_malformed_Last_Event_ID_is_refused(string lastSeen)
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New());
@@ -191,7 +191,7 @@ public class JobEventsTests
     }
 
     [Fact]
-    public async Task When_the_app_stops_every_stream_ends_whole()
+    public async Task Every_stream_ends_with_a_complete_response_when_the_app_stops()
     {
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job job = app.Store.Put(FakeJobStore.New());
@@ -207,7 +207,7 @@ public class JobEventsTests
     }
 
     [Fact]
-    public async Task A_stream_outlives_a_time_without_the_store()
+    public async Task A_stream_continues_after_the_store_was_unavailable()
     {
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job job = app.Store.Put(FakeJobStore.New());
@@ -225,7 +225,7 @@ public class JobEventsTests
     }
 
     [Fact]
-    public async Task A_watcher_that_goes_away_is_forgotten()
+    public async Task A_watcher_that_disconnects_is_removed_from_the_store()
     {
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job job = app.Store.Put(FakeJobStore.New());
@@ -241,7 +241,7 @@ public class JobEventsTests
     /// it, and for nobody else, versions are left out.
     /// </summary>
     [Fact]
-    public async Task A_watcher_that_does_not_read_gets_the_latest_and_not_all_that_it_missed()
+    public async Task A_watcher_that_does_not_read_skips_versions_and_gets_the_latest()
     {
         const int Versions = 200; // about a quarter of them fits into the buffers
         await using JobApp app = await JobApp.StartAsync(kestrel: true, configure: static builder =>

@@ -13,7 +13,7 @@ public class JobGetTests
     private static readonly DateTimeOffset Time = new(2030, 1, 31, 8, 9, 10, 123, TimeSpan.Zero);
 
     [Fact]
-    public async Task A_job_has_these_members_in_this_order()
+    public async Task The_JSON_of_a_job_has_its_members_in_a_fixed_order()
     {
         await using JobApp app = await JobApp.StartAsync();
         Guid id = Guid.Parse("0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11");
@@ -61,7 +61,7 @@ public class JobGetTests
     }
 
     [Fact]
-    public async Task A_job_by_itself_has_its_attempts_with_instance_start_end_and_outcome_and_a_list_has_none()
+    public async Task The_route_of_a_job_lists_its_attempts_and_the_list_of_jobs_omits_them()
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New(JobState.Running) with
@@ -126,7 +126,7 @@ public class JobGetTests
     [InlineData("\"8\"", 200)]
     [InlineData("7", 200)]
     [InlineData("nonsense", 200)]
-    public async Task A_version_that_the_client_has_is_not_sent_again(string ifNoneMatch, int status)
+    public async Task A_request_with_a_matching_ETag_gets_304_without_a_body(string ifNoneMatch, int status)
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New() with { Version = 7 });
@@ -143,7 +143,7 @@ public class JobGetTests
     [InlineData("0198f3a27c1e7b7e9a413d0f5c2b8e11")]
     [InlineData("%7B0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11%7D")]
     [InlineData("x:retry")]
-    public async Task A_job_that_is_not_there_is_not_found_in_words_about_the_job(string id)
+    public async Task An_unknown_job_id_gets_404_with_a_detail_about_the_job(string id)
     {
         await using JobApp app = await JobApp.StartAsync();
         foreach (string path in (string[])["GET ", "GET /result", "GET /events", "DELETE "])
@@ -166,7 +166,7 @@ public class JobGetTests
     [InlineData("{0}%C2%A0")]
     [InlineData("+{0}", 1)]
     [InlineData("0x{0}", 2)]
-    public async Task A_job_has_one_path(string form, int cut = 0)
+    public async Task Other_spellings_of_a_job_id_in_the_path_get_404(string form, int cut = 0)
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New());
@@ -184,7 +184,7 @@ public class JobGetTests
     [InlineData("", 200, "application/json; charset=utf-8")]
     [InlineData("/result", 409, "application/problem+json")]
     [InlineData("/events", 200, "text/event-stream")]
-    public async Task Whoever_may_read_may_ask_for_the_headers_alone(string what, int status, string type)
+    public async Task Every_GET_route_of_jobs_answers_HEAD_without_a_body(string what, int status, string type)
     {
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job job = app.Store.Put(FakeJobStore.New());
@@ -215,7 +215,7 @@ public class JobGetTests
     }
 
     [Fact]
-    public async Task Waiting_with_a_version_ends_when_it_is_another()
+    public async Task A_wait_with_an_ETag_ends_when_the_version_changes()
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New());
@@ -230,7 +230,7 @@ public class JobGetTests
     }
 
     [Fact]
-    public async Task Waiting_ends_when_the_time_is_over_with_the_job_as_it_is_then()
+    public async Task A_wait_that_times_out_returns_the_job_or_304_if_its_version_is_unchanged()
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New());
@@ -246,7 +246,7 @@ public class JobGetTests
     }
 
     [Fact]
-    public async Task For_a_job_that_has_ended_nobody_waits()
+    public async Task A_request_does_not_wait_for_a_job_that_has_ended()
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New(JobState.Failed));
@@ -260,7 +260,7 @@ public class JobGetTests
     [InlineData("wait=-1")]
     [InlineData("wait=1e9")]
     [InlineData("wait=abc")]
-    public async Task A_malformed_wait_does_nothing(string prefer)
+    public async Task A_malformed_wait_is_ignored(string prefer)
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New());
@@ -270,7 +270,7 @@ public class JobGetTests
     }
 
     [Fact]
-    public async Task A_wait_that_is_too_long_is_the_longest_and_the_client_is_told()
+    public async Task A_too_long_wait_is_shortened_to_the_maximum_and_reported_in_Preference_Applied()
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New());
@@ -280,7 +280,7 @@ public class JobGetTests
     }
 
     [Fact]
-    public async Task A_wait_that_is_too_long_ends_after_the_longest()
+    public async Task A_too_long_wait_ends_after_the_maximum_of_300_seconds()
     {
         var clock = new LongestWaitClock();
         await using JobApp app = await JobApp.StartAsync(configure: builder => builder.Services.AddSingleton<TimeProvider>(clock));
@@ -312,7 +312,7 @@ public class JobGetTests
     }
 
     [Fact]
-    public async Task When_the_app_stops_who_waits_has_the_job_as_it_is()
+    public async Task A_waiting_client_gets_the_current_job_when_the_app_stops()
     {
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job[] jobs = [.. Enumerable.Range(0, 10).Select(_ => app.Store.Put(FakeJobStore.New()))];

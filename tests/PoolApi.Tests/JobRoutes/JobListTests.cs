@@ -8,7 +8,7 @@ namespace PoolApi.Tests.JobRoutes;
 public class JobListTests
 {
     [Fact]
-    public async Task Pages_follow_each_other_to_the_last_with_the_same_question_whatever_comes_in_between()
+    public async Task The_pages_list_each_matching_job_once_while_new_jobs_arrive()
     {
         await using JobApp app = await JobApp.StartAsync();
         List<string> wanted = [];
@@ -37,7 +37,7 @@ public class JobListTests
     }
 
     [Fact]
-    public async Task Without_a_question_all_are_there_fifty_to_a_page()
+    public async Task Without_a_query_all_jobs_are_listed_fifty_per_page()
     {
         await using JobApp app = await JobApp.StartAsync();
         using HttpResponseMessage none = await app.GetAsync("/v1/jobs");
@@ -64,7 +64,7 @@ public class JobListTests
     [InlineData("limit=0", "limit", "from 1 to 1000")]
     [InlineData("limit=1001", "limit", "from 1 to 1000")]
     [InlineData("limit=x", "limit", "from 1 to 1000")]
-    public async Task A_wrong_question_is_named_with_what_it_may_be(string query, string field, string says)
+    public async Task A_wrong_query_parameter_is_named_with_its_allowed_values(string query, string field, string says)
     {
         await using JobApp app = await JobApp.StartAsync();
         await app.AssertProblem("GET", "/v1/jobs?" + query, 400, "invalid-request", field, says);

@@ -16,7 +16,7 @@ public class JobParametersTests
     }
 
     [Fact]
-    public void Without_any_a_job_is_normal_at_once_without_limit_and_without_tags()
+    public void Without_parameters_a_job_has_normal_priority_no_start_time_no_timeout_and_no_tags()
     {
         var (parameters, given) = Read("");
         given.AssertRight();
@@ -24,7 +24,7 @@ public class JobParametersTests
     }
 
     [Fact]
-    public void Each_is_read_from_the_query_from_a_header_or_from_both_if_they_agree()
+    public void Each_parameter_is_read_from_the_query_or_a_header_or_both_if_they_agree()
     {
         var query = "?priority=high&runAt=2030-06-02T00:00:00Z&timeout=60&tag=a&tag=b:1";
         (string, string[])[] headers =
@@ -54,7 +54,7 @@ public class JobParametersTests
     [InlineData("2030-06-01T12:00:00Z")]
     [InlineData("2030-06-01T11:59:59.999Z")]
     [InlineData("1970-01-01T00:00:00Z")]
-    public void A_time_that_is_past_is_at_once(string time)
+    public void A_runAt_that_has_passed_counts_as_no_start_time(string time)
     {
         var (parameters, given) = Read("?runAt=" + time);
         given.AssertRight();
@@ -83,7 +83,7 @@ public class JobParametersTests
     [InlineData("?tag=a,b", "tag", "1 to 64")]
     [InlineData("?tag=%C3%A4", "tag", "1 to 64")]
     [InlineData("?tag=a&tag=a", "tag", "each once")]
-    public void A_wrong_one_is_named_with_what_it_may_be(string query, string field, string says) =>
+    public void A_wrong_query_parameter_is_named_with_its_allowed_values(string query, string field, string says) =>
         Assert.Contains(says, Read(query).Given.AssertFault(field), StringComparison.Ordinal);
 
     [Theory]
@@ -92,10 +92,10 @@ public class JobParametersTests
     [InlineData("Job-Timeout", "1h")]
     [InlineData("Job-Tags", "a b")]
     [InlineData("Job-Tags", "a, a")]
-    public void A_wrong_header_is_named_by_its_own_name(string header, string value) => Read("", (header, [value])).Given.AssertFault(header);
+    public void The_fault_of_a_wrong_header_names_the_header(string header, string value) => Read("", (header, [value])).Given.AssertFault(header);
 
     [Fact]
-    public void There_may_be_sixteen_tags_of_sixty_four_characters_and_no_more()
+    public void A_job_may_have_at_most_sixteen_tags_of_at_most_sixty_four_characters()
     {
         string[] tags = [.. Enumerable.Range(0, 17).Select(static i => $"{i:D2}" + new string('x', 62))];
         var (most, right) = Read("?tag=" + string.Join("&tag=", tags[..16]));
@@ -106,7 +106,7 @@ public class JobParametersTests
     }
 
     [Fact]
-    public void All_that_is_wrong_is_told_at_once()
+    public void All_wrong_parameters_are_reported_at_once()
     {
         var given = Read("?priority=x&runAt=x&timeout=x&tag=").Given;
         Assert.Equal(["priority", "runAt", "tag", "timeout"], given.ByField.Keys.Order(StringComparer.Ordinal));

@@ -14,7 +14,7 @@ public class JobResultTests
     [InlineData(JobState.Succeeded, 200, null, "")]
     [InlineData(JobState.Succeeded, 204, null, "")]
     [InlineData(JobState.Failed, 422, "application/problem+json", """{"type":"urn:poolapi:problem:unprocessable-image"}""")]
-    public async Task What_the_work_answered_is_answered_again(JobState state, int status, string? type, string body)
+    public async Task The_result_route_returns_the_stored_response_of_the_job(JobState state, int status, string? type, string body)
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New(state), new JobResult(status, type, Encoding.UTF8.GetBytes(body)));
@@ -34,7 +34,7 @@ public class JobResultTests
     [InlineData(JobState.Cancelled, false, 409, "job-cancelled")]
     [InlineData(JobState.Cancelled, true, 409, "job-cancelled")]
     [InlineData(JobState.Expired, false, 409, "job-expired")]
-    public async Task Where_there_is_none_it_is_said_why(JobState state, bool isSwept, int status, string name)
+    public async Task A_job_without_a_result_gets_a_problem_that_names_the_reason(JobState state, bool isSwept, int status, string name)
     {
         await using JobApp app = await JobApp.StartAsync();
         Job job = app.Store.Put(FakeJobStore.New(state) with { Error = new JobError("poison", "It killed its instance.") }, isSwept: isSwept);
@@ -45,7 +45,7 @@ public class JobResultTests
     }
 
     [Fact]
-    public async Task In_an_answer_to_another_request_the_result_says_where_it_is_found()
+    public async Task A_result_in_the_response_to_another_request_has_a_Content_Location()
     {
         await using JobApp app = await JobApp.StartAsync(configure: static builder => builder.Services.AddSingleton<IStartupFilter, OtherRoute>());
         Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "text/plain", "done"u8.ToArray()));

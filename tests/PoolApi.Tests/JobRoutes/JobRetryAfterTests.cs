@@ -17,7 +17,7 @@ public class JobRetryAfterTests
     [InlineData(JobState.Queued, -100_000, 3600)]
     [InlineData(JobState.Running, 60, 15)]
     [InlineData(JobState.Running, -60, 1)]
-    public void It_is_when_the_job_is_due_or_in_proportion_to_what_it_has_taken_so_far(JobState state, double since, long seconds)
+    public void Retry_After_is_the_time_until_the_job_is_due_or_grows_with_its_elapsed_time(JobState state, double since, long seconds)
     {
         DateTimeOffset begun = Now.AddSeconds(-since);
         Job job = FakeJobStore.New(state) with { RunAt = begun, StartedAt = state == JobState.Running ? begun : null };

@@ -25,7 +25,7 @@ public class PreferHeaderTests
     [InlineData(true, null, "@@@ nonsense=, respond-async")]
     [InlineData(false, null, "respond-async nonsense")]
     [InlineData(false, null, "await=5, wait-for=7")]
-    public void Preferences_are_read_as_they_are_written(bool respondAsync, int? wait, params string[] lines)
+    public void The_header_is_parsed_as_RFC_7240_specifies(bool respondAsync, int? wait, params string[] lines)
     {
         var given = new HeaderCase("", ("Prefer", lines));
         Preference preference = PreferHeader.Read(given.Context.Request);
@@ -58,7 +58,7 @@ public class PreferHeaderTests
     [InlineData("wait=@")]
     [InlineData("wait=abc, wait=5")]
     [InlineData("respond-async, wait=+5")]
-    public void A_malformed_wait_does_nothing(string line)
+    public void A_malformed_wait_is_ignored(string line)
     {
         var given = new HeaderCase("", ("Prefer", [line]));
         Assert.Null(PreferHeader.Read(given.Context.Request).Wait);
@@ -69,7 +69,7 @@ public class PreferHeaderTests
     [InlineData("wait=600")]
     [InlineData("wait=2147483648")]
     [InlineData("wait=99999999999999999999")]
-    public void A_wait_that_is_too_long_becomes_the_longest_and_the_client_is_told(string line)
+    public void A_too_long_wait_is_shortened_to_the_maximum_and_reported_in_Preference_Applied(string line)
     {
         var given = new HeaderCase("", ("Prefer", [line]));
         Preference preference = PreferHeader.Read(given.Context.Request);
@@ -82,7 +82,7 @@ public class PreferHeaderTests
     [InlineData(true, 5, "respond-async, wait=5")]
     [InlineData(false, 5, "wait=5")]
     [InlineData(false, null, "")]
-    public void The_client_is_told_what_was_heeded(bool respondAsync, int? wait, string told)
+    public void Preference_Applied_lists_the_applied_preferences(bool respondAsync, int? wait, string told)
     {
         var context = new DefaultHttpContext();
         new Preference(respondAsync, wait is { } seconds ? TimeSpan.FromSeconds(seconds) : null).SetApplied(context.Response);

@@ -21,15 +21,15 @@ public class RequestFingerprintTests
     }
 
     [Fact]
-    public void It_is_the_same_for_the_same_request() =>
+    public void Equal_requests_have_the_same_fingerprint() =>
         Assert.Equal(Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x"), Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x"));
 
     [Fact]
-    public void It_is_the_same_under_every_prefix_of_a_proxy() =>
+    public void The_fingerprint_does_not_depend_on_the_path_prefix_of_a_proxy() =>
         Assert.Equal(Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x"), Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x", prefix: "/thumbs"));
 
     [Fact]
-    public void It_is_as_it_was_before_headers_counted_and_that_of_a_header_that_is_not_kept_does_not_count()
+    public void A_request_without_kept_headers_has_the_fingerprint_of_earlier_versions()
     {
         const string Before = "8D9F3D8B3153418C493A6FA2C0BDC2E5B480133A8DBB9F0A147ADE0E30011834";
         Assert.Equal(Before, Of("POST", "/v1/thumbnails", "?width=1", "image/png", "x"));
@@ -37,7 +37,7 @@ public class RequestFingerprintTests
     }
 
     [Fact]
-    public void It_is_another_for_another_user_and_the_same_for_one_whose_token_was_renewed()
+    public void The_fingerprint_depends_on_the_user_and_not_on_the_expiry_of_the_token()
     {
         string[] prints =
         [
@@ -59,7 +59,7 @@ public class RequestFingerprintTests
     }
 
     [Fact]
-    public void It_is_another_for_any_other_request_however_the_parts_are_cut()
+    public void Different_requests_have_different_fingerprints_even_if_their_parts_concatenate_to_the_same_text()
     {
         string[] prints =
         [

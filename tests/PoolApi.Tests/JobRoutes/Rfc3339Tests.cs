@@ -36,7 +36,7 @@ public class Rfc3339Tests
     [InlineData("2030-01-31T08:09:10Z ")]
     [InlineData("0001-01-01T00:00:00+14:00")]
     [InlineData("1900000000")]
-    public void What_is_no_such_time_is_not_read(string text) => Assert.False(Rfc3339.TryParse(text, out _));
+    public void An_invalid_time_is_rejected(string text) => Assert.False(Rfc3339.TryParse(text, out _));
 
     [Fact]
     public void A_time_is_written_in_utc_to_the_millisecond() => Assert.Equal(

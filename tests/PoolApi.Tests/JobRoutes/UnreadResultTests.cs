@@ -15,7 +15,7 @@ public class UnreadResultTests
     private const int Length = 6 << 20;
 
     [Fact]
-    public async Task Results_that_nobody_reads_fill_their_budget_and_no_more()
+    public async Task Unread_results_fill_the_budget_and_a_further_result_gets_503()
     {
         await using JobApp app = await StartAsync(TimeSpan.FromMinutes(5));
         Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[Length]));
@@ -41,7 +41,7 @@ public class UnreadResultTests
     }
 
     [Fact]
-    public async Task A_client_that_does_not_read_is_cut()
+    public async Task A_client_that_does_not_read_its_result_is_disconnected()
     {
         await using JobApp app = await StartAsync(MachineLoad.Stretch(TimeSpan.FromSeconds(1)));
         Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[Length]));
@@ -64,7 +64,7 @@ public class UnreadResultTests
     }
 
     [Fact]
-    public async Task A_list_that_nobody_reads_counts_as_well()
+    public async Task An_unread_list_counts_towards_the_budget()
     {
         await using JobApp app = await StartAsync(TimeSpan.FromMinutes(5));
         string[] tags = [.. Enumerable.Range(0, 16).Select(static i => new string((char)('a' + i), 64))];
@@ -82,7 +82,7 @@ public class UnreadResultTests
     [InlineData(100_000, 100_000)]
     [InlineData(100_000, 100_001)]
     [InlineData(1 << 20, 2 << 20)]
-    public async Task A_result_is_readable_however_small_the_budget_is(long budget, int length)
+    public async Task A_result_can_be_read_with_a_budget_of_any_size(long budget, int length)
     {
         await using JobApp app = await JobApp.StartAsync(answerBytes: budget);
         Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[length]));
@@ -94,7 +94,7 @@ public class UnreadResultTests
     }
 
     [Fact]
-    public async Task A_result_beyond_the_budget_is_sent_while_no_other_is()
+    public async Task A_result_larger_than_the_budget_is_sent_alone_and_other_results_get_503()
     {
         await using JobApp app = await StartAsync(TimeSpan.FromMinutes(5), 1 << 20);
         Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[Length]));

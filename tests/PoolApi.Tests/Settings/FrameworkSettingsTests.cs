@@ -29,7 +29,7 @@ public class FrameworkSettingsTests
 
     [Theory]
     [MemberData(nameof(Ruled))]
-    public void A_wrong_value_of_a_used_setting_is_a_fault_with_what_it_may_be(string key)
+    public void A_wrong_value_of_a_used_setting_is_a_fault_that_names_the_allowed_values(string key)
     {
         FrameworkSetting setting = FrameworkSettings.All.Single(setting => setting.Key == key);
         string fault = Assert.Single(Faults((Concrete(key), Wrong)));
@@ -79,18 +79,18 @@ public class FrameworkSettingsTests
     [InlineData("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE is '4096'; it may be at most OTEL_BSP_MAX_QUEUE_SIZE, which is 2048.")]
     [InlineData("OTEL_TRACES_SAMPLER_ARG", "0.5", "OTEL_TRACES_SAMPLER_ARG is '0.5'; it may be set where OTEL_TRACES_SAMPLER is traceidratio or parentbased_traceidratio.")]
     [InlineData("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a:1", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set while OTEL_TRACES_EXPORTER is 'none'; it may be set where that is otlp, or not set.", "OTEL_TRACES_EXPORTER", "none")]
-    public void A_setting_that_another_one_leaves_without_effect_is_a_fault(string key, string value, string fault, string? other = null, string? set = null) =>
+    public void A_setting_that_conflicts_with_another_one_is_a_fault(string key, string value, string fault, string? other = null, string? set = null) =>
         Assert.Equal(fault, Assert.Single(other is null ? Faults((key, value)) : Faults((key, value), (other, set!))));
 
     [Theory]
     [InlineData("HostOptions:ShutdownTimeout")]
     [InlineData("hostoptions:ServicesStopConcurrently")]
     [InlineData("HostOptions")]
-    public void The_section_of_the_host_that_only_code_sets_is_refused(string key) =>
+    public void The_section_HostOptions_is_refused_because_the_host_does_not_read_it(string key) =>
         Assert.StartsWith($"{key} is not used here: the host reads no such section", Assert.Single(Faults((key, "x"))), StringComparison.Ordinal);
 
     [Fact]
-    public void An_empty_value_of_a_used_setting_counts_as_not_set_where_the_service_reads_it()
+    public void An_empty_value_of_a_setting_that_the_service_reads_counts_as_not_set()
     {
         string[] keys = [.. SettingCatalogue.All.Select(static setting => setting.Key).Where(static key => key != "Auth:ApiKeys"), "AllowedHosts", "ForwardedHeaders:KnownProxies", "PathBase"];
         (string, string)[] empty = [.. keys.Select(static key => (key, ""))];
@@ -111,10 +111,10 @@ public class FrameworkSettingsTests
         Assert.Empty(Faults(("HTTPS_PORTS", ""), ("OTEL_EXPORTER_OTLP_ENDPOINT", ""), ("OTEL_LOG_LEVEL", "")));
 
     [Fact]
-    public void A_key_stands_once_in_the_table() => Assert.Distinct(FrameworkSettings.All.Select(static setting => setting.Key.ToUpperInvariant()));
+    public void Each_key_occurs_once_in_the_table() => Assert.Distinct(FrameworkSettings.All.Select(static setting => setting.Key.ToUpperInvariant()));
 
     [Fact]
-    public void The_table_in_the_docs_is_this_table()
+    public void The_table_in_the_docs_matches_the_settings_in_the_code()
     {
         string[] rows = [.. File.ReadLines(Path.Combine(Repository.Root, "docs", "settings.md")).Where(static line => line.StartsWith("| `", StringComparison.Ordinal))];
         Assert.Equal([.. SettingCatalogue.All.Select(static setting => Row(setting.Key, setting.Setting)), .. FrameworkSettings.All.Select(Row)], rows);

@@ -12,7 +12,7 @@ public sealed class ServiceConfigurationTests
     [InlineData("--Urls=http://127.0.0.1:2", "/Management:Urls", "http://127.0.0.1:3")]
     [InlineData("--environment", "Staging")]
     [InlineData("--environment", "Staging", "--Management:Urls", "http://127.0.0.1:4")]
-    public void It_is_what_the_host_reads(params string[] args)
+    public void A_command_reads_the_same_settings_as_the_host(params string[] args)
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder.File("appsettings.json"), """{ "Management": { "Urls": "http://127.0.0.1:5" }, "Urls": "http://127.0.0.1:6" }""");

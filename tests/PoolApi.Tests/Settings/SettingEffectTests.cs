@@ -43,7 +43,7 @@ public class ServerSettingTests : SettingEffectTests
     public Task A_used_setting_has_its_effect(string key) => See(ServerEffects.All, key);
 
     [Fact]
-    public async Task Allowed_hosts_on_a_shared_port_leave_the_management_routes_alone()
+    public async Task AllowedHosts_does_not_apply_to_the_management_routes_on_a_shared_port()
     {
         await using ServiceApp app = ServiceApp.With(("AllowedHosts", "api.example.com"));
         using HttpClient client = app.CreateClient();
@@ -73,7 +73,7 @@ public class LogSettingTests : SettingEffectTests
     [InlineData("simple")]
     [InlineData("json")]
     [InlineData("systemd")]
-    public async Task The_form_of_a_line_stays_as_it_was_at_the_start_whatever_appsettings_json_says_later(string formatter)
+    public async Task The_log_format_does_not_change_when_the_configuration_changes_after_the_start(string formatter)
     {
         await using ServiceApp app = ServiceApp.With(("Logging:Console:FormatterName", formatter), ("Logging:Console:FormatterOptions:TimestampFormat", "'at' "));
         Assert.NotNull(app.Server);
@@ -90,7 +90,7 @@ public class LogSettingTests : SettingEffectTests
     }
 
     [Fact]
-    public async Task Without_settings_the_log_is_one_line_with_the_time_in_UTC()
+    public async Task By_default_a_log_entry_is_one_line_with_the_time_in_UTC()
     {
         await using var app = new ServiceApp();
         Assert.NotNull(app.Server);

@@ -19,7 +19,7 @@ public sealed class CollectorFailureTests
     [InlineData("grpc", 14, "gRPC status 14 try later")]
     [InlineData("http/protobuf", FailingCollector.Silent, "no answer within 0.3 s")]
     [InlineData("grpc", FailingCollector.Silent, "no answer within 0.3 s")]
-    public async Task It_is_told_once_with_the_reason_and_so_is_the_recovery(string protocol, int fault, string reason)
+    public async Task A_collector_failure_is_logged_once_with_its_reason_and_so_is_the_recovery(string protocol, int fault, string reason)
     {
         await using FailingCollector collector = await FailingCollector.StartAsync(protocol, fault);
         await using RunningService service = Service(protocol, collector.Url, timeout: fault == FailingCollector.Silent ? 300 : 30_000);
@@ -41,7 +41,7 @@ public sealed class CollectorFailureTests
     [InlineData("traces")]
     [InlineData("metrics")]
     [InlineData("logs")]
-    public async Task Each_signal_is_told_of(string signal)
+    public async Task The_failure_and_the_recovery_of_each_signal_are_logged(string signal)
     {
         await using FailingCollector collector = await FailingCollector.StartAsync("http/protobuf", 503);
         await using RunningService service = RunningService.With(
@@ -67,7 +67,7 @@ public sealed class CollectorFailureTests
     [Theory]
     [InlineData("http/protobuf")]
     [InlineData("grpc")]
-    public async Task Nobody_listens(string protocol)
+    public async Task A_refused_connection_to_the_collector_is_logged_and_reported_by_the_flush(string protocol)
     {
         // The port of a collector that has gone.
         string gone;

@@ -28,7 +28,7 @@ public sealed class ConsoleLogTests : IDisposable
     [InlineData(LogLevel.Warning)]
     [InlineData(LogLevel.Error)]
     [InlineData(LogLevel.Critical)]
-    public void An_event_that_is_warned_of_without_end_has_a_few_lines_and_one_every_few_seconds(LogLevel level)
+    public void A_repeated_warning_or_error_is_limited_to_a_burst_and_one_line_every_few_seconds(LogLevel level)
     {
         ILogger log = _log.CreateLogger("Microsoft.AspNetCore.Server.Kestrel.Http2");
         string[] texts = [.. Enumerable.Range(0, 2000).Select(static i => $"{i}")];
@@ -54,7 +54,7 @@ public sealed class ConsoleLogTests : IDisposable
     }
 
     [Fact]
-    public void What_somebody_asked_for_by_a_level_below_Warning_is_all_there()
+    public void Information_and_Debug_lines_are_not_rate_limited()
     {
         ILogger log = _log.CreateLogger("Microsoft.AspNetCore.Hosting.Diagnostics");
         for (int i = 0; i < 500; i++) Say(log, LogLevel.Information, 1, "request");
@@ -75,7 +75,7 @@ public sealed class ConsoleLogTests : IDisposable
     }
 
     [Fact]
-    public void What_a_stop_says_of_each_worker_is_all_there()
+    public void The_errors_of_a_stop_about_its_workers_are_not_rate_limited()
     {
         ILogger log = _log.CreateLogger(typeof(FixedThreadPool).FullName!);
         for (int i = 0; i < 1024; i++) Say(log, LogLevel.Error, 3, "not joined");
@@ -83,7 +83,7 @@ public sealed class ConsoleLogTests : IDisposable
     }
 
     [Fact]
-    public void Errors_go_to_standard_error_where_that_is_set()
+    public void Errors_are_written_to_standard_error_if_so_configured()
     {
         ILogger log = _log.CreateLogger("A");
         Say(log, LogLevel.Warning, 0, "a");

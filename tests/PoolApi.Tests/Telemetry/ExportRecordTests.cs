@@ -9,7 +9,7 @@ namespace PoolApi.Tests.Telemetry;
 public sealed class ExportRecordTests
 {
     [Fact]
-    public void A_log_that_throws_costs_its_line_only()
+    public void An_export_is_recorded_although_the_log_throws()
     {
         using var log = new ThrowingLog();
         var record = new ExportRecord("traces", new OtlpExporterOptions(), log.For<ExportRecordTests>);
@@ -24,7 +24,7 @@ public sealed class ExportRecordTests
     }
 
     [Fact]
-    public void So_does_a_log_that_is_disposed_of()
+    public void An_export_is_recorded_although_the_log_has_been_disposed()
     {
         var record = new ExportRecord("traces", new OtlpExporterOptions(), static () => throw new ObjectDisposedException("log"));
         Assert.True(record.TryBegin());

@@ -17,7 +17,7 @@ public sealed class LogQueueTests : IDisposable
     public LogQueueTests() => _queue = new LogQueue(4, Write, TellDropped);
 
     [Fact]
-    public void Nobody_waits_for_a_reader_that_reads_nothing_and_what_is_too_much_is_counted()
+    public void Callers_do_not_wait_for_a_stalled_reader_and_dropped_lines_are_counted()
     {
         AddBlocked(1000);
         Assert.Equal(1000 - 4, _queue.Dropped);
@@ -25,7 +25,7 @@ public sealed class LogQueueTests : IDisposable
     }
 
     [Fact]
-    public void When_the_reader_goes_on_it_is_told_once_how_much_is_missing()
+    public void A_reader_that_resumes_gets_one_line_with_the_number_of_dropped_lines()
     {
         AddBlocked(104);
         ReadOn(lines: 1 + 4 + 1);
@@ -36,7 +36,7 @@ public sealed class LogQueueTests : IDisposable
     }
 
     [Fact]
-    public void Without_memory_for_the_line_of_how_much_is_missing_it_comes_with_a_later_one()
+    public void The_drop_count_is_written_later_if_there_was_no_memory_for_its_line()
     {
         Volatile.Write(ref _untellable, 3); // when half of the queue is free, three quarters, and all of it
         AddBlocked(104);
@@ -47,7 +47,7 @@ public sealed class LogQueueTests : IDisposable
     }
 
     [Fact]
-    public void Without_memory_for_that_line_the_last_line_is_written_and_is_the_last()
+    public void The_last_line_is_written_even_without_memory_for_the_drop_count()
     {
         AddBlocked(104);
         Volatile.Write(ref _untellable, 1);
@@ -58,7 +58,7 @@ public sealed class LogQueueTests : IDisposable
     }
 
     [Fact]
-    public void A_reader_that_reads_nothing_does_not_hold_the_end_and_nothing_comes_after_it()
+    public void A_stalled_reader_does_not_block_the_close_and_later_lines_are_discarded()
     {
         AddBlocked(1);
         Assert.False(_queue.Close(TimeSpan.FromMilliseconds(20)));
@@ -69,7 +69,7 @@ public sealed class LogQueueTests : IDisposable
     }
 
     [Fact]
-    public void The_last_line_is_written_even_if_the_queue_is_full_and_is_the_last()
+    public void The_last_line_is_written_even_if_the_queue_is_full_and_no_line_follows_it()
     {
         AddBlocked(104);
         _queue.AddLast(new LogLine("last", false));
@@ -81,7 +81,7 @@ public sealed class LogQueueTests : IDisposable
     }
 
     [Fact]
-    public void At_the_end_every_line_that_waits_is_written()
+    public void Closing_the_queue_writes_every_queued_line()
     {
         _reads.Release(100);
         for (int i = 0; i < 4; i++) _queue.Add(new LogLine($"{i}", false));

@@ -14,7 +14,7 @@ public sealed partial class MetricTableTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task The_table_is_what_the_service_exports()
+    public async Task The_documented_metrics_are_those_that_the_service_exports()
     {
         await using RunningService service = RunningService.With(
             ("Jobs:Store", "sqlite"), ("Jobs:Path", Path.Combine(_folder.Path, "jobs.db")), ("Workloads:Diagnostics", "true"));

@@ -13,7 +13,7 @@ public class AnimationTests
     [Theory]
     [InlineData("webp")]
     [InlineData("gif")]
-    public void An_animation_cut_behind_its_first_frame_is_taken_and_one_cut_within_it_is_refused(string name)
+    public void A_truncated_animation_is_accepted_if_its_first_frame_is_complete_and_refused_otherwise(string name)
     {
         byte[] Animation(int frames) => name == "gif"
             ? GifFile.Animated(8, 8, frames)
@@ -38,7 +38,7 @@ public class AnimationTests
     [InlineData("gif", 5, 9)]
     [InlineData("webp", 0, 0)]
     [InlineData("webp", 6, 8)]
-    public void What_the_first_frame_does_not_cover_is_transparent_and_white_in_jpeg(string name, int left, int top)
+    public void The_canvas_beyond_the_first_frame_is_transparent_and_white_in_jpeg(string name, int left, int top)
     {
         byte[] animation = name == "gif"
             ? GifFile.Animated(16, 16, Frames, left: left, top: top)

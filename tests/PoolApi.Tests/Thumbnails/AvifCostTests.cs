@@ -33,7 +33,7 @@ public class AvifCostTests
     [InlineData("two-primaries")]
     [InlineData("two-places")]
     [InlineData("behind-many-levels")]
-    public void What_the_decoder_decodes_is_what_is_estimated(string name)
+    public void An_avif_that_hides_expensive_data_is_refused(string name)
     {
         byte[] image = name switch
         {
@@ -54,7 +54,7 @@ public class AvifCostTests
     }
 
     [Fact]
-    public void An_alpha_and_a_grid_are_taken()
+    public void An_avif_with_an_alpha_image_or_a_grid_is_accepted()
     {
         Assert.NotEmpty(Make(AvifFile.Of([Cheap(1), Cheap(2) with { IsAlpha = true }], [("auxl", 2, [1])])));
         Assert.NotEmpty(Make(AvifFile.Of([new Part(1, "grid", AvifFile.GridHeader(128, 64, 2), 128, 64), Cheap(2), Cheap(3)], [("dimg", 1, [2, 3])])));
@@ -66,7 +66,7 @@ public class AvifCostTests
     [InlineData("half-a-unit", "a configuration that ends within a unit")]
     [InlineData("box-length", "a box of an impossible length")]
     [InlineData("jpeg-tile", "parts that are not coded as AV1")]
-    public void What_another_reader_may_understand_differently_is_refused(string name, string found)
+    public void An_ambiguous_avif_is_refused_with_the_reason(string name, string found)
     {
         byte[] image = name switch
         {
@@ -82,7 +82,7 @@ public class AvifCostTests
     }
 
     [Fact]
-    public void Paths_of_references_are_counted_also_to_items_of_no_pixels()
+    public void Reference_paths_count_towards_the_cost_even_to_items_without_pixels()
     {
         // 8 levels, each of which refers 20 times to the next one.
         byte[] image = AvifFile.Of(
@@ -92,7 +92,7 @@ public class AvifCostTests
     }
 
     [Fact]
-    public void The_canvas_of_a_grid_counts_as_its_own_header_says()
+    public void The_canvas_of_a_grid_counts_with_the_size_in_its_own_header()
     {
         Part tile = new(2, "av01", Small, 2000, 2000, SmallConfig);
         byte[] image = AvifFile.Of([new Part(1, "grid", AvifFile.GridHeader(50_000, 2000, 25), 1, 1), tile], [("dimg", 1, [.. Enumerable.Repeat(2, 25)])]);
@@ -118,7 +118,7 @@ public class AvifCostTests
     }
 
     [Fact]
-    public void Much_metadata_is_not_read()
+    public void Large_metadata_of_an_avif_is_not_loaded_into_memory()
     {
         // All items have the bytes of the picture, which has a long unit behind it.
         byte[] image = AvifFile.Of(

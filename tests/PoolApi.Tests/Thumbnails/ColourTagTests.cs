@@ -57,7 +57,7 @@ public class ColourTagTests
     }
 
     [Fact]
-    public void A_grey_png_of_hdr_is_mapped_too() => AssertShown([ShownPaper], TaggedPng([PqPaper], Bt2020, Pq), tolerance: 4);
+    public void The_tones_of_a_grey_hdr_png_are_mapped() => AssertShown([ShownPaper], TaggedPng([PqPaper], Bt2020, Pq), tolerance: 4);
 
     [Theory]
     [InlineData(Bt709, Srgb)]
@@ -65,14 +65,14 @@ public class ColourTagTests
     [InlineData(Unspecified, Unspecified)]
     [InlineData(0, 0)]
     [InlineData(255, 255)]
-    public void What_is_srgb_or_unknown_stays_as_it_is(int primaries, int transfer)
+    public void Colours_tagged_as_srgb_or_unknown_are_not_changed(int primaries, int transfer)
     {
         AssertShown(Brick, TaggedPng(Brick, primaries, transfer), tolerance: 1);
         AssertShown(Brick, AvifFile.Grid(64, 64, 1, 1, 64, colour: Brick, tag: (primaries, transfer)), tolerance: 6);
     }
 
     [Fact]
-    public void The_code_points_of_a_png_come_before_its_profile()
+    public void The_code_points_of_a_png_take_precedence_over_its_profile()
     {
         byte[] profiled = PngFile.With(Png(InDisplayP3(Brick), bits: 8), PngFile.Profile(Image.ProfileLoad("p3")));
         AssertShown(Brick, profiled, tolerance: 4);

@@ -14,7 +14,7 @@ public class FlippedByteTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void No_flipped_bytes_do_more_than_make_an_image_unprocessable(string name)
+    public void An_image_with_flipped_bytes_becomes_a_thumbnail_or_is_refused(string name)
     {
         // Half of them are the same in every run, so that a change is compared with what was before it; the others are new.
         var original = Samples.Encode(name, 24, 20);

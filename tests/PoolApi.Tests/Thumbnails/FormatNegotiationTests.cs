@@ -43,7 +43,7 @@ public class FormatNegotiationTests
     [InlineData("image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", ThumbnailFormat.Avif)] // Firefox
     [InlineData("image/webp,image/avif,image/jxl,image/heic,video/*;q=0.8,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", ThumbnailFormat.Webp)] // Safari
     [InlineData("image/png,image/svg+xml,image/*;q=0.8,video/*;q=0.8,*/*;q=0.5", ThumbnailFormat.Png)]
-    public void Chooses(string accept, ThumbnailFormat expected) => Assert.Equal(expected, Choose(accept));
+    public void The_Accept_header_decides_the_format(string accept, ThumbnailFormat expected) => Assert.Equal(expected, Choose(accept));
 
     [Theory]
     [InlineData("image/heic")]
@@ -52,10 +52,10 @@ public class FormatNegotiationTests
     [InlineData("image/*;q=0")]
     [InlineData("*/*;q=0.0")]
     [InlineData("image/webp;q=0, image/jpeg;q=0, image/png;q=0, image/avif;q=0, */*")]
-    public void Refuses(string accept) => Assert.Null(Choose(accept));
+    public void An_Accept_header_without_an_available_format_gets_none(string accept) => Assert.Null(Choose(accept));
 
     [Fact]
-    public void Lines_of_the_header_are_one_list() =>
+    public void Several_Accept_lines_are_read_as_one_list() =>
         Assert.Equal(ThumbnailFormat.Png, FormatNegotiation.Choose(new(["image/avif;q=0.1", "image/png"])));
 
     private static ThumbnailFormat? Choose(string accept) => FormatNegotiation.Choose(accept.Length == 0 ? default : new(accept));

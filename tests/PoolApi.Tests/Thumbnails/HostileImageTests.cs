@@ -33,7 +33,7 @@ public class HostileImageTests
     }
 
     [Fact]
-    public void What_would_take_too_much_memory_decoded_is_refused_by_its_header()
+    public void An_image_that_would_need_too_much_memory_once_decoded_is_refused_by_its_header()
     {
         // Within the limit of pixels, and eight bytes each.
         var bomb = Png(8_300, 8_300, interlaced: false, pixels: new byte[1000], bits: 16, colourType: 6);
@@ -44,7 +44,7 @@ public class HostileImageTests
     }
 
     [Fact]
-    public void The_limit_itself_is_accepted_and_one_line_more_is_not()
+    public void A_png_at_the_pixel_limit_is_accepted_and_one_line_more_is_refused()
     {
         var refused = Assert.Throws<UnprocessableImageException>(
             () => Thumbnailer.Make(Png(10_000, 10_001, false, []), new ThumbnailSpec(16), Token));
@@ -55,7 +55,7 @@ public class HostileImageTests
     }
 
     [Fact]
-    public void Memory_returns_after_many_thumbnails()
+    public void Memory_does_not_grow_over_many_thumbnails()
     {
         var good = Samples.Encode("jpeg", 400, 300);
         var bad = good[..(good.Length / 2)];

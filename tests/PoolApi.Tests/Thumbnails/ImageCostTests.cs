@@ -33,7 +33,7 @@ public class ImageCostTests
 
     [Theory]
     [MemberData(nameof(Expensive))]
-    public void What_costs_too_much_is_refused_by_its_container_with_its_cost_and_the_limit(string name)
+    public void An_expensive_image_is_refused_before_decoding_with_its_cost_and_the_limit(string name)
     {
         (byte[] image, string found) = name switch
         {
@@ -65,7 +65,7 @@ public class ImageCostTests
 
     [Theory]
     [MemberData(nameof(Cheap))]
-    public void What_the_picture_does_not_need_costs_nothing(string name)
+    public void Data_that_the_thumbnail_does_not_need_costs_little_time_and_memory(string name)
     {
         byte[] image = name switch
         {
@@ -95,7 +95,7 @@ public class ImageCostTests
     [InlineData("pieces")]
     [InlineData("references")]
     [InlineData("properties")]
-    public void The_tables_of_an_avif_are_read_up_to_a_number_of_entries(string name)
+    public void An_avif_with_too_many_table_entries_is_refused(string name)
     {
         byte[] image = name switch
         {
@@ -121,7 +121,7 @@ public class ImageCostTests
     [InlineData("png-interlaced", 300_000, 200)]
     [InlineData("gif", 65_000, 600)]
     [InlineData("tiff", 2_000_000, 40)]
-    public void The_lines_of_a_very_wide_image_count(string name, int width, int height)
+    public void A_very_wide_image_is_refused_for_the_memory_of_its_lines(string name, int width, int height)
     {
         (double seconds, long bytes, string? refusal) = Measure(0.5, Wide(name, width, height));
 
@@ -143,7 +143,7 @@ public class ImageCostTests
     [InlineData("gif", 30_000, 900)]
     [InlineData("tiff", 30_000, 3_000)]
     [InlineData("tiff-tiles", 30_000, 3_000)]
-    public void A_panorama_is_taken_and_takes_no_more_memory_than_estimated(string name, int width, int height)
+    public void A_panorama_is_accepted_and_needs_no_more_memory_than_estimated(string name, int width, int height)
     {
         byte[] image = Wide(name, width, height);
         Assert.True(ImageSniffer.TryRecognise(image, out ImageKind? kind));
@@ -169,7 +169,7 @@ public class ImageCostTests
     [InlineData("jpeg-progressive", 6_000, 6_000)]
     [InlineData("jpeg-higher", 6_000, 6_000)]
     [InlineData("stored", 6_800, 6_800)]
-    public void A_tiff_of_high_strips_is_taken_and_takes_no_more_memory_than_estimated(string name, int side, int rows)
+    public void A_tiff_of_high_strips_is_accepted_and_needs_no_more_memory_than_estimated(string name, int side, int rows)
     {
         byte[] image = HighStrips(name, side, rows);
         DecodeCost cost = Inspect(image, ImageKind.Tiff).Cost;
@@ -259,7 +259,7 @@ public class ImageCostTests
     [InlineData("webp-lossless", 8_100, 8_100)]
     [InlineData("webp-alpha", 7_000, 7_000)]
     [InlineData("png-interlaced", 6_500, 6_700)]
-    public void The_encoded_image_itself_counts(string name, int width, int height)
+    public void The_encoded_image_itself_counts_towards_the_memory_limit(string name, int width, int height)
     {
         byte[] image = name switch
         {
@@ -297,7 +297,7 @@ public class ImageCostTests
     }
 
     [Fact]
-    public void A_progressive_photo_of_ten_scans_is_taken()
+    public void A_progressive_photo_of_ten_scans_is_accepted()
     {
         Assert.Null(Inspect(JpegFile.Progressive(10_000, 10_000, 10), ImageKind.Jpeg).Refusal);
         Assert.NotEmpty(Thumbnailer.Make(JpegFile.Progressive(1_000, 1_000, 10), Small, Token));
@@ -306,7 +306,7 @@ public class ImageCostTests
     [Theory]
     [InlineData(0xC2)]
     [InlineData(0xDA)]
-    public void The_excerpt_of_a_jpeg_has_no_marker_that_the_image_does_not_have(byte marker)
+    public void The_excerpt_of_a_jpeg_contains_no_marker_that_the_image_lacks(byte marker)
     {
         // A fill byte, a segment that is dropped, and the byte of the marker. The walk sees no such marker.
         byte[] jpeg = JpegFile.WithMarkers(JpegFile.Progressive(8192, 8192, 500), 0xFFFE, 70);
@@ -321,7 +321,7 @@ public class ImageCostTests
     }
 
     [Fact]
-    public void A_jpeg_of_five_components_is_refused_because_the_decoder_accepts_ten()
+    public void A_jpeg_of_five_components_is_refused()
     {
         byte[] jpeg = JpegFile.Progressive(64, 64, 3);
         int at = jpeg.AsSpan().IndexOf<byte>([0xFF, 0xC2]);
@@ -331,7 +331,7 @@ public class ImageCostTests
     }
 
     [Fact]
-    public void A_picture_that_is_larger_for_the_decoder_than_for_the_walk_is_refused()
+    public void An_image_is_refused_if_the_decoder_sees_a_larger_size_than_the_inspection()
     {
         // The header is exchanged after the walk, as if the decoder read another one.
         byte[] png = PngFile.Blank(1000, 1000);
@@ -348,7 +348,7 @@ public class ImageCostTests
     [InlineData(7)]
     [InlineData(300)]
     [InlineData(2600)]
-    public void The_groups_of_a_lossless_webp_are_counted_and_as_many_as_encoders_write_are_taken(int groups)
+    public void The_prefix_code_groups_of_a_lossless_webp_are_counted_and_the_usual_numbers_are_accepted(int groups)
     {
         byte[] image = WebpFile.Lossless(512, 512, groups);
         Assert.Equal(groups, Vp8lStream.CountGroups(image.AsSpan(25), 512, 512));
@@ -356,7 +356,7 @@ public class ImageCostTests
     }
 
     [Fact]
-    public void An_image_of_indices_that_takes_no_bits_takes_no_time()
+    public void Groups_are_counted_quickly_if_their_index_image_takes_no_bits()
     {
         byte[] stream = WebpFile.CopiesThatTakeNoBits();
         Assert.InRange(
@@ -368,14 +368,14 @@ public class ImageCostTests
     }
 
     [Fact]
-    public void Of_the_pictures_in_a_frame_the_first_is_read()
+    public void A_webp_frame_with_many_pictures_is_inspected_quickly()
     {
         byte[] image = WebpFile.FrameOfPictures(200_000);
         Assert.InRange(MachineSpeed.SecondsOf(() => Inspect(image, ImageKind.Webp)), 0, 0.3);
     }
 
     [Fact]
-    public void The_groups_that_an_encoder_writes_behind_its_transforms_are_counted()
+    public void Prefix_code_groups_behind_the_transforms_of_a_webp_are_counted()
     {
         // Noise on one side and one colour on the other: the encoder predicts, and has more than one group.
         using Image noise = Samples.Noise(600, 600);
@@ -391,7 +391,7 @@ public class ImageCostTests
     [InlineData(ThumbnailFormat.Png, true)]
     [InlineData(ThumbnailFormat.Webp, false)]
     [InlineData(ThumbnailFormat.Jpeg, false)]
-    public void The_result_counts_too(ThumbnailFormat format, bool isRefused)
+    public void The_cost_of_encoding_the_thumbnail_counts_towards_the_limit(ThumbnailFormat format, bool isRefused)
     {
         // 4096 × 8064 pixels of a small image. The header decides: nothing is decoded.
         InspectedImage image = Inspect(PngFile.Blank(64, 126), ImageKind.Png);
@@ -417,7 +417,7 @@ public class ImageCostTests
     }
 
     [Fact]
-    public void A_source_that_is_cut_before_it_is_resized_is_decoded_twice_and_counts_twice()
+    public void A_source_that_is_cropped_before_it_is_resized_costs_twice_as_much_time()
     {
         int scans = 1_000;
         while (Inspect(JpegFile.Progressive(30_000, 300, scans), ImageKind.Jpeg).Cost.Seconds < 1.8) scans += 100;
@@ -431,7 +431,7 @@ public class ImageCostTests
     }
 
     [Fact]
-    public void A_source_that_is_cut_before_it_is_resized_has_one_decoder_in_memory_at_a_time()
+    public void A_source_that_is_cropped_before_it_is_resized_needs_the_memory_of_one_decoder()
     {
         byte[] image = JpegFile.Progressive(60_000, 600, 2, chroma: 1);
         DecodeCost cost = Inspect(image, ImageKind.Jpeg).Cost;
@@ -444,7 +444,7 @@ public class ImageCostTests
     }
 
     [Fact]
-    public void The_limits_decide()
+    public void An_image_within_the_default_limits_is_refused_by_stricter_ones()
     {
         byte[] scans = JpegFile.Progressive(1024, 1024, 100);
         Assert.Null(Inspect(scans, ImageKind.Jpeg).Refusal);
@@ -454,7 +454,7 @@ public class ImageCostTests
     }
 
     [Fact]
-    public async Task The_request_is_refused_before_it_is_queued()
+    public async Task A_request_with_an_expensive_image_is_refused_before_it_is_queued()
     {
         await using ServiceApp app = ServiceApp.With(("Thumbnails:MaxDecodeTime", "00:00:00.0100000"), ("Jobs:Store", "none"));
         using HttpClient client = app.CreateClient();
@@ -465,7 +465,7 @@ public class ImageCostTests
     }
 
     [Fact]
-    public void Whatever_bytes_are_changed_the_walk_ends_without_an_exception()
+    public void The_inspection_of_an_image_with_changed_bytes_throws_no_exception()
     {
         (ImageKind Kind, byte[] Bytes)[] seeds =
         [

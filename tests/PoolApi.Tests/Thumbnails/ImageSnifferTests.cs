@@ -12,7 +12,7 @@ public class ImageSnifferTests
     [InlineData("gif", ImageKind.Gif)]
     [InlineData("tiff", ImageKind.Tiff)]
     [InlineData("avif", ImageKind.Avif)]
-    public void Recognises_what_encoders_write(string name, ImageKind expected)
+    public void An_image_of_every_supported_format_is_recognised(string name, ImageKind expected)
     {
         Assert.True(ImageSniffer.TryRecognise(Samples.Encode(name, 16, 16), out var kind));
         Assert.Equal(expected, kind);
@@ -30,10 +30,10 @@ public class ImageSnifferTests
     [InlineData("0000001C66747970686569630000000068656963")] // HEIC: ftyp, but no AVIF brand
     [InlineData("FFFFFFFC667479706D696631000000006D696631")] // ftyp of an absurd length
     [InlineData("00000010667479706D6966310000000061766966")] // the brand stands after the end of the box
-    public void Does_not_recognise_anything_else(string hex) =>
+    public void Data_of_another_format_is_not_recognised(string hex) =>
         Assert.False(ImageSniffer.TryRecognise(Convert.FromHexString(hex), out _));
 
     [Fact]
-    public void Recognises_avif_by_a_compatible_brand() =>
+    public void An_avif_is_recognised_by_a_compatible_brand() =>
         Assert.True(ImageSniffer.TryRecognise(Convert.FromHexString("00000014667479706D6966310000000061766966"), out _));
 }

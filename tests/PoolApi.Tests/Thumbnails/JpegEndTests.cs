@@ -22,7 +22,7 @@ public sealed class JpegEndTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public void A_jpeg_without_its_end_marker_is_the_same_picture() => Forms.Sample(static form =>
+    public void A_jpeg_without_its_end_marker_gives_the_same_thumbnail() => Forms.Sample(static form =>
     {
         byte[] whole = Encode(form);
         Assert.Equal(Thumbnailer.Make(whole, Spec, Token), Thumbnailer.Make(whole.AsMemory(..^2), Spec, Token));
@@ -39,7 +39,7 @@ public sealed class JpegEndTests
     }, iter: 150);
 
     [Fact]
-    public void However_many_tables_of_codes_a_jpeg_has_they_take_the_memory_of_eight()
+    public void Reading_a_jpeg_with_many_Huffman_tables_allocates_at_most_10_MB()
     {
         const int TablesOfSegment = 3_854;
         var jpeg = new ByteWriter().U16(0xFFD8);

@@ -23,7 +23,7 @@ public class ThumbnailGeometryTests
     [InlineData(1000, 500, 100, null, 200, 100)]
     [InlineData(500, 1000, 100, null, 100, 200)]
     [InlineData(500, 1000, 100, 50, 100, 200)]
-    public void Cover_is_exactly_the_box_and_square_without_a_height(
+    public void Cover_fills_the_exact_box_and_is_square_if_no_height_is_given(
         int width, int height, int boxWidth, int? boxHeight, int wholeWidth, int wholeHeight)
     {
         var plan = ThumbnailGeometry.Plan(width, height, false, new ThumbnailSpec(boxWidth, boxHeight, fit: ThumbnailFit.Cover));
@@ -33,7 +33,7 @@ public class ThumbnailGeometryTests
     }
 
     [Fact]
-    public void A_sliver_that_covers_a_square_is_cut_before_it_grows()
+    public void A_sliver_that_must_cover_a_square_is_cropped_before_it_is_enlarged()
     {
         var plan = ThumbnailGeometry.Plan(1, 30000, false, new ThumbnailSpec(4096, fit: ThumbnailFit.Cover));
         Assert.True(plan.CutsFirst);
@@ -63,7 +63,7 @@ public class ThumbnailGeometryTests
     [InlineData(-1)]
     [InlineData(4097)]
     [InlineData(1_000_000_000)]
-    public void A_spec_holds_only_sides_of_1_to_4096(int side)
+    public void A_thumbnail_side_must_be_from_1_to_4096(int side)
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new ThumbnailSpec(side));
         Assert.Throws<ArgumentOutOfRangeException>(() => new ThumbnailSpec(1, side));

@@ -85,7 +85,7 @@ public class ThumbnailerTests
 
     [Theory]
     [MemberData(nameof(Orientations))]
-    public void Every_exif_orientation_comes_out_upright(string name, int orientation)
+    public void Every_exif_orientation_gives_an_upright_thumbnail(string name, int orientation)
     {
         using var upright = Samples.Quadrants(160, 80);
         using var stored = Store(upright, orientation);
@@ -167,7 +167,7 @@ public class ThumbnailerTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void Grey_and_16_bit_images_are_taken(ThumbnailFormat format)
+    public void A_16_bit_grey_image_is_accepted(ThumbnailFormat format)
     {
         using var black = Image.Black(60, 60);
         using var grey = black.Linear([1], [30000]);
@@ -180,7 +180,7 @@ public class ThumbnailerTests
     }
 
     [Fact]
-    public void A_16_bit_colour_image_is_taken()
+    public void A_16_bit_colour_image_is_accepted()
     {
         using var black = Image.Black(60, 60, bands: 3);
         using var colour = black + new double[] { 60000, 10000, 2000 };
@@ -217,7 +217,7 @@ public class ThumbnailerTests
     [Theory]
     [InlineData("gif")]
     [InlineData("webp")]
-    public void Of_an_animation_only_the_first_frame_is_shown(string name)
+    public void Only_the_first_frame_of_an_animation_is_shown(string name)
     {
         var frames = new[] { Samples.Red, Samples.Green, Samples.Blue }.Select(colour => Samples.Solid(60, 40, colour)).ToArray();
         using var roll = Image.Arrayjoin(frames, across: 1);
@@ -236,7 +236,7 @@ public class ThumbnailerTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void An_image_of_one_pixel_is_taken(string name)
+    public void An_image_of_one_pixel_is_accepted(string name)
     {
         using var image = Samples.Solid(1, 1, Samples.Red);
         foreach (var fit in Enum.GetValues<ThumbnailFit>())
@@ -251,7 +251,7 @@ public class ThumbnailerTests
     [InlineData("jpeg")]
     [InlineData("png")]
     [InlineData("tiff")]
-    public void A_sliver_is_taken_where_its_thumbnail_is_possible(string name)
+    public void A_sliver_is_accepted_unless_its_thumbnail_would_be_too_high(string name)
     {
         using var sliver = Samples.Solid(1, 30000, Samples.Red);
         var encoded = Samples.Encode(sliver, name);
@@ -268,7 +268,7 @@ public class ThumbnailerTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void A_truncated_image_is_refused_whatever_part_of_it_is_shown(string name)
+    public void A_truncated_image_is_refused_even_if_the_missing_part_is_not_shown(string name)
     {
         // Tall, so that a square of it shows none of the lines that are missing.
         var encoded = Samples.Encode(name, 120, 600);
@@ -288,7 +288,7 @@ public class ThumbnailerTests
     [Theory]
     [InlineData("png")]
     [InlineData("jpeg")]
-    public void A_truncated_sliver_is_refused_although_it_is_cut_first(string name)
+    public void A_truncated_sliver_is_refused_although_it_is_cropped_before_it_is_resized(string name)
     {
         var encoded = Samples.Encode(name, 2, 20000);
         var spec = new ThumbnailSpec(4096, fit: ThumbnailFit.Cover);
@@ -310,7 +310,7 @@ public class ThumbnailerTests
     [InlineData("hello, this is no image at all")]
     [InlineData("<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>")]
     [InlineData("P6 1 1 255 abc")] // an image, but of a loader that libvips does not trust
-    public void What_is_not_an_image_is_refused_with_what_it_may_be(string body)
+    public void Data_that_is_not_an_image_is_refused_with_the_accepted_formats(string body)
     {
         var refused = Assert.Throws<UnprocessableImageException>(
             () => Thumbnailer.Make(Encoding.UTF8.GetBytes(body), new ThumbnailSpec(16), Token));
@@ -331,7 +331,7 @@ public class ThumbnailerTests
     }
 
     [Fact]
-    public void A_token_cancelled_before_stops_before_anything_is_done()
+    public void An_already_cancelled_token_throws_OperationCanceledException()
     {
         var encoded = Samples.Encode("jpeg", 16, 16);
         var cancelled = new CancellationToken(canceled: true);

@@ -18,7 +18,7 @@ public class TiffCostTests
     [InlineData(256, 1)]
     [InlineData(257, 1)]
     [InlineData(262, 1)]
-    public void Of_a_tag_that_occurs_twice_the_first_counts_like_in_the_decoder(int tag, int second)
+    public void The_first_of_two_equal_tags_counts_as_in_the_decoder(int tag, int second)
     {
         // CMYK of 81 megapixels.
         byte[] bits = [8, 0, 8, 0, 8, 0, 8, 0];
@@ -32,7 +32,7 @@ public class TiffCostTests
     }
 
     [Fact]
-    public void Of_two_tables_of_sizes_the_first_counts()
+    public void The_first_of_two_tables_of_strip_sizes_counts()
     {
         (int, int)[] strips = [.. Enumerable.Repeat((0, 1_000_000), 8_000)];
         byte[] image = TiffContainer.Blocks(
@@ -87,7 +87,7 @@ public class TiffCostTests
     }
 
     [Fact]
-    public void Many_scans_are_counted_behind_streams_that_are_long()
+    public void A_TIFF_with_many_scans_behind_long_streams_is_refused()
     {
         byte[] many = JpegFile.Progressive(16, 16, 400);
         byte[] data = [.. many, .. new byte[300_000]];
@@ -106,14 +106,14 @@ public class TiffCostTests
     [Theory]
     [InlineData(8)] // the JPEG is higher than the page
     [InlineData(6_000)]
-    public void The_coefficients_of_a_JPEG_strip_of_several_scans_count(int height)
+    public void The_coefficients_of_a_JPEG_strip_of_several_scans_count_towards_the_memory(int height)
     {
         byte[] jpeg = JpegFile.Progressive(16_000, 16_000, 2); // grey, 512 MB of coefficients
         Assert.Contains("MiB of memory", Inspect(JpegStrip(jpeg, 16_000, height)).Refusal!, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void A_JPEG_strip_of_five_components_is_refused_because_the_decoder_accepts_ten()
+    public void A_JPEG_strip_of_five_components_is_refused()
     {
         byte[] jpeg = JpegFile.Progressive(64, 64, 3);
         Assert.Null(Inspect(JpegStrip(jpeg, 64, 64)).Refusal);
@@ -128,7 +128,7 @@ public class TiffCostTests
     [InlineData("one plane", 9_900, true)]
     [InlineData("RGB", 9_400, false)]
     [InlineData("planes", 8_000, false)]
-    public void A_strip_that_is_not_read_line_by_line_counts_as_a_whole(string name, int side, bool isRefused)
+    public void A_strip_that_is_not_read_line_by_line_counts_with_the_memory_of_the_whole_strip(string name, int side, bool isRefused)
     {
         (int compression, int photometric, int samples, int planes) = name switch
         {
@@ -151,7 +151,7 @@ public class TiffCostTests
     }
 
     [Fact]
-    public void Once_strips_cost_more_than_the_limit_no_further_one_is_inspected()
+    public void No_further_strip_is_inspected_once_the_cost_exceeds_the_limit()
     {
         // Each of the first two costs 2 s. The third one is no WebP.
         byte[] webp = WebpFile.Lossless(1024, 1024, 65_536);
@@ -162,7 +162,7 @@ public class TiffCostTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void Strips_and_tiles_of_WebP_are_taken(bool tiled)
+    public void Strips_and_tiles_of_WebP_are_accepted(bool tiled)
     {
         using Image noise = Samples.Noise(600, 400);
         byte[] image = noise.TiffsaveBuffer(compression: Enums.ForeignTiffCompression.Webp, lossless: true, tile: tiled, tileWidth: 64, tileHeight: 64);
@@ -173,7 +173,7 @@ public class TiffCostTests
     [Theory]
     [InlineData(2)]
     [InlineData(94)]
-    public void Each_WebP_of_a_TIFF_costs_what_a_file_of_it_costs(int strips)
+    public void Each_WebP_in_a_TIFF_costs_as_much_as_a_separate_WebP_file(int strips)
     {
         byte[] webp = WebpFile.Lossless(64, 64, 256);
         InspectedImage alone = InspectedImage.Inspect(webp, ImageKind.Webp, DecodeLimits.Default);
@@ -186,7 +186,7 @@ public class TiffCostTests
     [InlineData("incomplete")]
     [InlineData("without a container")]
     [InlineData("with alpha twice")]
-    public void A_WebP_of_a_TIFF_that_its_decoder_reads_otherwise_is_refused(string name)
+    public void A_WebP_in_a_TIFF_that_the_decoder_reads_differently_is_refused(string name)
     {
         byte[] lossless = WebpFile.Lossless(64, 64, 256);
         byte[] alpha = WebpFile.WithAlphaGroups(Samples.Encode(Samples.Solid(64, 64, Samples.Red), "webp"), 64, 64, 256);

@@ -22,12 +22,12 @@ public class TiffTests
     [InlineData(false, 8)]
     [InlineData(true, 1)]
     [InlineData(true, 8)]
-    public void A_whole_page_is_taken(bool tiled, ushort compression) =>
+    public void A_complete_page_is_accepted(bool tiled, ushort compression) =>
         AssertColour([200, 120, 40], new TiffFile { Pixel = Orange, IsTiled = tiled, Compression = compression });
 
     [Theory]
     [MemberData(nameof(Damages))]
-    public void A_page_with_a_hole_is_refused(string damage, bool tiled, ushort compression)
+    public void A_page_with_a_missing_or_incomplete_block_is_refused(string damage, bool tiled, ushort compression)
     {
         var file = new TiffFile
         {
@@ -70,7 +70,7 @@ public class TiffTests
     [InlineData(1, 16, 3, "16-bit floating-point samples")]
     [InlineData(32845, 8, 1, "LogLuv colours")]
     [InlineData(4, 8, 1, "a transparency mask")]
-    public void What_is_not_converted_right_is_refused_by_name(ushort photometric, ushort bits, ushort format, string name)
+    public void An_unsupported_sample_format_or_colour_space_is_refused_by_name(ushort photometric, ushort bits, ushort format, string name)
     {
         var file = new TiffFile { Photometric = photometric, Bits = bits, Format = format, Pixel = [new byte[bits / 8]] };
         Assert.StartsWith($"a TIFF of {name} is not supported; ", Refusal(file), StringComparison.Ordinal);
@@ -82,7 +82,7 @@ public class TiffTests
     [InlineData(34887, "LERC")]
     [InlineData(6, "old-style JPEG")]
     [InlineData(12345, "unknown (12345)")]
-    public void A_compression_that_cannot_be_undone_is_refused_by_name(ushort compression, string name)
+    public void An_unsupported_compression_is_refused_by_name(ushort compression, string name)
     {
         foreach (var tiled in StripsAndTiles)
         {
@@ -122,7 +122,7 @@ public class TiffTests
     [InlineData(3, true)]
     [InlineData(4, false)]
     [InlineData(32771, false)]
-    public void A_fax_is_taken_and_one_of_garbage_is_refused(int compression, bool twoDimensional)
+    public void A_fax_is_accepted_and_one_with_damaged_lines_is_refused(int compression, bool twoDimensional)
     {
         // A tag that the decoder does not know is no damage.
         foreach (var unknownTag in new[] { false, true })
