@@ -30,7 +30,7 @@ public sealed partial class EveryCommandTests
         Run("README.md", "curl |HTTP/1\\.1 ", Documentation, "Every_curl_of_a_page_answers_as_the_page_says"),
         Run("deploy/README.md", "curl ", Documentation, "Every_curl_of_a_page_answers_as_the_page_says"),
         Run("docs/", "curl .*localhost:808", Documentation, "Every_curl_of_a_page_answers_as_the_page_says"),
-        Run("docs/", "PoolApi ", Documentation, "Every_command_of_the_program_is_one_that_help_lists"),
+        Run("docs/", "PoolApi ", Documentation, "The_help_lists_every_program_command_of_the_pages"),
         Left("docs/settings.md", "dotnet run$", "is a name: README.md has the command"),
 
         // Who writes an app.

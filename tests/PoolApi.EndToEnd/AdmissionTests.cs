@@ -6,7 +6,7 @@ namespace PoolApi.EndToEnd;
 public sealed class AdmissionTests
 {
     [Theory, ClassData(typeof(OneForm))]
-    public async Task A_full_queue_refuses_at_once_and_says_when_to_come_again(ServiceForm form)
+    public async Task A_full_queue_refuses_a_request_at_once_with_Retry_After(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
             form, "--Pool:Workers 1", "--Pool:QueueCapacity 2", PoolApiProcess.Diagnostics);
@@ -26,7 +26,7 @@ public sealed class AdmissionTests
     }
 
     [Fact]
-    public async Task A_request_that_waits_longer_than_it_may_expires_unrun()
+    public async Task A_request_that_waits_longer_than_MaxQueueTime_expires_without_running()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 1", $"--Pool:MaxQueueTime {MachineLoad.Stretch(TimeSpan.FromSeconds(0.3)):c}", PoolApiProcess.Diagnostics);
@@ -43,7 +43,7 @@ public sealed class AdmissionTests
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task Bodies_that_wait_are_bounded_together(ServiceForm form)
+    public async Task QueueBytes_limits_the_total_size_of_queued_bodies(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
             form, "--Pool:Workers 1", "--Pool:QueueCapacity 100", "--Pool:QueueBytes 2097152", PoolApiProcess.Diagnostics);
@@ -67,7 +67,7 @@ public sealed class AdmissionTests
     }
 
     [Fact]
-    public async Task A_chunked_body_counts_as_it_comes()
+    public async Task Chunked_bodies_beyond_QueueBytes_are_refused_at_once()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any,
@@ -94,7 +94,7 @@ public sealed class AdmissionTests
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task Who_leaves_while_waiting_never_runs_and_frees_the_place(ServiceForm form)
+    public async Task The_request_of_a_client_that_disconnects_while_queued_never_runs_and_frees_its_place(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
             form, "--Pool:Workers 1", "--Pool:QueueCapacity 1", PoolApiProcess.Diagnostics);
@@ -115,7 +115,7 @@ public sealed class AdmissionTests
     }
 
     [Fact]
-    public async Task Who_leaves_while_running_is_told_to_the_work()
+    public async Task Running_work_is_cancelled_when_its_client_disconnects()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
@@ -133,7 +133,7 @@ public sealed class AdmissionTests
     }
 
     [Fact]
-    public async Task Server_Timing_tells_waiting_from_running()
+    public async Task Server_Timing_reports_queue_time_and_run_time_separately()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 1", PoolApiProcess.Diagnostics);

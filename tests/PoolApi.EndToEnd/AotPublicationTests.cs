@@ -4,7 +4,7 @@ namespace PoolApi.EndToEnd;
 public sealed class AotPublicationTests
 {
     [Fact]
-    public async Task It_publishes_without_a_warning_as_a_native_binary_that_needs_no_runtime_beside_it()
+    public async Task The_service_publishes_without_a_warning_as_a_native_binary_with_no_PoolApi_assembly_beside_it()
     {
         string binary = await AotPublication.BinaryAsync();
 

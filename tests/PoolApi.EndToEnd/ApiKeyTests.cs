@@ -41,7 +41,7 @@ public sealed class ApiKeyTests
     }
 
     [Fact]
-    public async Task Who_has_no_key_is_told_before_the_body_is_read()
+    public async Task A_request_without_a_key_is_refused_before_its_body_is_read()
     {
         await using var service = await StartAsync(ServiceForm.Any);
         using var connection = await RawConnection.OpenAsync(service.Api.Port);
@@ -55,7 +55,7 @@ public sealed class ApiKeyTests
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task Who_has_all_he_may_is_refused_while_others_are_served(ServiceForm form)
+    public async Task A_client_at_its_MaxConcurrency_is_refused_while_other_clients_are_served(ServiceForm form)
     {
         await using var service = await StartAsync(form, "--Pool:Workers 2", "--Auth:MaxConcurrency 2");
         // One that runs and one that waits behind it, or both run: they count alike.
@@ -76,7 +76,7 @@ public sealed class ApiKeyTests
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task The_variable_that_keys_new_prints_lets_its_key_in(ServiceForm form)
+    public async Task The_variable_that_keys_new_prints_makes_the_service_accept_its_key(ServiceForm form)
     {
         string[] said = [.. (await PoolApiProcess.RunToEndAsync(form, "keys", "new", "alice")).MustSucceed().Lines.Select(static line => line.Trim())];
         string key = Assert.Single(said, static line => line.StartsWith("pk_", StringComparison.Ordinal));
@@ -91,7 +91,7 @@ public sealed class ApiKeyTests
     }
 
     [Fact]
-    public async Task The_examples_to_copy_say_where_the_key_goes()
+    public async Task The_curl_examples_of_the_root_page_include_the_API_key_header()
     {
         await using var service = await StartAsync(ServiceForm.NativeAot);
         string[] examples = [.. (await service.Api.GetAsync("/")).Text.Split('\n').Where(line => line.Contains("curl", StringComparison.Ordinal))];
@@ -100,7 +100,7 @@ public sealed class ApiKeyTests
     }
 
     [Fact]
-    public async Task By_default_half_of_the_room_is_one_client_s()
+    public async Task By_default_one_client_may_use_half_of_the_workers_and_queue_places()
     {
         await using var service = await StartAsync(ServiceForm.Any, "--Pool:Workers 1", "--Pool:QueueCapacity 4");
         var running = Enumerable.Range(0, 2).Select(_ => AskAsync(service, "X-Api-Key", Alice, PoolApiProcess.Sleep(1500))).ToArray();
@@ -112,7 +112,7 @@ public sealed class ApiKeyTests
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task Keys_are_neither_logged_nor_answered_nor_measured(ServiceForm form)
+    public async Task API_keys_appear_in_no_response_metric_or_log_line(ServiceForm form)
     {
         await using var service = await StartAsync(form, "--Logging:LogLevel:Default Trace", "--Logging:LogLevel:Microsoft Trace");
         const string Wrong = "a-wrong-key-of-some-length";
@@ -143,7 +143,7 @@ public sealed class ApiKeyTests
     [InlineData("Auth:ApiKey:alice", "a-good-enough-secret", "Auth:ApiKey is")]
     // Who has put the key in the place of the name is not to find it in the log.
     [InlineData("Auth:ApiKeys:a/good/enough/secret", "alice", "Auth:ApiKeys has an invalid client name")]
-    public async Task A_wrong_setting_is_named_and_its_key_is_not(string name, string value, string fault)
+    public async Task An_invalid_key_setting_is_reported_without_its_secret(string name, string value, string fault)
     {
         string secret = value == "alice" ? name.Split(':')[^1] : value;
         var run = await PoolApiProcess.RunToEndAsync(
@@ -157,7 +157,7 @@ public sealed class ApiKeyTests
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task The_description_says_that_a_key_is_needed_where_one_is(ServiceForm form)
+    public async Task The_OpenAPI_document_requires_a_key_for_work_and_none_for_other_routes(ServiceForm form)
     {
         await using var service = await StartAsync(form);
 

@@ -9,7 +9,7 @@ public sealed class BadInputTests(SharedServices services)
     private const string Thumbnails = "/v1/thumbnails?width=320";
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task What_is_no_image_is_refused(ServiceForm form)
+    public async Task A_body_that_is_not_an_image_is_refused(ServiceForm form)
     {
         var service = await services.InAsync(form);
 
@@ -50,7 +50,7 @@ public sealed class BadInputTests(SharedServices services)
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task Nothing_at_all_is_refused(ServiceForm form)
+    public async Task An_empty_body_is_refused(ServiceForm form)
     {
         var service = await services.InAsync(form);
 
@@ -79,7 +79,7 @@ public sealed class BadInputTests(SharedServices services)
     [InlineData("<svg xmlns='http://www.w3.org/2000/svg' width='400' height='400'><rect width='400' height='400'/></svg>", "image/svg+xml")]
     [InlineData("%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n", "application/pdf")]
     [InlineData("P1\n4 4\n1 0 1 0\n0 1 0 1\n1 0 1 0\n0 1 0 1\n", "image/x-portable-bitmap")]
-    public async Task What_only_an_untrusted_loader_reads_is_refused(string document, string mediaType)
+    public async Task A_format_that_only_an_untrusted_loader_reads_is_refused(string document, string mediaType)
     {
         foreach (var form in new[] { ServiceForm.FrameworkDependent, ServiceForm.NativeAot })
         {
@@ -106,7 +106,7 @@ public sealed class BadInputTests(SharedServices services)
     [InlineData("width=320&height=-1", "height")]
     [InlineData("width=320&height=tall", "height")]
     [InlineData("width=320&height=1000000000", "height")]
-    public async Task A_wrong_side_is_named_with_what_it_may_be(string query, string field)
+    public async Task An_invalid_width_or_height_is_named_with_its_limit(string query, string field)
     {
         foreach (var form in new[] { ServiceForm.FrameworkDependent, ServiceForm.NativeAot })
         {
@@ -122,7 +122,7 @@ public sealed class BadInputTests(SharedServices services)
     [InlineData("format=7", "format", "webp")]
     [InlineData("fit=stretch", "fit", "inside", "cover")]
     [InlineData("fit=inside&fit=cover", "fit")]
-    public async Task A_wrong_choice_is_named_with_all_there_is_to_choose_from(string query, params string[] words)
+    public async Task An_invalid_format_or_fit_is_named_with_allowed_values(string query, params string[] words)
     {
         foreach (var form in new[] { ServiceForm.FrameworkDependent, ServiceForm.NativeAot })
         {
@@ -146,7 +146,7 @@ public sealed class BadInputTests(SharedServices services)
     [InlineData("hash?iterations=10000001", "iterations")]
     [InlineData("hash?iterations=many", "iterations")]
     [InlineData("hash?iterations=1&iterations=1", "iterations")]
-    public async Task A_wrong_amount_of_work_is_named(string work, string field)
+    public async Task An_invalid_parameter_of_diagnostics_work_is_named(string work, string field)
     {
         var service = await services.InAsync(ServiceForm.Any);
 
@@ -172,7 +172,7 @@ public sealed class BadInputTests(SharedServices services)
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task The_wrong_media_type_is_refused_with_the_right_one(ServiceForm form)
+    public async Task A_wrong_media_type_is_refused_and_the_problem_names_the_right_one(ServiceForm form)
     {
         var service = await services.InAsync(form);
 

@@ -176,7 +176,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
     }
 
     [Fact]
-    public async Task Every_command_of_the_program_is_one_that_help_lists()
+    public async Task The_help_lists_every_program_command_of_the_pages()
     {
         string help = (await PoolApiProcess.RunToEndAsync(ServiceForm.Any, "--help")).MustSucceed().Text;
         string[] commands =

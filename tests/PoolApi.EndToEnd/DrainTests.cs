@@ -7,7 +7,7 @@ namespace PoolApi.EndToEnd;
 public sealed partial class DrainTests
 {
     [Theory, ClassData(typeof(BothForms))]
-    public async Task All_that_was_accepted_is_answered_before_the_process_ends(ServiceForm form)
+    public async Task Every_accepted_request_is_answered_before_the_process_ends(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
@@ -28,7 +28,7 @@ public sealed partial class DrainTests
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task While_draining_new_work_is_refused_on_open_connections_too_and_health_tells_it(ServiceForm form)
+    public async Task During_a_drain_new_work_is_refused_on_every_connection_and_readyz_answers_503(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
         string host = $"127.0.0.1:{service.Api.Port}";
@@ -69,7 +69,7 @@ public sealed partial class DrainTests
     }
 
     [Fact]
-    public async Task Each_transition_is_logged_with_what_was_in_flight()
+    public async Task The_start_of_the_drain_is_logged_with_the_numbers_of_running_and_queued_items()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 1", PoolApiProcess.Diagnostics);

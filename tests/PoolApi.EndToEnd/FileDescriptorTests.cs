@@ -6,7 +6,7 @@ namespace PoolApi.EndToEnd;
 public sealed class FileDescriptorTests
 {
     [Fact]
-    public async Task It_says_once_that_it_cannot_accept_does_not_spin_and_says_when_it_can_again()
+    public async Task A_listener_without_file_descriptors_logs_once_does_not_spin_and_logs_its_recovery()
     {
         const int Limit = 200;
         if (Tool.Find("prlimit") is null) Tool.Missing("prlimit, to limit the open files,", "apt-get install util-linux");

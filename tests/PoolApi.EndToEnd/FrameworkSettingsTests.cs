@@ -7,7 +7,7 @@ namespace PoolApi.EndToEnd;
 public sealed class FrameworkSettingsTests
 {
     [Theory, ClassData(typeof(BothForms))]
-    public async Task The_log_can_be_JSON_and_its_own_probes_pass_whatever_hosts_and_protocols_the_API_has(ServiceForm form)
+    public async Task The_log_is_JSON_and_the_management_port_answers_when_settings_restrict_hosts_and_protocols(ServiceForm form)
     {
         var environment = new Dictionary<string, string>
         {

@@ -6,7 +6,7 @@ namespace PoolApi.EndToEnd;
 public sealed class FullQueueTests
 {
     [Fact]
-    public async Task Behind_a_hundred_the_next_is_refused_at_once_and_when_they_leave_a_hundred_others_get_in()
+    public async Task A_full_queue_refuses_requests_at_once_and_accepts_new_ones_after_its_clients_disconnect()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, "--Pool:Workers 1", "--Pool:QueueCapacity 100", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);

@@ -7,7 +7,7 @@ namespace PoolApi.EndToEnd;
 public sealed class HarnessTests
 {
     [Fact]
-    public async Task A_line_is_found_whether_it_was_written_before_or_after_the_question()
+    public async Task LineLog_finds_a_line_written_before_or_after_the_call()
     {
         var log = new LineLog();
         log.Add("before");
@@ -20,7 +20,7 @@ public sealed class HarnessTests
     }
 
     [Fact]
-    public async Task Who_waits_for_a_line_learns_that_the_process_has_ended()
+    public async Task A_wait_for_a_line_fails_when_the_process_ends()
     {
         var log = new LineLog();
         var never = log.WaitForAsync(_ => false, TimeSpan.FromMinutes(5));
@@ -30,7 +30,7 @@ public sealed class HarnessTests
     }
 
     [Fact]
-    public void The_last_line_is_read_in_exactly_the_promised_words()
+    public void The_summary_parser_accepts_only_the_exact_format_of_the_last_log_line()
     {
         const string Line = "info: PoolApi.Shutdown[9] Shutdown complete: exit 3, accepted 40, completed 1, failed 2, cancelled 3, " +
             "expired 4, client gone 6, not started 7, abandoned 8, timed out 9, joined 1/2";
@@ -42,7 +42,7 @@ public sealed class HarnessTests
     }
 
     [Fact]
-    public async Task Two_processes_are_never_given_the_same_port()
+    public async Task Concurrent_callers_of_FreePorts_get_different_ports()
     {
         var cancellation = TestContext.Current.CancellationToken;
         int[] ports = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(FreePorts.Next, cancellation)));
@@ -90,7 +90,7 @@ public sealed class HarnessTests
     }
 
     [Fact]
-    public void The_kernel_tells_the_threads_of_a_process()
+    public void ProcessFacts_reads_the_threads_and_the_resident_memory_of_a_process()
     {
         using var self = Process.GetCurrentProcess();
 

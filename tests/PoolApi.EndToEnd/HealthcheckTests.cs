@@ -4,7 +4,7 @@ namespace PoolApi.EndToEnd;
 public sealed class HealthcheckTests
 {
     [Theory, ClassData(typeof(BothForms))]
-    public async Task It_ends_with_0_beside_a_healthy_service(ServiceForm form)
+    public async Task Healthcheck_exits_with_0_when_the_service_is_healthy(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form);
 
@@ -17,7 +17,7 @@ public sealed class HealthcheckTests
     [InlineData("Management__Urls")]
     [InlineData("ASPNETCORE_Management__Urls")]
     [InlineData("DOTNET_Management__Urls")]
-    public async Task It_finds_the_service_by_the_environment_that_the_service_reads(string variable)
+    public async Task Healthcheck_finds_the_service_by_the_environment_variables_that_the_service_reads(string variable)
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any);
         var environment = new Dictionary<string, string> { [variable] = service.Management.Url };
@@ -38,7 +38,7 @@ public sealed class HealthcheckTests
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task It_ends_with_1_where_nothing_answers(ServiceForm form)
+    public async Task Healthcheck_exits_with_1_when_no_service_answers(ServiceForm form)
     {
         var run = await PoolApiProcess.RunToEndAsync(form, "healthcheck", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}");
 

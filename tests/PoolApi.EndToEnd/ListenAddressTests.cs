@@ -6,7 +6,7 @@ namespace PoolApi.EndToEnd;
 public sealed class ListenAddressTests
 {
     [Fact]
-    public async Task A_host_name_is_bound_as_what_it_resolves_to()
+    public async Task The_service_listens_on_the_address_that_a_host_name_resolves_to()
     {
         // The machine's own name is the one that every machine resolves.
         string name = System.Net.Dns.GetHostName();

@@ -11,7 +11,7 @@ public sealed partial class LogTests
     private static readonly string[] Loud = [Everything, "--Logging:LogLevel:Microsoft.AspNetCore Trace", "--Logging:Console:MaxQueueLength 20", "--Pool:Workers 2", PoolApiProcess.Diagnostics];
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task Nobody_reads_it_and_requests_and_the_stop_go_on(ServiceForm form)
+    public async Task Requests_and_the_stop_complete_while_nobody_reads_the_log(ServiceForm form)
     {
         using var folder = new TemporaryFolder();
         await using var service = await PoolApiProcess.StartWithinAsync(await Unread.ShellAsync(folder), form, Loud);
@@ -29,7 +29,7 @@ public sealed partial class LogTests
     }
 
     [Fact]
-    public async Task A_reader_that_comes_back_is_told_how_much_is_missing_and_reads_on_to_the_last_line()
+    public async Task A_late_reader_of_the_log_sees_the_number_of_dropped_lines_and_the_last_line()
     {
         using var folder = new TemporaryFolder();
         await using var service = await PoolApiProcess.StartWithinAsync(await Unread.ShellAsync(folder), ServiceForm.NativeAot, Loud);
@@ -47,7 +47,7 @@ public sealed partial class LogTests
     }
 
     [Fact]
-    public async Task Probes_of_an_instance_that_stops_write_nothing()
+    public async Task Probes_of_a_stopping_instance_write_no_log_line()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, "--Pool:Workers 1", "--Shutdown:LameDuck 00:01:00", PoolApiProcess.Diagnostics);
@@ -63,7 +63,7 @@ public sealed partial class LogTests
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task Nothing_that_one_client_does_writes_a_line(ServiceForm form)
+    public async Task Hostile_and_failing_client_requests_write_no_log_line(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
             form, "--Pool:Workers 1", "--Pool:QueueCapacity 1", "--Pool:MaxBodyBytes 100000", $"--Pool:MaxQueueTime {MachineLoad.Stretch(TimeSpan.FromSeconds(0.2)):c}", PoolApiProcess.Diagnostics);

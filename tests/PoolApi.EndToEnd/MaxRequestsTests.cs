@@ -4,7 +4,7 @@ namespace PoolApi.EndToEnd;
 public sealed class MaxRequestsTests
 {
     [Theory, ClassData(typeof(BothForms))]
-    public async Task Two_are_answered_the_third_is_refused_and_the_exit_is_clean(ServiceForm form)
+    public async Task With_MaxRequests_2_the_service_answers_two_requests_refuses_the_third_and_exits_with_0(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
             form, "--Pool:Workers 2", "--Shutdown:MaxRequests 2", PoolApiProcess.Diagnostics);

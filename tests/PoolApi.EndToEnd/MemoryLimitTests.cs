@@ -14,7 +14,7 @@ public sealed class MemoryLimitTests
     private const int Length = 10 << 20;
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task Bodies_that_do_not_fit_into_the_memory_are_overload(ServiceForm form)
+    public async Task Bodies_beyond_the_memory_of_the_process_are_refused_as_overloaded(ServiceForm form)
     {
         var environment = new Dictionary<string, string> { ["DOTNET_GCHeapHardLimit"] = Memory.ToString("X", CultureInfo.InvariantCulture) };
         await using var service = await PoolApiProcess.StartAsync(form, onePort: false, environment, "--Pool:Workers 1", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);

@@ -9,7 +9,7 @@ public sealed class MetricsTests
         ["completed", "failed", "cancelled", "expired", "client_gone", "not_started", "abandoned", "timed_out"];
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task Promtool_has_nothing_to_say(ServiceForm form)
+    public async Task Promtool_finds_no_fault_in_the_metrics(ServiceForm form)
     {
         string promtool = Tool.Require("promtool", "apt-get install prometheus");
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
@@ -23,7 +23,7 @@ public sealed class MetricsTests
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task The_promised_instruments_are_there_and_the_servers_and_the_runtimes_beside_them(ServiceForm form)
+    public async Task The_metrics_include_the_promised_instruments_and_those_of_the_server_and_the_runtime(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
             form, "--Pool:Workers 2", "--Pool:QueueCapacity 7", PoolApiProcess.Diagnostics);
@@ -134,7 +134,7 @@ public sealed class MetricsTests
     }
 
     [Fact]
-    public async Task With_an_OTLP_endpoint_the_metrics_go_there_too()
+    public async Task With_an_OTLP_endpoint_the_metrics_are_exported_and_still_scraped()
     {
         using var collector = new OtlpSink();
         var environment = new Dictionary<string, string>

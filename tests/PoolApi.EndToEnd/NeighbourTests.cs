@@ -10,7 +10,7 @@ public sealed class NeighbourTests
     private const int Seconds = 10;
 
     [Fact]
-    public async Task With_three_times_as_many_blocking_requests_as_the_pool_can_do_health_stays_fast()
+    public async Task The_health_endpoint_stays_fast_under_three_times_the_capacity_of_the_pool()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 20", "--Pool:QueueCapacity 100", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);

@@ -8,7 +8,7 @@ public sealed class OpenApiTests(SharedServices services)
     private static readonly string[] Methods = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task It_is_OpenAPI_3_1_and_every_reference_in_it_leads_somewhere(ServiceForm form)
+    public async Task The_document_is_OpenAPI_3_1_and_every_reference_in_it_resolves(ServiceForm form)
     {
         var document = await DocumentAsync(form);
 
@@ -31,7 +31,7 @@ public sealed class OpenApiTests(SharedServices services)
     [InlineData("post", "/v1/diagnostics/sleep", "200", "400", "503")]
     [InlineData("get", "/v1/diagnostics/hash", "200", "400", "503")]
     [InlineData("post", "/v1/diagnostics/hash", "200", "400", "503")]
-    public async Task Every_route_tells_every_answer(string method, string path, params string[] statuses)
+    public async Task The_document_lists_each_response_status_of_each_route(string method, string path, params string[] statuses)
     {
         foreach (var form in new[] { ServiceForm.FrameworkDependent, ServiceForm.NativeAot })
         {
@@ -52,7 +52,7 @@ public sealed class OpenApiTests(SharedServices services)
     }
 
     [Fact]
-    public async Task Thumbnails_tell_their_parameters_their_body_and_what_comes_back()
+    public async Task The_thumbnail_operation_documents_its_parameters_its_body_and_its_response()
     {
         var document = await DocumentAsync(ServiceForm.NativeAot);
 
@@ -69,7 +69,7 @@ public sealed class OpenApiTests(SharedServices services)
     }
 
     [Fact]
-    public async Task Every_operation_says_what_it_does_and_none_is_listed_that_is_not_there()
+    public async Task Every_listed_operation_has_a_summary_and_exists()
     {
         var service = await services.InAsync(ServiceForm.Any);
         var document = await DocumentAsync(ServiceForm.Any);

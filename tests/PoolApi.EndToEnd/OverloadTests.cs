@@ -16,7 +16,7 @@ public sealed class OverloadTests
     private const double Slowest = 6;
 
     [Fact]
-    public async Task At_five_times_capacity_goodput_stays_refusals_are_quick_memory_is_steady_and_all_is_well_two_seconds_later()
+    public async Task At_five_times_the_capacity_goodput_holds_refusals_are_fast_and_latency_recovers()
     {
         // Half a minute more than the minute that counts: the heap fills its youngest generation first, which is as large as the
         // processor's cache; with 300 MiB of that, it takes so long.

@@ -60,7 +60,7 @@ public sealed partial class PasswordTests(SharedServices services)
     [InlineData("$argon2id$v=19$m=19456,t=2,p=1$$")]
     [InlineData("$argon2id$v=19$m=19456,t=2,p=1$!!!!$????")]
     [InlineData("$2y$31$abcdefghijklmnopqrstuuAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
-    public async Task What_is_no_hash_is_refused_and_named(string hash)
+    public async Task A_malformed_hash_is_refused_and_the_problem_names_it(string hash)
     {
         var service = await services.InAsync(ServiceForm.Any);
 

@@ -13,7 +13,7 @@ public sealed class PortTests(SharedServices services)
     ];
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task The_API_port_knows_no_management_route_whatever_the_Host_header_says(ServiceForm form)
+    public async Task The_API_port_serves_no_management_route_for_any_Host_header(ServiceForm form)
     {
         var service = await services.InAsync(form);
 
@@ -21,7 +21,7 @@ public sealed class PortTests(SharedServices services)
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task The_management_port_knows_no_API_route_whatever_the_Host_header_says(ServiceForm form)
+    public async Task The_management_port_serves_no_API_route_for_any_Host_header(ServiceForm form)
     {
         var service = await services.InAsync(form);
 
@@ -29,7 +29,7 @@ public sealed class PortTests(SharedServices services)
     }
 
     [Fact]
-    public async Task The_two_roots_are_two_pages()
+    public async Task The_two_ports_serve_different_root_pages()
     {
         var service = await services.InAsync(ServiceForm.Any);
 
@@ -41,7 +41,7 @@ public sealed class PortTests(SharedServices services)
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task With_one_port_both_answer_there_and_the_dashboard_owns_the_root(ServiceForm form)
+    public async Task A_single_port_serves_the_API_and_management_with_the_dashboard_as_its_root(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, onePort: true, environment: null, PoolApiProcess.Diagnostics);
 

@@ -15,7 +15,7 @@ public sealed class ProblemTests(SharedServices services)
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task A_wrong_method_is_a_problem_that_says_which_are_right(ServiceForm form)
+    public async Task A_wrong_method_answers_405_and_names_the_allowed_methods(ServiceForm form)
     {
         var service = await services.InAsync(form);
 
@@ -34,7 +34,7 @@ public sealed class ProblemTests(SharedServices services)
     [InlineData("image/webp")]
     [InlineData("text/html")]
     [InlineData("application/problem+xml")]
-    public async Task What_the_client_accepts_does_not_keep_the_problem_from_it(string accept)
+    public async Task An_error_is_problem_details_for_any_Accept_header(string accept)
     {
         foreach (var form in new[] { ServiceForm.FrameworkDependent, ServiceForm.NativeAot })
         {

@@ -10,7 +10,7 @@ namespace PoolApi.EndToEnd;
 public sealed partial class PrometheusTests
 {
     [Fact]
-    public async Task It_scrapes_the_service_and_every_panel_query_runs_and_the_pools_return_data()
+    public async Task Prometheus_runs_every_panel_query_and_those_of_PoolApi_metrics_return_data()
     {
         var panels = Panels();
         await using var service = await PoolApiProcess.StartAsync(
@@ -66,7 +66,7 @@ public sealed partial class PrometheusTests
     }
 
     [Fact]
-    public async Task The_rates_of_a_time_under_load_are_those_that_the_clients_count()
+    public async Task Under_load_the_rates_in_Prometheus_match_the_counts_of_the_clients()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 2", "--Pool:QueueCapacity 3", PoolApiProcess.Diagnostics);

@@ -19,7 +19,7 @@ public abstract class ReverseProxyTests
     private protected abstract ProxyServer.Configuration Configure(int port, int management);
 
     [Fact]
-    public async Task Links_and_streams_pass_with_and_without_a_prefix_and_a_rolling_stop_loses_no_request()
+    public async Task Links_and_streams_work_through_the_proxy_and_a_stop_of_one_instance_loses_no_request()
     {
         using var folder = new TemporaryFolder();
         int api = FreePorts.Next();

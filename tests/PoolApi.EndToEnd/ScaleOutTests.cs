@@ -12,7 +12,7 @@ public sealed partial class ScaleOutTests(SharedPostgres postgres)
     private static readonly string[] Hosts = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
 
     [Fact]
-    public async Task Each_instance_is_drained_in_turn_under_load_and_nothing_fails_or_is_lost()
+    public async Task Draining_each_instance_in_turn_under_load_loses_no_request_and_no_job()
     {
         string database = await postgres.NewDatabaseAsync();
         int api = FreePorts.Next();

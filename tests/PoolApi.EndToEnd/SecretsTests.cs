@@ -8,7 +8,7 @@ public sealed class SecretsTests
     private const string Secret = "hunter2-Zaphod-Beeblebrox";
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task A_password_is_neither_answered_nor_logged(ServiceForm form)
+    public async Task A_posted_password_appears_in_no_response_and_no_log_line(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(
             form, "--Pool:Workers 1", "--Logging:LogLevel:Default Trace", "--Logging:LogLevel:Microsoft Trace");

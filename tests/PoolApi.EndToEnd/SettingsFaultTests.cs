@@ -11,7 +11,7 @@ public sealed partial class SettingsFaultTests
     private const int CouldNotStart = 78;
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task All_faults_are_told_at_once_with_key_value_and_what_it_may_be(ServiceForm form)
+    public async Task The_start_reports_all_invalid_settings_together_each_with_key_value_and_explanation(ServiceForm form)
     {
         var run = await StartAsync(form, "--Pool:Workers 0", "--Pool:QueueCapacity many", "--Pool:Wrokers 3", "--Shutdown:Drian 5");
 
@@ -47,7 +47,7 @@ public sealed partial class SettingsFaultTests
     [InlineData("Logging:Console:FormatterOptions:UseUtcTimestamp", "maybe")]
     [InlineData("Logging:Console:LogToStandardErrorThreshold", "Loud")]
     [InlineData("Logging:Console:MaxQueueLength", "-1")]
-    public async Task Each_of_these_settings_stops_the_start(string key, string value)
+    public async Task An_invalid_setting_stops_the_start_and_is_reported_with_key_and_value(string key, string value)
     {
         var run = await StartAsync(ServiceForm.Any, $"--{key} {value}");
 

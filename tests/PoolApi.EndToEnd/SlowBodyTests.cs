@@ -6,7 +6,7 @@ public sealed class SlowBodyTests
     private static readonly TimeSpan Drip = TimeSpan.FromMilliseconds(250);
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task A_body_that_trickles_is_given_up(ServiceForm form)
+    public async Task A_slow_request_body_ends_with_408_or_a_closed_connection_and_never_holds_a_worker(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
         using var connection = await RawConnection.OpenAsync(service.Api.Port);

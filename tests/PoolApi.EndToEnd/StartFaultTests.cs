@@ -39,7 +39,7 @@ public sealed class StartFaultTests
     [InlineData("DOTNET_URLS", "http://127.0.0.1:")]
     [InlineData("ASPNETCORE_HTTP_PORTS", "")]
     [InlineData("DOTNET_HTTP_PORTS", "")]
-    public async Task The_port_in_a_variable_of_ASP_NET_Core_is_the_one_that_the_API_listens_on(string variable, string before)
+    public async Task The_API_listens_on_the_port_in_the_variables_of_ASP_NET_Core(string variable, string before)
     {
         // A port in use tells: another process does not announce what it listens on.
         using var taken = new TcpListener(IPAddress.Loopback, FreePorts.Next());
@@ -75,7 +75,7 @@ public sealed class StartFaultTests
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task Check_judges_the_settings_as_a_start_does_and_opens_no_port_and_makes_no_file(ServiceForm form)
+    public async Task Check_validates_the_settings_like_a_start_without_opening_a_port_or_creating_a_file(ServiceForm form)
     {
         using var taken = new TcpListener(IPAddress.Loopback, FreePorts.Next());
         taken.Start();
@@ -96,7 +96,7 @@ public sealed class StartFaultTests
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task The_version_and_the_commit_are_told(ServiceForm form)
+    public async Task The_version_option_prints_the_version_and_the_commit(ServiceForm form)
     {
         var run = await PoolApiProcess.RunToEndAsync(form, "--version");
 

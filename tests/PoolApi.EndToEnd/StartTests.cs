@@ -6,7 +6,7 @@ namespace PoolApi.EndToEnd;
 public sealed class StartTests
 {
     [Theory, ClassData(typeof(BothForms))]
-    public async Task It_starts_is_healthy_and_stops_clean(ServiceForm form)
+    public async Task The_service_starts_reports_healthy_and_exits_with_0(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 2");
 
@@ -35,7 +35,7 @@ public sealed class StartTests
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task The_root_of_the_API_port_leads_a_newcomer_on(ServiceForm form)
+    public async Task The_root_page_of_the_API_shows_its_routes_and_a_curl_example(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form);
 
@@ -66,7 +66,7 @@ public sealed class StartTests
     }
 
     [Fact]
-    public async Task Without_settings_there_is_a_worker_per_processor_and_room_for_1024()
+    public async Task By_default_the_pool_has_one_worker_per_processor_and_1024_queue_places()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent);
 
@@ -104,7 +104,7 @@ public sealed class StartTests
     }
 
     [Fact]
-    public async Task A_worker_says_at_Debug_that_it_got_a_job()
+    public async Task A_worker_logs_at_Debug_that_it_got_a_job()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.FrameworkDependent, "--Pool:Workers 1", PoolApiProcess.Diagnostics, "--Logging:LogLevel:Default Debug");

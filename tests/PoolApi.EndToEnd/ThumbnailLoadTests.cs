@@ -7,7 +7,7 @@ public sealed class ThumbnailLoadTests
     private const int Requests = 200;
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task Two_hundred_at_once_on_two_workers_get_two_hundred_right_answers(ServiceForm form)
+    public async Task Two_workers_answer_two_hundred_concurrent_requests_correctly(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:10:00");
         byte[] photo = await Photos.SmallAsync(service);

@@ -9,7 +9,7 @@ public sealed class ThumbnailTests(SharedServices services)
     private static readonly byte[] Wide = Png.Gradient(400, 200);
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task A_JPEG_of_16_MB_comes_back_as_a_WebP_320_pixels_wide(ServiceForm form)
+    public async Task A_JPEG_of_16_MB_becomes_a_WebP_320_pixels_wide(ServiceForm form)
     {
         byte[] photo = await Photos.LargeAsync();
         Assert.InRange(photo.Length, 16_000_000, 17_000_000);
@@ -80,7 +80,7 @@ public sealed class ThumbnailTests(SharedServices services)
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task The_answer_tells_how_long_it_waited_and_ran_and_on_which_worker(ServiceForm form)
+    public async Task Server_Timing_reports_the_queue_time_the_run_time_and_the_worker(ServiceForm form)
     {
         var service = await services.InAsync(form);
 
@@ -90,7 +90,7 @@ public sealed class ThumbnailTests(SharedServices services)
     }
 
     [Fact]
-    public async Task No_file_is_needed_however_large_an_image_is_in_memory()
+    public async Task A_large_image_is_decoded_without_a_temporary_file()
     {
         // More than 100 MiB once decoded, which libvips would put into a file by default.
         var environment = new Dictionary<string, string> { ["TMPDIR"] = "/nonexistent" };

@@ -8,7 +8,7 @@ public sealed class UnfinishedShutdownTests
     private static readonly string[] Hurry = ["--Shutdown:Drain 00:00:01", "--Shutdown:Cancel 00:00:01"];
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task Work_that_does_not_fit_is_cancelled_or_handed_back_and_the_counts_match(ServiceForm form)
+    public async Task At_the_drain_deadline_running_work_is_cancelled_and_queued_work_is_handed_back(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, ["--Pool:Workers 2", .. Hurry, "--Shutdown:Cancel 00:05:00", PoolApiProcess.Diagnostics]);
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);

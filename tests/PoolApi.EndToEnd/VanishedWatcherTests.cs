@@ -13,7 +13,7 @@ public sealed class VanishedWatcherTests
     private const int Scrape = 1;
 
     [Fact]
-    public async Task Watchers_whose_network_is_cut_are_gone_within_a_minute_and_those_who_only_wait_stay()
+    public async Task The_service_drops_watchers_whose_network_is_cut_and_keeps_idle_ones()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
         string later = $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}";

@@ -10,7 +10,7 @@ public sealed class WorkersViewTests
     private static readonly string[] BusyMembers = [.. IdleMembers, "kind", "route", "elapsedMs", "traceId"];
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task It_has_the_promised_shape(ServiceForm form)
+    public async Task The_workers_view_has_the_promised_JSON_shape(ServiceForm form)
     {
         const string TraceId = "0af7651916cd43dd8448eb211c80319c";
         await using var service = await PoolApiProcess.StartAsync(
@@ -54,7 +54,7 @@ public sealed class WorkersViewTests
     }
 
     [Fact]
-    public async Task The_age_and_the_number_of_what_waits_are_told()
+    public async Task The_workers_view_reports_the_number_and_the_oldest_age_of_queued_items()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
@@ -69,7 +69,7 @@ public sealed class WorkersViewTests
     }
 
     [Fact]
-    public async Task A_worker_that_is_too_long_on_one_item_is_called_stuck()
+    public async Task A_worker_that_runs_one_item_longer_than_StuckAfter_is_reported_as_stuck()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 2", "--Pool:StuckAfter 00:00:00.200", PoolApiProcess.Diagnostics);

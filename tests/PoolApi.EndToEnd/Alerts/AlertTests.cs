@@ -138,7 +138,7 @@ public sealed class AlertTests
 
     /// <summary>A worker is replaced when its thread dies, which nothing that a client can do brings about: that alert's test is written by hand.</summary>
     [Fact]
-    public void Every_other_alert_is_tested_with_recorded_series() => Assert.Equal(
+    public void Every_alert_except_PoolApiWorkerReplaced_is_tested_with_recorded_series() => Assert.Equal(
         ["PoolApiWorkerReplaced"],
         File.ReadLines(AlertRecording.Rules).Where(static line => line.Contains("- alert: ", StringComparison.Ordinal)).Select(static line => line.Split(": ")[1].Trim())
             .Except([.. Raised, .. RaisedByLoad, StopHangs, Down, InstanceRestarts]));

@@ -6,7 +6,7 @@ namespace PoolApi.EndToEnd.Dashboard;
 public sealed class BehindProxyTests
 {
     [Fact]
-    public async Task Every_page_lives_under_the_prefix_and_changes_are_taken()
+    public async Task The_pages_work_under_the_path_prefix_of_a_proxy_and_make_changes()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         int port = FreePorts.Next();

@@ -19,7 +19,7 @@ public sealed class BehindTlsProxyTests
     ];
 
     [Fact]
-    public async Task Once_its_name_is_configured_the_page_works_and_makes_changes_and_a_page_of_another_site_makes_none()
+    public async Task With_the_host_name_configured_the_dashboard_makes_changes_and_another_site_cannot()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 2", $"--Management:AllowedHosts {OwnName}", PoolApiProcess.Diagnostics);
@@ -51,7 +51,7 @@ public sealed class BehindTlsProxyTests
     }
 
     [Fact]
-    public async Task Until_its_name_is_configured_every_route_answers_421_and_changes_nothing()
+    public async Task Without_the_host_name_configured_every_route_answers_421_and_changes_nothing()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         using var certificate = new TlsCertificate(OwnName);

@@ -37,7 +37,7 @@ public sealed class JobsPageTests
     }
 
     [Fact]
-    public async Task The_ten_jobs_of_a_filter_are_retried_at_once_after_a_question_that_names_their_number()
+    public async Task One_confirmation_that_names_the_count_retries_all_ten_jobs_of_a_filter()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         var ids = new List<Guid>();
@@ -74,7 +74,7 @@ public sealed class JobsPageTests
     }
 
     [Fact]
-    public async Task A_filter_that_is_refused_is_told_and_asked_for_once_until_there_is_another()
+    public async Task The_page_reports_a_refused_filter_and_does_not_request_it_again_until_the_filter_changes()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         Guid job = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1");
@@ -105,7 +105,7 @@ public sealed class JobsPageTests
     }
 
     [Fact]
-    public async Task A_stream_that_is_refused_for_now_is_asked_for_with_pauses()
+    public async Task The_page_retries_an_unavailable_stream_after_growing_pauses()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
@@ -135,7 +135,7 @@ public sealed class JobsPageTests
     }
 
     [Fact]
-    public async Task While_it_is_paused_what_it_shows_stays_and_another_filter_is_shown_once()
+    public async Task A_paused_list_keeps_its_rows_and_loads_a_new_filter_only_once()
     {
         const int Page = 50;
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
@@ -167,7 +167,7 @@ public sealed class JobsPageTests
     }
 
     [Fact]
-    public async Task The_focus_and_what_was_said_of_a_change_stay_while_the_job_changes()
+    public async Task The_job_page_keeps_the_focus_and_the_notice_while_the_job_changes()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         Guid job = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=60000");
@@ -193,7 +193,7 @@ public sealed class JobsPageTests
     }
 
     [Fact]
-    public async Task A_job_that_comes_due_waits_for_a_worker_without_news_of_it()
+    public async Task The_job_page_shows_that_a_due_job_waits_for_a_worker_without_a_new_event()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
         for (int i = 0; i < 2; i++) await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
@@ -209,7 +209,7 @@ public sealed class JobsPageTests
     }
 
     [Fact]
-    public async Task What_the_pages_read_first_is_asked_for_again_until_it_comes()
+    public async Task The_pages_repeat_their_first_request_after_a_503()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         Guid job = await service.Api.AcceptJobAsync($"/v1/diagnostics/sleep?ms=1&runAt={InAnHour()}");

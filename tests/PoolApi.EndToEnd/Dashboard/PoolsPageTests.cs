@@ -8,7 +8,7 @@ namespace PoolApi.EndToEnd.Dashboard;
 public sealed partial class PoolsPageTests
 {
     [Theory, ClassData(typeof(OneForm))]
-    public async Task A_lane_shows_its_worker_turn_busy_and_idle_again_and_its_piece_by_keyboard(ServiceForm form)
+    public async Task A_lane_shows_its_worker_busy_then_idle_and_the_keyboard_reaches_its_piece(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 3", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, motion: ReducedMotion.NoPreference);
@@ -68,7 +68,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task Its_numbers_are_those_of_the_workers_view()
+    public async Task The_page_shows_the_numbers_of_the_workers_view()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
@@ -86,7 +86,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task The_first_minute_has_buttons_that_send_work_and_pause_stands_still()
+    public async Task The_first_minute_panel_sends_work_and_a_paused_page_steps_back_in_time()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 4", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
@@ -127,7 +127,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task Where_diagnostics_are_off_nothing_sends_work()
+    public async Task With_diagnostics_off_the_page_has_no_work_buttons_and_the_work_route_answers_404()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any);
         await using var browser = await DashboardBrowser.OpenAsync(service);
@@ -137,7 +137,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task A_stop_is_a_banner_and_after_the_end_the_page_says_when_the_server_was_seen_last()
+    public async Task A_banner_reports_the_stop_and_then_when_the_server_was_last_seen()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
@@ -163,7 +163,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task More_workers_than_a_page_holds_are_turned_like_pages()
+    public async Task The_list_of_workers_is_split_into_pages_of_64()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 70", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service);
@@ -177,7 +177,7 @@ public sealed partial class PoolsPageTests
     [Theory]
     [InlineData(502, "no answer", "The server is gone")]
     [InlineData(302, "not allowed: sign in and reload", null)]
-    public async Task A_proxy_that_answers_for_the_server_is_not_taken_for_it(int status, string said, string? banner)
+    public async Task The_page_does_not_mistake_a_response_of_a_proxy_for_one_of_the_server(int status, string said, string? banner)
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var way = new TcpForwarder(service.Management.Port);
@@ -201,7 +201,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task A_silent_stream_is_told_once_and_not_each_second()
+    public async Task The_page_reports_a_silent_stream_without_a_running_count_of_seconds()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
@@ -232,7 +232,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task A_paused_page_keeps_the_pieces_that_it_shows_beyond_a_snapshot_without_them()
+    public async Task A_paused_page_keeps_the_pieces_that_it_shows_when_a_snapshot_omits_them()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
@@ -245,7 +245,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task A_worker_that_leaves_while_the_page_is_paused_stays_until_it_goes_on()
+    public async Task A_paused_page_keeps_a_removed_worker_until_the_page_resumes()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
@@ -262,7 +262,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task When_the_clock_of_the_server_is_set_back_the_page_shows_what_is_done_from_then_on()
+    public async Task The_page_shows_new_work_after_the_clock_of_the_server_is_set_back()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
@@ -275,7 +275,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task A_strip_marks_a_failure_and_not_an_item_that_awaits()
+    public async Task A_strip_marks_a_failed_item_and_not_a_suspended_one()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
@@ -307,7 +307,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task Where_the_last_hour_cannot_be_read_the_page_asks_again_after_a_while_and_says_so_once()
+    public async Task The_page_retries_an_unreadable_history_after_a_pause_and_reports_the_fault_once()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
@@ -351,7 +351,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Fact]
-    public async Task A_chart_that_is_as_wide_as_a_new_canvas_has_its_height()
+    public async Task A_chart_of_the_default_canvas_width_still_gets_its_own_height()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");

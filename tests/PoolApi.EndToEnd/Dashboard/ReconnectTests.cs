@@ -11,7 +11,7 @@ public sealed partial class ReconnectTests
     private const int Meanwhile = 24;
 
     [Theory, InlineData(false), InlineData(true)]
-    public async Task The_lanes_and_the_charts_have_what_was_done_while_the_stream_was_cut(bool anotherWatches)
+    public async Task After_a_reconnect_the_lanes_and_charts_show_the_work_done_during_the_cut(bool anotherWatches)
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var way = new TcpForwarder(service.Management.Port);
@@ -42,7 +42,7 @@ public sealed partial class ReconnectTests
     }
 
     [Fact]
-    public async Task What_the_user_chose_holds_beyond_a_restart_of_the_server()
+    public async Task The_page_keeps_the_choices_of_the_user_after_a_restart_of_the_server()
     {
         int api = FreePorts.Next(), management = FreePorts.Next();
         string[] settings = ["--Pool:Workers 70", PoolApiProcess.Diagnostics];

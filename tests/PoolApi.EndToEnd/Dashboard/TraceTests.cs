@@ -18,7 +18,7 @@ public sealed class TraceTests
     private static readonly TimeSpan Blur = TimeSpan.FromMilliseconds(25) * Slowness;
 
     [Fact]
-    public async Task Each_worker_s_busy_time_is_that_of_its_metric_and_each_event_belongs_to_a_span_that_was_exported()
+    public async Task The_trace_agrees_with_the_busy_time_metric_of_each_worker_and_with_the_exported_spans()
     {
         using var collector = new OtlpSink();
         var environment = new Dictionary<string, string>

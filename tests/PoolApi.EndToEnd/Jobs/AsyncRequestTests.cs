@@ -10,7 +10,7 @@ public sealed class AsyncRequestTests(SharedServices services)
     private const string Thumbnail = "/v1/thumbnails?width=64&format=png";
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task It_is_accepted_runs_once_and_its_result_is_byte_for_byte_the_synchronous_one(ServiceForm form)
+    public async Task An_async_request_runs_once_and_returns_the_same_bytes_as_a_synchronous_one(ServiceForm form)
     {
         var service = await services.InAsync(form);
         byte[] image = Png.Gradient(300, 200);
@@ -29,7 +29,7 @@ public sealed class AsyncRequestTests(SharedServices services)
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task Who_waits_a_little_has_the_result_at_once_if_it_is_there_in_time(ServiceForm form)
+    public async Task A_request_that_prefers_to_wait_gets_the_result_or_202_when_the_wait_ends(ServiceForm form)
     {
         var service = await services.InAsync(form);
 
@@ -48,7 +48,7 @@ public sealed class AsyncRequestTests(SharedServices services)
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task What_the_work_refuses_is_told_again_in_its_own_words(ServiceForm form)
+    public async Task The_result_of_a_failed_job_is_the_problem_of_its_work(ServiceForm form)
     {
         var service = await services.InAsync(form);
         byte[] image = Png.Gradient(300, 200);
@@ -68,7 +68,7 @@ public sealed class AsyncRequestTests(SharedServices services)
     }
 
     [Fact]
-    public async Task What_is_not_finished_has_no_result_and_what_has_succeeded_is_neither_cancelled_nor_retried()
+    public async Task An_unfinished_job_has_no_result_and_a_succeeded_job_cannot_be_cancelled_or_retried()
     {
         var service = await services.InAsync(ServiceForm.Any);
         var waiting = await service.Api.AcceptJobAsync("/v1/diagnostics/noop", In(3600));
@@ -86,7 +86,7 @@ public sealed class AsyncRequestTests(SharedServices services)
     }
 
     [Fact]
-    public async Task Passwords_are_answered_and_never_stored_whatever_is_preferred()
+    public async Task A_password_request_is_answered_synchronously_and_not_stored_despite_respond_async()
     {
         var service = await services.InAsync(ServiceForm.NativeAot);
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/password-hashes")
@@ -104,7 +104,7 @@ public sealed class AsyncRequestTests(SharedServices services)
     }
 
     [Fact]
-    public async Task A_job_is_not_begun_before_its_time_and_does_not_outlast_its_timeout()
+    public async Task A_job_does_not_start_before_Job_Run_At_and_expires_after_Job_Timeout()
     {
         var service = await services.InAsync(ServiceForm.NativeAot);
         var runAt = DateTimeOffset.UtcNow + MachineLoad.Stretch(TimeSpan.FromSeconds(1.5));
@@ -124,7 +124,7 @@ public sealed class AsyncRequestTests(SharedServices services)
     }
 
     [Fact]
-    public async Task A_job_whose_time_to_run_never_comes_before_its_deadline_expires_unrun()
+    public async Task A_job_that_gets_no_worker_before_its_deadline_expires_without_running()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, "--Pool:Workers 1", "--Jobs:Share 0", "--Jobs:Lease 00:00:03", PoolApiProcess.Diagnostics);
@@ -172,7 +172,7 @@ public sealed class AsyncRequestTests(SharedServices services)
     }
 
     [Fact]
-    public async Task Of_those_that_wait_the_highest_priority_goes_first()
+    public async Task Queued_jobs_run_in_order_of_priority()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1", "--Jobs:Share 0", PoolApiProcess.Diagnostics);
         var busy = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
@@ -193,7 +193,7 @@ public sealed class AsyncRequestTests(SharedServices services)
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task A_job_that_has_not_changed_is_304_and_who_waits_for_a_change_is_told_of_it(ServiceForm form)
+    public async Task An_unchanged_job_answers_304_and_a_waiting_request_gets_the_next_change(ServiceForm form)
     {
         var service = await services.InAsync(form);
         var id = await service.Api.AcceptJobAsync("/v1/diagnostics/noop", In(3600));
@@ -211,7 +211,7 @@ public sealed class AsyncRequestTests(SharedServices services)
     }
 
     [Fact]
-    public async Task Past_its_retention_a_result_is_gone_and_then_the_job_is()
+    public async Task After_the_retention_a_result_answers_410_and_later_the_job_answers_404()
     {
         // While something runs, the store is tended six times in a lease.
         await using var service = await PoolApiProcess.StartAsync(

@@ -6,7 +6,7 @@ public sealed class AttemptsTests(SharedPostgres postgres)
     [Theory]
     [InlineData(ServiceForm.FrameworkDependent, JobStore.Sqlite)]
     [InlineData(ServiceForm.NativeAot, JobStore.Postgres)]
-    public async Task Each_attempt_has_its_instance_its_times_and_its_outcome_also_in_events_and_a_list_has_none(ServiceForm form, JobStore store)
+    public async Task A_job_and_its_events_report_each_attempt_and_the_job_list_omits_attempts(ServiceForm form, JobStore store)
     {
         string[] settings = store == JobStore.Postgres ? ["--Jobs:Store postgres", $"--Jobs:ConnectionString {await postgres.NewDatabaseAsync()}"] : [];
         await using var service = await PoolApiProcess.StartAsync(form, ["--Pool:Workers 1", PoolApiProcess.Diagnostics, .. settings]);

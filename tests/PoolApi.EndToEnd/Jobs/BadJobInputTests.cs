@@ -8,7 +8,7 @@ public sealed class BadJobInputTests(SharedServices services)
     private const string Noop = "/v1/diagnostics/noop";
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task An_id_that_nobody_has_is_not_found_whatever_is_asked_of_it(ServiceForm form)
+    public async Task Every_job_route_answers_404_for_an_unknown_id(ServiceForm form)
     {
         var api = (await services.InAsync(form)).Api;
         foreach (string id in new[]
@@ -40,7 +40,7 @@ public sealed class BadJobInputTests(SharedServices services)
     [InlineData("limit=0", "limit")]
     [InlineData("limit=1001", "limit")]
     [InlineData("limit=1e3", "limit")]
-    public async Task A_list_is_not_asked_for_like_this(string query, string field)
+    public async Task An_invalid_query_of_the_job_list_is_refused_and_its_parameter_is_named(string query, string field)
     {
         var api = (await services.InAsync(ServiceForm.NativeAot)).Api;
 
@@ -48,7 +48,7 @@ public sealed class BadJobInputTests(SharedServices services)
     }
 
     [Fact]
-    public async Task A_cursor_of_10_kB_is_no_cursor()
+    public async Task A_cursor_of_7000_characters_is_refused()
     {
         var api = (await services.InAsync(ServiceForm.NativeAot)).Api;
 
@@ -71,7 +71,7 @@ public sealed class BadJobInputTests(SharedServices services)
     [InlineData("Prefer: respond-async|Job-Tags: a b")]
     [InlineData("Prefer: respond-async|Job-Tags: a, a")]
     [InlineData("Prefer: respond-async|Job-Tags: 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17")]
-    public async Task A_job_is_not_asked_for_like_this(string fields)
+    public async Task An_invalid_job_header_is_refused_and_named(string fields)
     {
         var service = await services.InAsync(ServiceForm.Any);
         string[] each = fields.Split('|');
@@ -100,7 +100,7 @@ public sealed class BadJobInputTests(SharedServices services)
     [InlineData("?tag=a", "")]
     [InlineData("", "Job-Run-At: 2100-01-01T00:00:00Z|Idempotency-Key: {0}")]
     [InlineData("", "Job-Priority: low|Idempotency-Key: {0}")]
-    public async Task What_only_a_job_can_have_is_refused_without_one(string query, string fields)
+    public async Task Job_headers_and_parameters_are_refused_without_respond_async(string query, string fields)
     {
         var service = await services.InAsync(ServiceForm.NativeAot);
         string[] each = string.Format(System.Globalization.CultureInfo.InvariantCulture, fields, Guid.NewGuid())
@@ -113,7 +113,7 @@ public sealed class BadJobInputTests(SharedServices services)
     }
 
     [Fact]
-    public async Task A_timeout_and_tags_go_with_a_key_too_and_on_other_routes_nothing_is_a_jobs()
+    public async Task A_request_with_a_key_may_have_a_timeout_and_tags_and_other_routes_ignore_tags()
     {
         var service = await services.InAsync(ServiceForm.NativeAot);
         string key = $"{Guid.NewGuid():N}";
@@ -146,7 +146,7 @@ public sealed class BadJobInputTests(SharedServices services)
     [InlineData("/v1/diagnostics/sleep?ms=-1", 400)]
     [InlineData("/v1/diagnostics/hash?iterations=many", 400)]
     [InlineData("/v1/thumbnails?width=0", 400)]
-    public async Task What_cannot_be_run_is_refused_before_it_is_stored(string path, int status)
+    public async Task An_invalid_request_is_refused_before_a_job_is_stored(string path, int status)
     {
         var service = await services.InAsync(ServiceForm.NativeAot);
         string tag = "t" + Guid.NewGuid().ToString("N");
@@ -157,7 +157,7 @@ public sealed class BadJobInputTests(SharedServices services)
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task A_body_that_is_no_image_or_none_is_refused_or_fails_as_it_would_at_once(ServiceForm form)
+    public async Task A_thumbnail_job_without_an_image_is_refused(ServiceForm form)
     {
         var service = await services.InAsync(form);
         var answer = await service.Api.PostWithAsync("/v1/thumbnails?width=8", null, "Prefer: respond-async");
@@ -166,7 +166,7 @@ public sealed class BadJobInputTests(SharedServices services)
     }
 
     [Fact]
-    public async Task A_body_over_the_limit_is_refused_by_the_job_s_limit_and_by_the_request_s()
+    public async Task A_job_body_over_the_limit_of_jobs_or_of_requests_is_refused()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, "--Pool:Workers 1", "--Jobs:MaxPayloadBytes 50000", "--Pool:MaxBodyBytes 100000", PoolApiProcess.Diagnostics);
@@ -184,7 +184,7 @@ public sealed class BadJobInputTests(SharedServices services)
     }
 
     [Fact]
-    public async Task A_result_over_the_limit_fails_the_job_and_says_so()
+    public async Task A_result_over_the_limit_fails_the_job_with_result_too_large()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1", "--Jobs:MaxResultBytes 1000", PoolApiProcess.Diagnostics);
         var image = new ByteArrayContent(Png.Gradient(600, 400)) { Headers = { ContentType = new MediaTypeHeaderValue("image/png") } };
@@ -196,7 +196,7 @@ public sealed class BadJobInputTests(SharedServices services)
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task What_is_not_understood_of_a_preference_is_passed_over(ServiceForm form)
+    public async Task Unknown_and_malformed_preferences_are_ignored(ServiceForm form)
     {
         var service = await services.InAsync(form);
         foreach (string prefer in new[] { "handling=lenient", "respond-asynchronously", "respond-async=maybe", ",;=\"", "return=minimal; foo=\"bar\"" })

@@ -10,7 +10,7 @@ public sealed class CancelTests(SharedPostgres postgres)
     private const string Long = "/v1/diagnostics/sleep?ms=600000";
 
     [Theory, InlineData(JobStore.Sqlite), InlineData(JobStore.Postgres)]
-    public async Task Queued_running_here_or_running_elsewhere_it_is_cancelled_at_once(JobStore store)
+    public async Task A_cancel_stops_a_queued_or_running_job_at_once_on_any_instance(JobStore store)
     {
         await using var installation = await Installation.StartAsync(store, postgres, "--Pool:Workers 1", "--Jobs:Share 0", "--Jobs:Lease 01:00:00");
         var running = new List<JobView>();

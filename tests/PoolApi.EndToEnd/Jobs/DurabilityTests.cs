@@ -9,7 +9,7 @@ public sealed partial class DurabilityTests
     private const int Jobs = 20;
 
     [Fact]
-    public async Task Before_each_202_is_written_the_disk_has_said_that_it_has_the_job()
+    public async Task Each_job_is_synced_to_disk_before_its_202_is_sent()
     {
         string strace = Tool.Require("strace", "apt-get install strace");
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
@@ -46,7 +46,7 @@ public sealed partial class DurabilityTests
     /// for it before the log and its name in the directory are synced: the disk is rebuilt from what was synced, and has the job.
     /// </summary>
     [Fact]
-    public async Task What_a_killed_process_had_not_synced_is_synced_before_the_next_one_answers_for_it()
+    public async Task A_restarted_service_syncs_the_writes_of_a_killed_one_before_it_answers_for_them()
     {
         string strace = Tool.Require("strace", "apt-get install strace");
         using var data = new TemporaryFolder();

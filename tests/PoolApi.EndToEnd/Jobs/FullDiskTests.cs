@@ -42,7 +42,7 @@ public sealed class FullDiskTests
     [Theory]
     [InlineData(ServiceForm.FrameworkDependent, false)]
     [InlineData(ServiceForm.NativeAot, true)]
-    public async Task A_service_that_starts_on_a_full_disk_answers_for_what_it_has_and_takes_jobs_when_there_is_room(ServiceForm form, bool isKilled)
+    public async Task A_service_started_on_a_full_disk_serves_stored_jobs_and_accepts_new_ones_later(ServiceForm form, bool isKilled)
     {
         using var disk = await SmallDisk.MountAsync(megabytes: 8);
         var (settings, ended, queued) = await LeaveJobsAsync(form, disk, isKilled);
@@ -70,7 +70,7 @@ public sealed class FullDiskTests
     }
 
     [Fact]
-    public async Task A_service_that_cannot_even_read_its_jobs_is_not_ready_answers_the_rest_and_goes_on_when_there_is_room()
+    public async Task A_service_that_cannot_read_its_jobs_is_not_ready_until_the_disk_has_space()
     {
         using var disk = await SmallDisk.MountAsync(megabytes: 8);
         var (settings, ended, queued) = await LeaveJobsAsync(ServiceForm.NativeAot, disk, isKilled: false);

@@ -7,7 +7,7 @@ public sealed class IdempotencyTests(SharedServices services, SharedPostgres pos
     private const string Sleep = "/v1/diagnostics/sleep?ms=50";
 
     [Theory, InlineData(JobStore.Sqlite), InlineData(JobStore.Postgres)]
-    public async Task The_same_key_from_100_clients_at_once_is_one_job_and_100_times_the_same_answer(JobStore store)
+    public async Task A_hundred_concurrent_requests_with_the_same_key_create_one_job_that_runs_once(JobStore store)
     {
         await using var installation = await Installation.StartAsync(store, postgres, "--Pool:Workers 2");
         const string Key = "Idempotency-Key: \"8e03978e-40d5-43dd-bc93-6894a57f9324\"";
@@ -42,7 +42,7 @@ public sealed class IdempotencyTests(SharedServices services, SharedPostgres pos
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task Without_respond_async_it_is_the_same_answer_and_a_conflict_while_the_first_still_runs(ServiceForm form)
+    public async Task A_synchronous_repeat_of_a_key_gets_409_during_the_first_run_and_then_its_answer(ServiceForm form)
     {
         var service = await services.InAsync(form);
         string tag = $"t{Guid.NewGuid():N}";

@@ -7,7 +7,7 @@ namespace PoolApi.EndToEnd.Jobs;
 public sealed class InstancesTests(SharedPostgres postgres)
 {
     [Fact]
-    public async Task When_one_of_three_is_killed_all_jobs_succeed_and_only_what_it_was_running_runs_once_more_within_its_lease()
+    public async Task A_killed_instance_loses_no_job_and_only_its_running_jobs_run_again_within_the_lease()
     {
         int jobs = LongTests.Wanted ? 5000 : 1000;
         int lease = MachineLoad.StretchSeconds(6);
@@ -57,7 +57,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
     }
 
     [Fact]
-    public async Task When_one_of_three_is_stopped_its_unstarted_jobs_run_elsewhere_at_once_and_no_client_sees_anything_of_it()
+    public async Task The_unstarted_job_of_a_stopping_instance_runs_elsewhere_at_once_and_clients_see_no_error()
     {
         string connection = await postgres.NewDatabaseAsync();
         string[] settings = ["--Pool:Workers 1", $"--Shutdown:LameDuck {MachineLoad.Stretch(TimeSpan.FromSeconds(2)):c}"];

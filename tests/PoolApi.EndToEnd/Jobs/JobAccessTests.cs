@@ -12,7 +12,7 @@ public sealed class JobAccessTests(SharedPostgres postgres)
     [InlineData(ServiceForm.FrameworkDependent, JobStore.Sqlite)]
     [InlineData(ServiceForm.NativeAot, JobStore.Sqlite)]
     [InlineData(ServiceForm.NativeAot, JobStore.Postgres)]
-    public async Task Another_s_job_is_there_for_nobody_else(ServiceForm form, JobStore store)
+    public async Task A_client_cannot_see_cancel_or_retry_the_job_of_another_client(ServiceForm form, JobStore store)
     {
         string[] settings = store == JobStore.Postgres ? ["--Jobs:Store postgres", $"--Jobs:ConnectionString {await postgres.NewDatabaseAsync()}"] : [];
         await using var service = await PoolApiProcess.StartAsync(form, onePort: false, Keys, [PoolApiProcess.Diagnostics, "--Pool:Workers 2", .. settings]);

@@ -31,7 +31,7 @@ public sealed class JobStopTests
     }
 
     [Fact]
-    public async Task What_runs_finishes_and_what_cannot_is_cancelled_and_handed_back_without_counting_an_attempt()
+    public async Task A_stop_finishes_running_jobs_and_hands_back_those_that_cannot_finish_without_counting_an_attempt()
     {
         using var data = new TemporaryFolder();
         Guid quick, endless;
@@ -61,7 +61,7 @@ public sealed class JobStopTests
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task A_request_under_a_key_whose_turn_does_not_come_any_more_is_told_at_once_and_runs_once_after_the_next_start(ServiceForm form)
+    public async Task A_queued_request_with_a_key_gets_503_at_the_stop_and_runs_once_after_restart(ServiceForm form)
     {
         using var data = new TemporaryFolder();
         await using (var first = await StartAsync(form, data, "--Pool:Workers 1", "--Jobs:Share 0", "--Shutdown:LameDuck 00:00:00"))
@@ -86,7 +86,7 @@ public sealed class JobStopTests
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task Under_load_a_stop_and_a_start_lose_nothing_and_run_nothing_twice(ServiceForm form)
+    public async Task A_restart_under_load_loses_no_job_and_runs_none_twice(ServiceForm form)
     {
         using var data = new TemporaryFolder();
         PoolApiProcess? now = null;
@@ -139,7 +139,7 @@ public sealed class JobStopTests
     }
 
     [Fact]
-    public async Task A_stop_that_cannot_write_the_end_of_a_job_says_so_and_exits_3()
+    public async Task A_stop_that_cannot_write_the_end_of_a_job_logs_it_and_exits_with_3()
     {
         using var data = new TemporaryFolder();
         // The end is written again and again while there is time to drain.
@@ -156,7 +156,7 @@ public sealed class JobStopTests
     }
 
     [Fact]
-    public async Task While_there_is_time_to_drain_a_stop_waits_for_a_store_that_is_away_and_writes_the_end_of_a_job()
+    public async Task A_drain_waits_for_an_unavailable_store_and_then_writes_the_end_of_a_job()
     {
         using var data = new TemporaryFolder();
         string file = Path.Combine(data.Path, "jobs.db"), aside = Path.Combine(data.Path, "aside");

@@ -9,7 +9,7 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
     [Theory]
     [InlineData(ServiceForm.FrameworkDependent, JobStore.Sqlite)]
     [InlineData(ServiceForm.NativeAot, JobStore.Postgres)]
-    public async Task Jobs_are_counted_by_state_and_kind_and_promtool_has_nothing_to_say(ServiceForm form, JobStore store)
+    public async Task The_metrics_count_jobs_by_state_and_kind_and_promtool_finds_no_fault(ServiceForm form, JobStore store)
     {
         string promtool = Tool.Require("promtool", "apt-get install prometheus");
         string[] settings = await SettingsAsync(store);
@@ -61,7 +61,7 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
     [Theory]
     [InlineData(ServiceForm.FrameworkDependent, JobStore.Sqlite)]
     [InlineData(ServiceForm.NativeAot, JobStore.Postgres)]
-    public async Task The_span_of_a_job_is_a_child_of_the_request_s_a_retry_links_to_it_and_the_worker_shows_its_trace(ServiceForm form, JobStore store)
+    public async Task The_job_span_descends_from_the_request_span_and_a_retry_links_to_that_trace(ServiceForm form, JobStore store)
     {
         using var collector = new OtlpSink();
         var environment = new Dictionary<string, string>

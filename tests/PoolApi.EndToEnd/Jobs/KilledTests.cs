@@ -6,7 +6,7 @@ public sealed class KilledTests
     private const int Workers = 2;
 
     [Fact]
-    public async Task At_whatever_moment_it_is_killed_every_202_is_kept_and_ends_and_nothing_else_runs_twice_for_it()
+    public async Task After_kills_at_random_moments_every_accepted_job_succeeds_and_only_interrupted_jobs_run_again()
     {
         int kills = LongTests.Wanted ? 50 : 5;
         int seed = Random.Shared.Next();
@@ -44,7 +44,7 @@ public sealed class KilledTests
     }
 
     [Fact]
-    public async Task What_ran_when_it_was_killed_is_begun_again_at_the_next_start_and_need_not_wait_for_its_lease()
+    public async Task A_job_that_a_kill_interrupts_runs_again_at_the_next_start_before_its_lease_expires()
     {
         using var data = new TemporaryFolder();
         Guid running, waiting;
@@ -66,7 +66,7 @@ public sealed class KilledTests
     }
 
     [Fact]
-    public async Task A_job_whose_process_dies_again_and_again_is_failed_and_not_run_for_ever()
+    public async Task A_job_fails_when_its_process_dies_more_often_than_MaxRedeliveries_allows()
     {
         const int Redeliveries = 2;
         using var data = new TemporaryFolder();
@@ -88,7 +88,7 @@ public sealed class KilledTests
     }
 
     [Fact]
-    public async Task A_job_that_kills_its_process_each_time_ends_as_poison_and_those_beside_it_succeed()
+    public async Task A_job_that_kills_its_process_each_time_fails_as_poison_and_other_jobs_succeed()
     {
         const int Redeliveries = 1;
         string[] settings = ["--Pool:Workers 3", $"--Jobs:MaxRedeliveries {Redeliveries}"];

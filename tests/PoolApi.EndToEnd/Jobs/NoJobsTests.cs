@@ -4,7 +4,7 @@ namespace PoolApi.EndToEnd.Jobs;
 public sealed class NoJobsTests
 {
     [Theory, ClassData(typeof(OneForm))]
-    public async Task With_no_store_preferences_are_passed_over_and_there_is_nothing_to_ask(ServiceForm form)
+    public async Task Without_a_store_respond_async_is_ignored_and_the_job_routes_answer_404(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Jobs:Store none", "--Pool:Workers 1", PoolApiProcess.Diagnostics);
 
@@ -36,7 +36,7 @@ public sealed class NoJobsTests
     }
 
     [Fact]
-    public async Task A_database_that_is_not_there_stops_the_start_and_its_password_is_not_told()
+    public async Task An_unusable_database_connection_stops_the_start_and_its_password_is_not_logged()
     {
         const string Password = "hunter2-and-more";
         foreach (string connection in new[] { $"Host=127.0.0.1;Port={FreePorts.Next()};Username=x;Password={Password}", "", $"Hots=x;Password={Password}" })

@@ -9,14 +9,14 @@ public sealed class OutageTests
     private const double NoHang = 60;
 
     [Fact]
-    public async Task Killed_and_started_again_it_has_lost_nothing()
+    public async Task No_job_is_lost_or_run_twice_when_PostgreSQL_is_killed_and_restarted()
     {
         await using var postgres = await PostgresServer.StartNewAsync();
         await SurviveAsync(postgres, postgres.KillAsync, postgres.StartAsync, TimeSpan.FromSeconds(LongTests.Wanted ? 10 : 2));
     }
 
     [Fact]
-    public async Task Cut_off_by_the_network_it_has_lost_nothing()
+    public async Task No_job_is_lost_or_run_twice_when_the_network_to_PostgreSQL_is_cut()
     {
         await using var postgres = await PostgresServer.StartNewAsync();
         await SurviveAsync(postgres, postgres.CutOffAsync, postgres.ReconnectAsync, TimeSpan.FromSeconds(LongTests.Wanted ? 20 : 5));

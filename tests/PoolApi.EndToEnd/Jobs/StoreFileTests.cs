@@ -38,7 +38,7 @@ public sealed class StoreFileTests(SharedPostgres postgres)
     [Theory]
     [InlineData(JobStore.Sqlite)]
     [InlineData(JobStore.Postgres)]
-    public async Task Jobs_that_a_service_of_the_second_version_has_stored_are_listed_run_and_give_their_results(JobStore store)
+    public async Task Jobs_stored_by_the_second_version_are_listed_and_run_and_keep_their_results(JobStore store)
     {
         using var data = new TemporaryFolder();
         string files = Path.Combine(Repository.Root, "tests", "PoolApi.Jobs.Tests", "Files"), file = Path.Combine(data.Path, "jobs.db");
@@ -117,7 +117,7 @@ public sealed class StoreFileTests(SharedPostgres postgres)
 
     /// <summary>P5: what nobody would find again is not promised.</summary>
     [Fact]
-    public async Task When_the_file_is_deleted_under_it_nothing_is_promised_and_it_is_not_ready()
+    public async Task A_service_whose_store_file_is_deleted_refuses_jobs_and_is_not_ready()
     {
         using var data = new TemporaryFolder();
         await using var service = await PoolApiProcess.StartAsync(
@@ -135,7 +135,7 @@ public sealed class StoreFileTests(SharedPostgres postgres)
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task What_another_process_makes_of_a_store_whose_log_was_torn_away_is_left_to_it(bool firstStopsFirst)
+    public async Task A_service_does_not_undo_the_jobs_of_a_process_that_took_over_its_store_files(bool firstStopsFirst)
     {
         using var data = new TemporaryFolder();
         // The stop of the first repeats its last writes until the drain is over.

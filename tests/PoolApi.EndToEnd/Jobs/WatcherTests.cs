@@ -11,7 +11,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
     private const double Soon = 60;
 
     [Theory, InlineData(JobStore.Sqlite), InlineData(JobStore.Postgres)]
-    public async Task Five_hundred_watchers_of_one_job_are_all_told_at_once_also_beside_some_that_do_not_read(JobStore store)
+    public async Task Five_hundred_watchers_of_one_job_are_notified_at_once_despite_clients_that_do_not_read(JobStore store)
     {
         await using var installation = await Installation.StartAsync(store, postgres, "--Pool:Workers 1");
         var (runs, watched) = (installation.Here, installation.There);
@@ -62,7 +62,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
     }
 
     [Theory, ClassData(typeof(OneForm))]
-    public async Task A_stream_tells_how_the_job_is_how_far_it_gets_and_how_it_ends_and_goes_on_where_it_broke_off(ServiceForm form)
+    public async Task A_stream_sends_state_and_progress_of_a_job_and_a_reconnect_gets_the_latest_event(ServiceForm form)
     {
         var service = await services.InAsync(form);
         var id = await service.Api.AcceptJobAsync(PoolApiProcess.Sleep(900));
@@ -81,7 +81,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
     }
 
     [Fact]
-    public async Task At_a_stop_watchers_are_answered_and_hold_nothing_up()
+    public async Task A_stop_answers_waiting_watchers_and_is_not_delayed_by_them()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1", $"--Shutdown:LameDuck {StopTimes.LameDuck:c}", "--Shutdown:Drain 00:05:00", PoolApiProcess.Diagnostics);
         var id = await service.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");

@@ -6,7 +6,7 @@ namespace PoolApi.EndToEnd.Stopping;
 public sealed class DrainingTests
 {
     [Fact]
-    public async Task Forty_of_forty_that_run_or_wait_are_answered()
+    public async Task A_drain_answers_all_forty_running_and_queued_requests()
     {
         // Five rounds of 0.8 s, half of them after the lame duck.
         int milliseconds = LongTests.Wanted ? 3000 : 800;
@@ -64,7 +64,7 @@ public sealed class DrainingTests
     }
 
     [Fact]
-    public async Task POST_drain_is_accepted_and_leads_past_the_lame_duck_to_a_clean_exit()
+    public async Task POST_drain_skips_the_lame_duck_and_drains_to_exit_code_0()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, ["--Pool:Workers 1", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);

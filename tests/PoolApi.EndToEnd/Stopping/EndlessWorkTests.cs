@@ -9,7 +9,7 @@ public sealed class EndlessWorkTests
     private const string Endless = "/v1/diagnostics/sleep?ms=3600000";
 
     [Fact]
-    public async Task Work_that_listens_is_cancelled_and_the_exit_is_3()
+    public async Task Work_that_observes_cancellation_is_cancelled_at_the_deadline_and_the_exit_code_is_3()
     {
         var (lameDuck, drain) = (TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(1));
         await using var service = await PoolApiProcess.StartAsync(
@@ -28,7 +28,7 @@ public sealed class EndlessWorkTests
     }
 
     [Fact]
-    public async Task Work_that_does_not_listen_is_left_behind_by_name_and_the_exit_is_4_20_times_of_20()
+    public async Task Work_that_ignores_cancellation_is_abandoned_and_logged_and_the_exit_code_is_4()
     {
         // All but idle while they wait for their deadlines: a few at once.
         var options = new ParallelOptions { MaxDegreeOfParallelism = 7, CancellationToken = TestContext.Current.CancellationToken };

@@ -14,7 +14,7 @@ public sealed class IdleStopTests
     private static readonly TimeSpan LongBefore = TimeSpan.FromMinutes(1);
 
     [Fact]
-    public async Task An_idle_service_without_lame_duck_exits_with_0_at_once_20_times_of_20()
+    public async Task An_idle_service_without_lame_duck_exits_with_0_long_before_the_drain_deadline()
     {
         var times = new List<double>();
         for (int i = 0; i < 20; i++)
@@ -30,7 +30,7 @@ public sealed class IdleStopTests
     }
 
     [Fact]
-    public async Task A_SIGTERM_at_any_moment_of_the_start_ends_it_at_once_10_times_of_10()
+    public async Task A_SIGTERM_at_any_moment_of_the_start_ends_the_process_long_before_the_drain_deadline()
     {
         int seed = Random.Shared.Next();
         var random = new Random(seed);

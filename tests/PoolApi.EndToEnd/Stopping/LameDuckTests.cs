@@ -8,7 +8,7 @@ namespace PoolApi.EndToEnd.Stopping;
 public sealed class LameDuckTests
 {
     [Fact]
-    public async Task It_is_not_ready_from_the_signal_on_and_alive_until_the_end_of_the_drain()
+    public async Task The_service_is_not_ready_after_the_signal_and_alive_until_the_drain_ends()
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, ["--Pool:Workers 1", .. StopTimes.Settings, PoolApiProcess.Diagnostics]);
@@ -97,7 +97,7 @@ public sealed class LameDuckTests
     }
 
     [Fact]
-    public async Task Of_64_clients_that_keep_their_connections_none_loses_a_request()
+    public async Task No_request_of_64_keep_alive_clients_is_lost()
     {
         // Long before the lame duck ends: a request that is sent then may rightly be refused.
         var last = TimeSpan.FromSeconds(1.6);

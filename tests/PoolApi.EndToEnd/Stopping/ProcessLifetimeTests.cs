@@ -10,7 +10,7 @@ public sealed class ProcessLifetimeTests
     private static readonly string[] AsksForIt = ["--AsksFor", "process"];
 
     [Fact]
-    public async Task Without_it_a_signal_drains_and_joins_by_the_host_and_the_process_ends_as_the_app_says()
+    public async Task Without_process_lifetime_the_host_drains_on_a_signal_and_the_app_sets_the_exit_code()
     {
         await using ConsumerProcess app = await ConsumerProcess.StartAsync("--ExitCode", "7");
         Task<HttpResponseMessage> held = await app.HoldAsync();
@@ -27,7 +27,7 @@ public sealed class ProcessLifetimeTests
     }
 
     [Fact]
-    public async Task Without_it_a_second_signal_is_the_hosts_which_goes_on_with_its_stop()
+    public async Task Without_process_lifetime_a_second_signal_does_not_cut_the_stop_short()
     {
         await using ConsumerProcess app = await ConsumerProcess.StartAsync();
         Task<HttpResponseMessage> held = await app.HoldAsync();
@@ -51,7 +51,7 @@ public sealed class ProcessLifetimeTests
     [Theory]
     [InlineData("0", 0)]
     [InlineData("7", 7)]
-    public async Task Without_it_work_that_is_lost_changes_no_exit_code(string set, int expected)
+    public async Task Without_process_lifetime_lost_work_does_not_change_the_exit_code(string set, int expected)
     {
         await using ConsumerProcess app = await ConsumerProcess.StartAsync(["--ExitCode", set, .. LosesAtOnce]);
         Task<HttpResponseMessage> held = await app.HoldAsync();
@@ -65,7 +65,7 @@ public sealed class ProcessLifetimeTests
     }
 
     [Fact]
-    public async Task Without_it_SIGHUP_ends_the_process_as_the_system_does()
+    public async Task Without_process_lifetime_SIGHUP_ends_the_process_without_a_drain()
     {
         await using ConsumerProcess app = await ConsumerProcess.StartAsync();
 
@@ -78,7 +78,7 @@ public sealed class ProcessLifetimeTests
     [Theory]
     [InlineData(1, "SIGHUP")]
     [InlineData(15, "SIGTERM")]
-    public async Task With_it_a_signal_is_the_reason_of_the_stop_the_watchdog_looks_on_and_the_exit_code_is_0(int signal, string name)
+    public async Task With_process_lifetime_a_stop_logs_its_signal_runs_a_watchdog_and_exits_with_0(int signal, string name)
     {
         await using ConsumerProcess app = await ConsumerProcess.StartAsync(AsksForIt);
         Task<HttpResponseMessage> held = await app.HoldAsync();
@@ -97,7 +97,7 @@ public sealed class ProcessLifetimeTests
     [Theory]
     [InlineData("0")]
     [InlineData("7")]
-    public async Task With_it_the_exit_code_says_that_work_was_lost(string set)
+    public async Task With_process_lifetime_lost_work_sets_the_exit_code_to_3(string set)
     {
         await using ConsumerProcess app = await ConsumerProcess.StartAsync(["--ExitCode", set, .. AsksForIt, .. LosesAtOnce]);
         Task<HttpResponseMessage> held = await app.HoldAsync();
@@ -111,7 +111,7 @@ public sealed class ProcessLifetimeTests
     }
 
     [Fact]
-    public async Task With_it_a_second_signal_ends_the_process()
+    public async Task With_process_lifetime_a_second_signal_ends_the_process()
     {
         // The app then has 0.7 s to say why.
         await MachineLoad.TryAgainAsync(SaysWhyAsync, "the log does not say why the stop is cut short");

@@ -11,7 +11,7 @@ public sealed class SecondSignalTests
     [InlineData(2, 130, "")]
     [InlineData(15, 143, "&uncooperative=true")]
     [InlineData(2, 130, "&uncooperative=true")]
-    public Task A_second_signal_ends_it_at_once_and_the_last_line_adds_up(int signal, int code, string more) =>
+    public Task A_second_signal_ends_the_process_at_once_and_the_last_line_adds_up(int signal, int code, string more) =>
         // The service then has 0.7 s for its last line.
         MachineLoad.TryAgainAsync(() => EndsAtOnceAsync(signal, code, more), "the last line is missing");
 
@@ -46,7 +46,7 @@ public sealed class SecondSignalTests
     }
 
     [Fact]
-    public async Task It_need_not_wait_for_threads_that_are_being_joined()
+    public async Task A_second_signal_ends_the_process_while_it_joins_threads()
     {
         // The second signal must come within the two seconds of the join.
         await MachineLoad.TryAgainAsync(IsCutShortAsync, "the second signal did not end it, or the last line is missing");
@@ -71,7 +71,7 @@ public sealed class SecondSignalTests
     }
 
     [Fact]
-    public async Task After_the_last_line_the_exit_code_is_the_one_that_it_names()
+    public async Task A_second_signal_after_the_last_line_does_not_change_the_exit_code()
     {
         // The second signal must come within the two seconds that the snapshot of an unclean stop may take.
         await MachineLoad.TryAgainAsync(LeavesTheCodeAsync, "the second signal came too late for a handler");

@@ -13,7 +13,7 @@ public sealed class SlowClientStopTests
     [InlineData(Upload)]
     [InlineData("POST /v1/thumbnails?width=8 HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ")]
     [InlineData("")]
-    public async Task What_it_has_half_sent_is_answered_or_closed_before_the_deadline(string sent)
+    public async Task A_stop_answers_or_closes_the_connection_of_a_slow_client_and_exits_with_0(string sent)
     {
         var drain = TimeSpan.FromSeconds(5);
         var allowed = StopTimes.LameDuck + drain + TimeSpan.FromSeconds(30); // 1 s, on a machine that has the time

@@ -22,7 +22,7 @@ public sealed class StopSignalTests
     }
 
     [Fact]
-    public async Task A_second_SIGHUP_ends_it_at_once()
+    public async Task A_second_SIGHUP_ends_the_process_at_once()
     {
         // The service then has 0.7 s for its last line.
         await MachineLoad.TryAgainAsync(EndsAtOnceAsync, "the last line is missing");
@@ -77,7 +77,7 @@ public sealed class StopSignalTests
     }
 
     [Theory, ClassData(typeof(BothForms))]
-    public async Task As_PID_1_of_a_container_it_gets_the_signals_of_its_first_moments(ServiceForm form)
+    public async Task A_service_with_PID_1_stops_cleanly_on_a_signal_during_its_start(ServiceForm form)
     {
         if (!Environment.IsPrivilegedProcess) Tool.Missing("The right to make a process namespace", "run the tests as root");
         if (Tool.Find("unshare") is null) Tool.Missing("unshare, to make a process namespace,", "apt-get install util-linux");
@@ -99,7 +99,7 @@ public sealed class StopSignalTests
     [Theory]
     [InlineData(10)]
     [InlineData(12)]
-    public async Task Signals_that_do_not_ask_for_a_stop_keep_their_meaning(int signal)
+    public async Task SIGUSR1_and_SIGUSR2_keep_their_default_action(int signal)
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1");
 
@@ -114,7 +114,7 @@ public sealed class StopSignalTests
     [InlineData(ServiceForm.NativeAot, 1)]
     [InlineData(ServiceForm.NativeAot, 2)]
     [InlineData(ServiceForm.NativeAot, 3)]
-    public async Task A_stop_before_the_service_listens_has_its_account_too(ServiceForm form, int signal)
+    public async Task A_stop_before_the_service_listens_exits_with_0_and_logs_the_summary(ServiceForm form, int signal)
     {
         // The moment is another in each round. From the first handler on, each ends with exit code 0 and the last line.
         foreach (int milliseconds in new[] { 0, 20, 60, 150 })

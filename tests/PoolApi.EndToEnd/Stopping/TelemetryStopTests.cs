@@ -32,7 +32,7 @@ public sealed class TelemetryStopTests
     }
 
     [Fact]
-    public async Task A_collector_that_refuses_makes_the_exit_5_at_once()
+    public async Task A_collector_that_refuses_connections_sets_the_exit_code_to_5()
     {
         await using var service = await StartAsync($"http://127.0.0.1:{FreePorts.Next()}", "http/protobuf");
 
@@ -42,7 +42,7 @@ public sealed class TelemetryStopTests
     [Theory]
     [InlineData("http/protobuf")]
     [InlineData("grpc")]
-    public async Task A_collector_that_never_answers_makes_the_exit_5_after_two_seconds(string protocol)
+    public async Task A_collector_that_never_answers_sets_the_exit_code_to_5_before_the_exporter_timeout(string protocol)
     {
         using var silent = new TcpListener(IPAddress.Loopback, FreePorts.Next());
         silent.Start();
