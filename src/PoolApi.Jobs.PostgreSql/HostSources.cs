@@ -7,8 +7,8 @@ namespace PoolApi.Jobs.PostgreSql;
 /// Npgsql tries the hosts of a connection string in order. It goes on to the next one when a host refuses, is not the wanted one, or
 /// exceeds Npgsql's own timeout. That timeout does not cover the TLS handshake: a host that stops responding there would block the opening.
 /// So this class limits and cancels each opening, which frees its slot in the connection pool. The next try begins with the next host: for
-/// each host there is a data source that begins with it. Npgsql reports the cancellation as such, or, when it strikes while it tries a further
-/// host, as one failure of several hosts.
+/// each host there is a data source that begins with it. Npgsql answers the cancellation with an <see cref="OperationCanceledException"/> or, if
+/// it was trying a later host, with an <see cref="NpgsqlException"/> that has the failure of each host.
 /// </remarks>
 internal sealed class HostSources : IAsyncDisposable
 {
@@ -67,7 +67,7 @@ internal sealed class HostSources : IAsyncDisposable
             {
                 cancellation.ThrowIfCancellationRequested();
                 if (tried < _sources.Length) continue;
-                if (e is NpgsqlException) throw; // it has the fault of each host
+                if (e is NpgsqlException) throw; // it has the failure of each host
 #pragma warning disable MA0054 // the fault names the inmost exception, and that the wait was cancelled says nothing
                 throw new TimeoutException(
                     $"The server accepts the connection, and has opened no session after {_limit.TotalSeconds * _sources.Length} seconds");

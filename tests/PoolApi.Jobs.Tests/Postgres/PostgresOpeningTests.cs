@@ -138,7 +138,7 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task An_opening_whose_limit_strikes_at_a_further_host_tries_the_next_order_of_hosts_unless_its_caller_has_cancelled(bool byCaller)
+    public async Task An_opening_that_times_out_at_a_later_host_continues_with_the_next_host_unless_its_caller_cancels(bool byCaller)
     {
         PostgresCluster.Require();
         var time = new FakeTimeProvider();
@@ -149,7 +149,7 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
         await using var sources = new HostSources(twice, new HostOrder(time), limit, time, "first", (settings, name) =>
         {
             NpgsqlDataSourceBuilder builder = new(settings.ConnectionString);
-            // Npgsql takes a cancellation that carries another token than the caller's for a fault of the host, and reports the faults of all hosts.
+            // Npgsql counts a cancellation by another token than its caller's as a failure of the host, and throws the failures of all hosts.
             if (name == "first") builder.UsePhysicalConnectionInitializer(static _ => throw new NotSupportedException(), CancelAsync);
             return builder.Build();
         });
