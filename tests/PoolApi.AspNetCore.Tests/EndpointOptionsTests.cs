@@ -198,17 +198,18 @@ public sealed class EndpointOptionsTests
     }
 
     [Fact]
-    public async Task MaxQueueTime_and_Priority_of_an_endpoint_are_applied()
+    public async Task The_kind_the_maximum_queue_time_and_the_priority_of_an_endpoint_are_applied()
     {
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(app =>
         {
-            app.MapGet("/blocks", () => gate.Pass()).RunOnPool();
+            app.MapGet("/blocks", () => gate.Pass()).RunOnPool(configure: static o => o.Kind = "blocking");
             app.MapGet("/short", static () => "").RunOnPool(configure: static o => o.MaxQueueTime = TimeSpan.FromMilliseconds(20));
-            app.MapGet("/high", static () => "").RunOnPool(configure: static o => (o.Priority, o.Kind) = (WorkPriority.High, "urgent"));
+            app.MapGet("/high", static () => "").RunOnPool(configure: static o => o.Priority = WorkPriority.High);
         });
         Task<string> blocking = app.Client.GetStringAsync("/blocks", TestApp.Token);
         await gate.NextArrivalAsync();
+        Assert.Contains(app.Pool.GetSnapshot().Workers, static w => w.Kind == "blocking");
         using HttpResponseMessage expired = await app.Client.GetAsync(new Uri("/short", UriKind.Relative), TestApp.Token);
         await AdmissionTests.AssertProblem(expired, "expired");
         Assert.Contains("0.02 s", await expired.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);

@@ -191,9 +191,14 @@ public sealed class RefusalTests
             context.Response.Redirect("/busy");
             return new ValueTask<bool>(true);
         }));
-        using HttpResponseMessage refused = await full.App.Client.GetAsync(new Uri("/filter", UriKind.Relative), TestApp.Token);
-        Assert.Equal((HttpStatusCode.Found, "/busy"), (refused.StatusCode, refused.Headers.Location?.OriginalString));
-        Assert.Equal("", await refused.Content.ReadAsStringAsync(TestApp.Token));
+        // Each endpoint would be cacheable without the refusal.
+        foreach (string path in (string[])["/filter", "/delegate", "/starting"])
+        {
+            using HttpResponseMessage refused = await full.App.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
+            Assert.Equal((path, HttpStatusCode.Found, "/busy"), (path, refused.StatusCode, refused.Headers.Location?.OriginalString));
+            Assert.Equal((path, "no-store"), (path, refused.Headers.CacheControl?.ToString()));
+            Assert.Equal("", await refused.Content.ReadAsStringAsync(TestApp.Token));
+        }
     }
 
     [Fact]

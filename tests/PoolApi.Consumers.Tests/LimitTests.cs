@@ -107,8 +107,15 @@ public sealed class LimitTests
             RunOnPoolMetadata others = ((IEndpointRouteBuilder)app).DataSources.Single().Endpoints[0].Metadata.GetRequiredMetadata<RunOnPoolMetadata>();
             // Metadata of the app's own, and of another endpoint, change nothing.
             app.MapGet("/", static () => Trail.Here).WithMetadata(others, "words").RunOnPool();
+            object[] all = [.. ((IEndpointRouteBuilder)app).DataSources.Single().Endpoints[0].Metadata.Where(static m => m is not (System.Reflection.MethodInfo or HttpMethodMetadata))];
+            app.MapGet("/before", static () => Trail.Here).WithMetadata(all).RunOnPool();
+            app.MapGet("/after", static () => Trail.Here).RunOnPool().WithMetadata(all);
+            app.MapGet("/neither", static () => Trail.Here).WithMetadata(all);
         });
         Assert.Equal("cpu", (await app.GetAsync("/")).Ok());
+        Assert.Equal("cpu", (await app.GetAsync("/before")).Ok());
+        Assert.Equal("cpu", (await app.GetAsync("/after")).Ok());
+        Assert.Equal("server", (await app.GetAsync("/neither")).Ok());
         RunOnPoolMetadata metadata = app.Services.GetRequiredService<EndpointDataSource>().Endpoints[1].Metadata.GetRequiredMetadata<RunOnPoolMetadata>();
         Assert.Null(metadata.Pool);
     }

@@ -12,7 +12,6 @@ namespace PoolApi.Consumers.Tests;
 /// <summary>The framework's own middleware around endpoints on a pool.</summary>
 public sealed class MiddlewareTests
 {
-    /// <summary>Holds what passes until it is opened.</summary>
     [Fact]
     public async Task A_request_timeout_is_answered_by_its_policy_and_causes_no_refusal_of_other_requests()
     {

@@ -5,7 +5,6 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Infrastructure;
 using Microsoft.Extensions.DependencyInjection;
@@ -69,14 +68,12 @@ internal static class LazyResult
         }
     }
 
-    /// <summary>
-    /// The same result with a value whose asynchronous enumerator is hidden. Only results that are known to be a status, a location and a value
-    /// can be made again.
-    /// </summary>
-    /// <returns><see langword="null"/>: it is another result, or its value has a form of its own.</returns>
+    /// <summary>The same result with a value whose asynchronous enumerator is hidden.</summary>
+    /// <returns><see langword="null"/>: the result cannot be created again (<see cref="ResultWithValue"/>), or its value has a form of its own.</returns>
     private static IResult? WithSynchronousValue(HttpContext context, object result) =>
-        WrappedResult.Unwrap(result) is IValueHttpResult { Value: IEnumerable value } known && CanWriteAny && !IsFormed(value, JsonOfHttp(context))
-            ? WithValue(known, Synchronous(value, context.RequestAborted))
+        WrappedResult.Unwrap(result) is IValueHttpResult { Value: IEnumerable value } known && CanWriteAny
+        && !IsFormed(value, ResultWithValue.JsonOf(known) ?? JsonOfHttp(context))
+            ? ResultWithValue.Create(known, Synchronous(value, context.RequestAborted))
             : null;
 
     /// <summary>
@@ -89,9 +86,10 @@ internal static class LazyResult
         if (!CanWriteAny || SynchronizationContext.Current is not { } pool) return result;
         object? unwrapped = WrappedResult.Unwrap(result);
         object? value = unwrapped is IValueHttpResult { Value: var inner } ? inner : unwrapped;
-        if (value is null or IResult || !StreamedResult.IsAsyncSequence(value) || IsFormed(value, JsonOfHttp(context))) return result;
+        if (value is null or IResult || !StreamedResult.IsAsyncSequence(value)) return result;
+        if (IsFormed(value, (unwrapped is IValueHttpResult formed ? ResultWithValue.JsonOf(formed) : null) ?? JsonOfHttp(context))) return result;
         object sequence = OnPool(value, pool);
-        return unwrapped is IValueHttpResult known ? WithValue(known, sequence) ?? result : sequence;
+        return unwrapped is IValueHttpResult known ? ResultWithValue.Create(known, sequence) ?? result : sequence;
     }
 
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Called only where there is dynamic code.")]
@@ -101,20 +99,6 @@ internal static class LazyResult
         Type element = GenericInterface.Find(sequence.GetType(), typeof(IAsyncEnumerable<>))!.GetGenericArguments()[0];
         return Activator.CreateInstance(typeof(PoolSequence<>).MakeGenericType(element), sequence, pool)!;
     }
-
-    /// <returns><see langword="null"/>: the result has more than a status, a location and a value.</returns>
-    private static IResult? WithValue(IValueHttpResult known, object value)
-    {
-        Type type = known.GetType();
-        Type? kind = type.IsGenericType ? type.GetGenericTypeDefinition() : null;
-        return kind == typeof(Ok<>) ? TypedResults.Ok(value)
-            : kind == typeof(Created<>) ? TypedResults.Created(LocationOf(known), value)
-            : kind == typeof(Accepted<>) ? TypedResults.Accepted(LocationOf(known), value)
-            : null;
-    }
-
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called only where JSON has reflection.")]
-    private static string? LocationOf(object result) => (string?)result.GetType().GetProperty("Location")?.GetValue(result);
 
     /// <summary>Whether JSON can write a sequence of any type. It cannot where only generated code describes types.</summary>
     private static bool CanWriteAny => RuntimeFeature.IsDynamicCodeSupported && JsonSerializer.IsReflectionEnabledByDefault;

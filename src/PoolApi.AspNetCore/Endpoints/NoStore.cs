@@ -12,12 +12,15 @@ internal sealed class NoStore
     // The headers that describe a body, beside its length and type.
     private static readonly string[] BodyHeaders = ["Content-Encoding", "Content-Disposition", "Content-Location", "Content-Range", "Accept-Ranges"];
 
-    private static readonly NoStore Mark = new();
+    private static readonly NoStore Errors = new();
+    private static readonly NoStore Always = new();
 
     /// <summary>Replaces the headers, and disables the app's output cache for this response.</summary>
-    public static void Set(HttpContext context)
+    /// <param name="context">The request.</param>
+    /// <param name="anyStatus">Whether this also holds if the response has no status of an error. Otherwise it does not: middleware has replaced it.</param>
+    public static void Set(HttpContext context, bool anyStatus = false)
     {
-        context.Features.Set(Mark);
+        context.Features.Set(anyStatus ? Always : Errors);
         SetHeaders(context.Response);
         // Filters may have set headers for another body.
         context.Response.ContentLength = null;
@@ -42,7 +45,7 @@ internal sealed class NoStore
     /// <summary>Replaces the headers when the response starts, after all middleware that sets headers then.</summary>
     public static void Confirm(HttpContext context)
     {
-        if (context.Response.StatusCode >= StatusCodes.Status400BadRequest && context.Features.Get<NoStore>() is not null) SetHeaders(context.Response);
+        if (context.Features.Get<NoStore>() is { } mark && (mark == Always || context.Response.StatusCode >= StatusCodes.Status400BadRequest)) SetHeaders(context.Response);
     }
 
     private static void SetHeaders(HttpResponse response)

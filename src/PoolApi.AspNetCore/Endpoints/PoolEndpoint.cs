@@ -30,6 +30,7 @@ internal sealed partial class PoolEndpoint
 {
     public const string ProblemType = "application/problem+json";
 
+    private readonly EndpointBuilder? _builder;
     private readonly Lazy<Services> _services;
     private IServiceProvider? _app;
     private bool _isHandlerSynchronous;
@@ -38,8 +39,13 @@ internal sealed partial class PoolEndpoint
     private bool _hasIntake;
     private bool _isComplete;
 
-    // An exception, as for a lack of memory at the first request, is not kept for the later ones.
-    public PoolEndpoint() => _services = new Lazy<Services>(() => new Services(this, _app!), LazyThreadSafetyMode.PublicationOnly);
+    /// <param name="builder">The endpoint; <see langword="null"/>: it is none of a route.</param>
+    public PoolEndpoint(EndpointBuilder? builder = null)
+    {
+        _builder = builder;
+        // An exception, as for a lack of memory at the first request, is not kept for the later ones.
+        _services = new Lazy<Services>(() => new Services(this, _app!), LazyThreadSafetyMode.PublicationOnly);
+    }
 
     /// <summary>The pool's name; <see langword="null"/>: the first that was added.</summary>
     public string? PoolName { get; private set; }
@@ -171,8 +177,14 @@ internal sealed partial class PoolEndpoint
     /// <exception cref="InvalidOperationException">It cannot run on a pool, or there is none.</exception>
     public static void Complete(EndpointBuilder endpoint)
     {
+        if (Find(endpoint) is not { } poolEndpoint) return;
+        // The app may copy the metadata of another endpoint. A request must find the state of its own.
+        for (int i = endpoint.Metadata.Count - 1; i >= 0; i--)
+        {
+            if (endpoint.Metadata[i] is PoolEndpoint other && other != poolEndpoint) endpoint.Metadata.RemoveAt(i);
+        }
         // The convention runs once for each call of RunOnPool. The first time is enough.
-        if (Find(endpoint) is not { IsOff: false, _isComplete: false } poolEndpoint) return;
+        if (poolEndpoint.IsOff || poolEndpoint._isComplete) return;
         poolEndpoint._isComplete = true;
         poolEndpoint.ApplyAttributes(endpoint);
         poolEndpoint.Build(endpoint);
@@ -184,8 +196,8 @@ internal sealed partial class PoolEndpoint
         poolEndpoint.PutIntake(endpoint, stored);
     }
 
-    /// <summary>Finds the state that conventions have set for an endpoint so far.</summary>
-    public static PoolEndpoint? Find(EndpointBuilder endpoint) => endpoint.Metadata.OfType<PoolEndpoint>().FirstOrDefault();
+    /// <summary>Finds the state that conventions have set for an endpoint so far. Copied metadata of another endpoint has that one's.</summary>
+    public static PoolEndpoint? Find(EndpointBuilder endpoint) => endpoint.Metadata.OfType<PoolEndpoint>().FirstOrDefault(p => p._builder == endpoint);
 
     /// <summary>Creates the endpoint for a branch of the pipeline under a path.</summary>
     /// <exception cref="InvalidOperationException">There is no such pool.</exception>

@@ -131,7 +131,7 @@ internal sealed class Rejection : IResult
         ArgumentNullException.ThrowIfNull(httpContext);
         HttpResponse response = httpContext.Response;
         response.StatusCode = Told.Status;
-        NoStore.Set(httpContext);
+        NoStore.Set(httpContext, anyStatus: _pool.Registration.Rejected.Count > 0); // the app may redirect the client
         if (Told.RetryAfter is { } time) response.Headers.RetryAfter = ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         // Work that was accepted before has no client here to write an answer for.
         if (httpContext.Features.Get<IAcceptedWorkFeature>() is null)

@@ -70,7 +70,7 @@ public static class RunOnPoolExtensions
     private static PoolEndpoint FindOrAdd(EndpointBuilder endpoint)
     {
         if (PoolEndpoint.Find(endpoint) is { } known) return known;
-        var added = new PoolEndpoint();
+        var added = new PoolEndpoint(endpoint);
         endpoint.Metadata.Add(added);
         return added;
     }

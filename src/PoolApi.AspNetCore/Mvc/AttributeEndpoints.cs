@@ -30,7 +30,7 @@ internal sealed class AttributeEndpoints(IServiceProvider services)
             : new PlainEndpointBuilder { ApplicationServices = services, RequestDelegate = endpoint.RequestDelegate };
         builder.DisplayName = endpoint.DisplayName;
         foreach (object metadata in endpoint.Metadata) builder.Metadata.Add(metadata);
-        builder.Metadata.Add(new PoolEndpoint());
+        builder.Metadata.Add(new PoolEndpoint(builder));
         PoolEndpoint.Complete(builder);
         return builder.Build();
     }

@@ -83,8 +83,6 @@ public sealed class BadJobInputTests(SharedServices services)
 
         Assert.NotNull(answer);
         answer.MustBeProblem(400, "invalid-request").MustName(each[^1].Split(':')[0]);
-        if (each[^1].StartsWith("Prefer", StringComparison.Ordinal))
-            (await service.Api.GetWithAsync($"/v1/jobs/{Guid.CreateVersion7()}", each[^1])).MustBeProblem(400, "invalid-request").MustTellABound();
     }
 
     /// <summary>Who forgets to say that it may be done later must not have it done now.</summary>

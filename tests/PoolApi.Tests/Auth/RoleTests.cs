@@ -51,6 +51,7 @@ public sealed class RoleTests : IAsyncDisposable
     public async Task The_roles_read_and_admin_see_jobs_of_other_clients_and_the_role_work_does_not(string key, bool seesAll)
     {
         string job = await JobAsync(Worker);
+        Assert.Equal(HttpStatusCode.OK, (await SendAsync(Worker, HttpMethod.Get, job)).StatusCode);
         Assert.Equal(seesAll ? HttpStatusCode.OK : HttpStatusCode.NotFound, (await SendAsync(key, HttpMethod.Get, job)).StatusCode);
         using HttpResponseMessage list = await SendAsync(key, HttpMethod.Get, "/v1/jobs");
         JsonNode page = JsonNode.Parse(await list.Content.ReadAsStringAsync(ServiceApp.Token))!;
