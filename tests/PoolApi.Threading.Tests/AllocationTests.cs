@@ -1,7 +1,7 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>TrySubmit allocates nothing, whatever its answer, when nobody listens to the metrics.</summary>
-/// <remarks>Beside no other test: others listen to the metrics, and what they allocate is counted here.</remarks>
+/// <summary>Without a listener to the metrics, TrySubmit allocates nothing, whatever it returns. Nor does a repeated call with a state.</summary>
+/// <remarks>Runs beside no other test: other tests listen to the metrics, and their allocations would count here.</remarks>
 [CollectionDefinition(nameof(AllocationTests), DisableParallelization = true)]
 [Collection(nameof(AllocationTests))]
 public class AllocationTests
@@ -22,7 +22,7 @@ public class AllocationTests
 
         long allocated = long.MaxValue;
         int unexpected = 0;
-        // On a thread of its own; the first rounds pay for compiling, and a background compilation may come later.
+        // Counted on a thread of its own. The minimum of many rounds leaves out those in which the runtime compiles.
         Patience.OnOwnThread(() =>
         {
             for (int round = 0; round < 20; round++)
@@ -50,8 +50,8 @@ public class AllocationTests
         const int Calls = 100;
         using FixedThreadPool pool = Pools.Make(1, maxQueueTime: TimeSpan.FromSeconds(30));
         double fewest = double.MaxValue;
-        // Of the whole process, since it is the worker or the ThreadPool that might allocate. The runtime does too: a round is short, so that
-        // in one of many it has not.
+        // Counts the whole process, because the worker or the ThreadPool might allocate. The runtime allocates too, so a round is short:
+        // in at least one of many rounds it allocates nothing.
         for (int round = 0; round < 20_000 && fewest >= 1; round++)
         {
             int sum = 0;
@@ -64,7 +64,7 @@ public class AllocationTests
             fewest = Math.Min(fewest, (double)(GC.GetTotalAllocatedBytes(precise: true) - before) / Calls);
             Assert.Equal(Calls * (Calls + 1) / 2, sum);
         }
-        // Less than a byte for each call: the loop's own state machine and what the runtime does beside it.
+        // Less than one byte for each call is left for the test's own state machine and for the runtime.
         Assert.InRange(fewest, 0, 0.99);
     }
 

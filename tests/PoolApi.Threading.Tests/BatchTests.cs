@@ -2,17 +2,17 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>Many items at once: as many as there is room for, from the front, in their order.</summary>
+/// <summary>A batch: the pool accepts as many of its items as fit, from the front, and keeps their order.</summary>
 public class BatchTests
 {
     [Fact]
     public void The_pool_accepts_all_items_of_a_batch_and_starts_them_in_their_order()
     {
-        var order = new List<int>(); // one worker writes
+        var order = new List<int>(); // only one worker writes
         FixedThreadPool pool = Pools.Make(capacity: 2000);
         using (pool.Occupy())
         {
-            // More than fits on the stack of the submitter.
+            // The first batch has more items than the 256 whose states TrySubmit keeps on the stack.
             PoolWorkItem[] first = Items(0, 300);
             PoolWorkItem[] second = Items(300, 500);
             Assert.Equal(300, pool.TrySubmit(first));
@@ -81,7 +81,7 @@ public class BatchTests
             {
                 if (what != "waits" || item != items[3]) pool.Accepted(item);
             }
-            // The places were given back too.
+            // The batch has given its places back.
             PoolWorkItem[] rest = [.. Enumerable.Range(0, 10).Select(_ => new TestItem())];
             Assert.Equal(5, pool.TrySubmit(rest));
         }

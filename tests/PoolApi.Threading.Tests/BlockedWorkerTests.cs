@@ -4,8 +4,8 @@ using PoolApi.Threading.Core.Atomics;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>A worker that blocks on work of its own pool is answered, however many do so at once.</summary>
-/// <remarks>The sleeps and delays are the work: what blocks, and what really awaits.</remarks>
+/// <summary>A worker that blocks on work of its own pool gets its result, however many workers block at once.</summary>
+/// <remarks>The sleeps and delays are part of the work: a sleep blocks a worker, and a delay makes an await suspend.</remarks>
 public class BlockedWorkerTests
 {
     private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
@@ -92,7 +92,7 @@ public class BlockedWorkerTests
         ShutdownReport report = await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
         Assert.True(report is { NotStarted.Count: 0, Interrupted: 0, NotJoined.Count: 0 });
         Assert.Equal(0, report.Counts[WorkOutcome.Abandoned]);
-        // What a call starts after an await, once the pool has closed, is refused; whoever waits is told.
+        // The closed pool refuses what a call submits after an await, so a call may fail. Every call completes.
         await Task.WhenAll(answers).ContinueWith(static _ => { }, TaskScheduler.Default).Patiently();
         Pools.NoThreadIsLeft(pool);
     }
@@ -111,7 +111,7 @@ public class BlockedWorkerTests
                 return 1;
             })), options: new(kind: "outer", origin: "/outer")).AsTask();
             Patience.Until(() => pool.GetSnapshot() is { InFlight: 2, QueueLength: 1 });
-            // Only now does the clock go on: the stand-in of the round before stays for a second of it.
+            // The clock advances only after this: the stand-in of the first round leaves after it was idle for a second.
             Patience.Until(() => pool.Core.Workers.All.All(static worker => worker.Ledger.Item is null || worker.IsLikelyBlocked));
             Task<int> other = pool.RunAsync(static () => 2).AsTask();
             AdvanceUntil(() => pool.GetSnapshot() is { InFlight: 3, QueueLength: 1 });
@@ -123,7 +123,7 @@ public class BlockedWorkerTests
             Assert.Equal(2, await other.Patiently());
             await slow.Patiently();
         }
-        Assert.Equal(3, _observer.WorkersStarted.Count); // it had not left
+        Assert.Equal(3, _observer.WorkersStarted.Count); // the second round reused the stand-in of the first
         AdvanceUntil(() => _observer.WorkersStopped.Count == 1);
         Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 2);
         Pools.AllSleep(pool);
@@ -186,7 +186,7 @@ public class BlockedWorkerTests
         AdvanceUntil(() => outer.IsCompleted);
         Assert.Equal(1, await outer);
         Pools.AddsUp(pool.GetSnapshot());
-        // In that second the pool could do nothing, so it checked every 16 ms: 63 times.
+        // In that second the pool can start no stand-in, so it checks every 16 ms: 63 times.
         Assert.InRange(checks, 1, 100);
     }
 
@@ -196,7 +196,7 @@ public class BlockedWorkerTests
         bool refuse = false;
         using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, more: o => o.StartThread = thread =>
         {
-#pragma warning disable CA2201 // what the runtime throws then
+#pragma warning disable CA2201 // the exception that the runtime throws
             if (Volatile.Read(ref refuse)) throw new OutOfMemoryException("on purpose");
 #pragma warning restore CA2201
             thread.UnsafeStart();
@@ -229,7 +229,7 @@ public class BlockedWorkerTests
         for (int i = 0; i < 500; i++)
         {
             _time.Advance(Millisecond);
-            Patience.Until(() => pool.Core.Queue.StandInCount == 0); // a started one has failed again
+            Patience.Until(() => pool.Core.Queue.StandInCount == 0); // a stand-in that was started has failed again
         }
         (int startsMeanwhile, (int Worker, Exception Error)[] failures) = (starts, [.. _observer.StateFailed]);
         Volatile.Write(ref refuse, false);
@@ -251,7 +251,7 @@ public class BlockedWorkerTests
             o.StartThread = thread =>
             {
                 thread.UnsafeStart();
-                // The check goes on only when the stand-in has answered the worker, and the worker runs its next item.
+                // The check continues only after the stand-in has run the inner call and the worker runs its next item.
                 if (Interlocked.Increment(ref starts) == 2) innocentRuns.WaitPatiently();
             };
         });
@@ -277,7 +277,7 @@ public class BlockedWorkerTests
         using var both = new CountdownEvent(2);
         Task<int>[] outer = [.. Enumerable.Range(0, 2).Select(_ => pool.RunAsync(() =>
         {
-            // Otherwise the second worker may take the first call and wait for the second one, whose item has no worker and is caused by none.
+            // Otherwise the second worker may take the first inner call, which waits for the second one. No worker runs the outer item of that one.
             bothRun.Signal();
             Assert.True(bothRun.Wait(Patience.Long));
             return Result(pool.RunAsync(() =>
@@ -336,13 +336,13 @@ public class BlockedWorkerTests
     [Fact]
     public async Task A_check_that_notifies_a_cancelled_item_does_not_block_later_checks()
     {
-        using FixedThreadPool pool = Pools.Make(time: new ZeroClock()); // the checks are the test's own
+        using FixedThreadPool pool = Pools.Make(time: new ZeroClock()); // no timer fires: the test itself runs the checks
         using var release = new ManualResetEventSlim();
         Task<int> outer = pool.RunAsync(() => Result(pool.RunAsync(static () => 1))).AsTask();
         Patience.Until(() => pool.GetSnapshot() is { InFlight: 1, QueueLength: 1 });
         var cancelled = new TestItem { WhenEnded = (_, _) => release.WaitPatiently() };
         pool.Accepted(cancelled);
-        cancelled.MarkCancelled<ProcessorOps>(WorkOutcome.Cancelled); // its canceller is preempted before it looks for the item
+        cancelled.MarkCancelled<ProcessorOps>(WorkOutcome.Cancelled); // as if the canceller is preempted before it removes the item
         try
         {
             Thread first = Check(pool);
@@ -379,7 +379,7 @@ public class BlockedWorkerTests
         Assert.Equal(1, await first.Patiently());
     }
 
-    /// <summary>What the timer of the stand-in watch does.</summary>
+    /// <summary>Runs the check of the stand-in watch, as its timer does.</summary>
     private static Thread Check(FixedThreadPool pool)
     {
         object watch = typeof(PoolCore).GetField("_standIns", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(pool.Core)!;
@@ -417,10 +417,10 @@ public class BlockedWorkerTests
         return sent;
     }
 
-    /// <summary>With a time limit, a task is not run in place.</summary>
+    /// <summary>Waits with a timeout, because such a wait does not run the task in place.</summary>
     private static int Waited(Task<int> task) => task.Wait(Patience.Long) ? task.Result : 0;
 
-#pragma warning disable CA2012 // on purpose: what people write
+#pragma warning disable CA2012 // on purpose: callers write this
     private static int Result(ValueTask<int> call) => call.Result;
 #pragma warning restore CA2012
 

@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>P3: the queue is bounded, and whoever comes too late knows at once.</summary>
+/// <summary>P3: the queue is bounded, and a submitter that finds it full gets a refusal at once.</summary>
 public class BoundedTests
 {
     [Theory]
@@ -9,7 +9,7 @@ public class BoundedTests
     [InlineData(3, 7)]
     public void A_new_pool_accepts_exactly_its_capacity_and_one_for_each_worker(int workers, int capacity)
     {
-        // Again and again: whether the threads have arrived yet must make no difference.
+        // Many rounds: the number of places must not depend on whether the threads have started yet.
         for (int round = 0; round < 20; round++)
         {
             using FixedThreadPool pool = Pools.Make(workers, capacity);
@@ -39,7 +39,7 @@ public class BoundedTests
                 Assert.Equal(SubmitResult.QueueFull, pool.Answer(refused));
                 Assert.Equal(0, refused.Endings.Count);
             }
-            // Both asleep: only then is there room for three.
+            // Three places are free only after both workers have released their items.
             Patience.Until(() => pool.GetSnapshot() is { InFlight: 0, QueueLength: 0 } && !((IPoolAdmission)pool).IsLikelyFull);
         }
     }

@@ -1,14 +1,14 @@
 namespace PoolApi.Threading.Tests;
 
 /// <summary>
-/// What a call of <c>RunAsync</c> or <c>Run</c> binds to: the parameters and the result of the delegate decide, and a token as the
-/// last argument cancels the work, whatever the form.
+/// The overloads of <c>RunAsync</c> and <c>Run</c>: the parameters and the result of the delegate select the overload. In every form, a
+/// token as the last argument cancels the work.
 /// </summary>
 public class CallFormTests
 {
     private static readonly Dictionary<string, Form> Forms = new()
     {
-        // Each says by its return type what it is to bind to: OfInt and OfNothing take no ValueTask<Task>.
+        // OfInt and OfNothing check the overload at compile time: neither accepts a ValueTask<Task>.
         ["function"] = new(Takes.Nothing, static (p, w, t) => OfInt(p.RunAsync(() => w.Get(), t))),
         ["function of a token"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(ct => w.Get(ct), t))),
         ["function of a token, method group"] = new(Takes.Token, static (p, w, t) => OfInt(p.RunAsync(w.Get, t))),
@@ -137,7 +137,7 @@ public class CallFormTests
         Task call = Forms[form].Call(pool, work, cts.Token);
         work.Started.WaitPatiently();
         Assert.True(work.Token.CanBeCanceled);
-        Assert.NotEqual(cts.Token, work.Token); // the item's own, which a stop cancels too
+        Assert.NotEqual(cts.Token, work.Token); // the work gets the item's own token, which a stop cancels too
         await cts.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
         Patience.Until(() => pool.GetSnapshot().Counts.Values.Sum() == 1);
@@ -175,7 +175,7 @@ public class CallFormTests
         Assert.Equal(7, await call.Patiently());
         Patience.Until(() => pool.GetSnapshot().Counts[WorkOutcome.Completed] == 1);
         Assert.Equal(1, work.Runs);
-        Assert.Equal($"{pool.Name}-0", work.LastThread); // what follows the await as well
+        Assert.Equal($"{pool.Name}-0", work.LastThread); // the code after the await runs on the worker too
     }
 
     [Fact]
@@ -280,7 +280,7 @@ public class CallFormTests
 
     private sealed record Form(Takes Takes, Func<FixedThreadPool, Work, CancellationToken, Task<int>> Call, bool IsAsync = false);
 
-    /// <summary>One piece of work in every form. It ends when the gate opens, or its token is cancelled.</summary>
+    /// <summary>The same work in every form. It ends when the gate opens or its token is cancelled.</summary>
     private sealed class Work
     {
         private int _runs;

@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>Calls are used again, and nobody ever notices.</summary>
+/// <summary>The pool reuses the objects of calls, and no caller observes it.</summary>
 public class CallReuseTests
 {
     [Theory]
@@ -16,7 +16,7 @@ public class CallReuseTests
         await Assert.ThrowsAsync<InvalidOperationException>(async () => await call);
         Assert.Throws<InvalidOperationException>(() => call.IsCompleted);
         ValueTask<int> next = pool.RunAsync(static x => x, 8);
-        await Assert.ThrowsAsync<InvalidOperationException>(async () => await call); // even if it is in use again
+        await Assert.ThrowsAsync<InvalidOperationException>(async () => await call); // even if another call uses the object by now
 #pragma warning restore CA2012
         Assert.Equal(8, await next);
     }
@@ -106,7 +106,7 @@ public class CallReuseTests
                             }
                             break;
                         default:
-                            // Several at once, awaited in another order.
+                            // Two calls at once: the second is awaited before the first.
                             ValueTask<(int, int)> first = pool.RunAsync(static x => x, mine);
                             Task<(int, int)> second = pool.RunAsync(static x => x, (n, -i)).AsTask();
                             await Task.WhenAny(second);

@@ -2,7 +2,7 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>The coarse clock follows the precise one, also if the thread that makes the pool is preempted.</summary>
+/// <summary>The coarse clock follows the precise one, even if the thread that creates the pool is preempted.</summary>
 public class ClockTests
 {
     [Fact]

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>The caller's context reaches the work that it asked for, and no other.</summary>
+/// <summary>The caller's execution context flows into the work that the caller submits, and into no other work.</summary>
 public class ContextFlowTests
 {
     private static readonly AsyncLocal<string?> Local = new();
@@ -78,7 +78,7 @@ public class ContextFlowTests
         (string?, CultureInfo, SynchronizationContext?, Activity?) seen = default;
         using (ExecutionContext.SuppressFlow())
         {
-            // An item that brings no context of its own sees the worker's.
+            // An item without a context of its own runs in the worker's context.
             var clean = new TestItem(_ =>
                 seen = (Local.Value, CultureInfo.CurrentCulture, SynchronizationContext.Current, Activity.Current));
             pool.Accepted(clean);

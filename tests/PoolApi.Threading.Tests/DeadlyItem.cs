@@ -1,7 +1,7 @@
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>What no item can do by throwing: it brings down the loop that runs it, after what it does before.</summary>
+/// <summary>Runs an action, and then ends the worker: it throws in the worker's loop, which an exception of an item's code cannot do.</summary>
 internal sealed class DeadlyItem(Action? before = null) : PoolWorkItem
 {
     public Endings Endings { get; } = new();

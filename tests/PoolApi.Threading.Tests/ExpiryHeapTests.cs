@@ -3,7 +3,7 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>The next to expire is on top, whatever comes and goes.</summary>
+/// <summary>The item that expires next is on top of the heap, after any sequence of additions and removals.</summary>
 public class ExpiryHeapTests
 {
     [Fact]
@@ -25,13 +25,13 @@ public class ExpiryHeapTests
                         TestItem gone = items[number % items.Count];
                         items.Remove(gone);
                         heap.Remove(gone);
-                        heap.Remove(gone); // it is not there any more
+                        heap.Remove(gone); // a second removal changes nothing
                         Assert.Equal(0, gone.ExpiryIndex);
                     }
                     Assert.Equal(items.Count == 0 ? null : items.Min(static i => i.ExpiresAt), heap.Top?.ExpiresAt);
                 }
                 Assert.Equal(Enumerable.Range(1, items.Count), items.Select(static i => i.ExpiryIndex).Order());
-                // Emptied from the top, they come in their order.
+                // Emptied from the top, the heap returns the items in the order of their expiry.
                 long last = long.MinValue;
                 while (heap.Top is { } top)
                 {
@@ -49,7 +49,7 @@ public class ExpiryHeapTests
     public void Without_memory_the_heap_does_not_add_an_item_and_keeps_the_others_in_order()
     {
         bool hasMemory = true;
-#pragma warning disable CA2201 // what the runtime throws then
+#pragma warning disable CA2201 // the exception that the runtime throws
         var heap = new ExpiryHeap(() =>
         {
             if (!hasMemory) throw new OutOfMemoryException("on purpose");
@@ -62,12 +62,12 @@ public class ExpiryHeapTests
         {
             heap.Add(item);
             Assert.Equal(0, item.ExpiryIndex);
-            heap.Remove(item); // as when it ends
+            heap.Remove(item); // as the pool does when the item ends
         }
         Assert.Equal(Enumerable.Range(1, 15), items[..15].Select(static i => i.ExpiryIndex).Order());
         hasMemory = true;
         foreach (TestItem item in items[15..]) heap.Add(item);
-        hasMemory = false; // it would shrink
+        hasMemory = false; // the heap cannot shrink either
         long last = long.MinValue;
         for (int left = items.Length; left > 0; left--)
         {

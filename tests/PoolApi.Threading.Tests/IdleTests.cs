@@ -16,10 +16,10 @@ public class IdleTests
         List<string> threads = Pools.ThreadsNamed($"{pool.Name}-");
         Assert.Equal(64, threads.Count);
         (long Ticks, long Switches) before = Sum(threads);
-        await Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken); // what is measured, not a wait for anything
+        await Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken); // the measured interval, not a wait for an event
         (long Ticks, long Switches) after = Sum(threads);
         Assert.Equal(0, after.Ticks - before.Ticks);
-        // Finer than ticks: hardly a thread was even woken. (The runtime itself may stop all threads for a collection.)
+        // Switches are finer than ticks. At most one for each thread, because the runtime may stop all threads for a collection.
         Assert.InRange(after.Switches - before.Switches, 0, 64);
     }
 
@@ -36,7 +36,7 @@ public class IdleTests
         pool.Resize(2);
         try
         {
-            Assert.Equal(WorkOutcome.Expired, await expired.Endings.First); // on the new worker, which does not come back
+            Assert.Equal(WorkOutcome.Expired, await expired.Endings.First); // on the new worker, which stays blocked in the notification
             Task first = pool.RunAsync(static () => { }).AsTask();
             busy.Dispose();
             await first.Patiently();

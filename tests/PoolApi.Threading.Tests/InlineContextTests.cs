@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>What follows an await goes on once, whatever the awaiter's context does.</summary>
+/// <summary>A continuation runs exactly once, even if the awaiter's context runs it in place and then throws.</summary>
 public class InlineContextTests
 {
     [Fact]
@@ -15,7 +15,7 @@ public class InlineContextTests
         SynchronizationContext.SetSynchronizationContext(context);
         try
         {
-#pragma warning disable CA2012 // Awaited by hand, once: an async method would not show a second continuation.
+#pragma warning disable CA2012 // Uses the awaiter directly, because an async method would hide a second run of the continuation.
             System.Runtime.CompilerServices.ValueTaskAwaiter<int> awaiter = pool.RunAsync(static () => 1).GetAwaiter();
 #pragma warning restore CA2012
             awaiter.OnCompleted(() => Interlocked.Increment(ref continuations));
@@ -25,7 +25,7 @@ public class InlineContextTests
             SynchronizationContext.SetSynchronizationContext(before);
         }
         busy.Dispose();
-        // The worker tells it before it takes the next item, and the ThreadPool would have run it by the time that it runs what follows.
+        // The worker completes the call before it takes the next item. The ThreadPool would run a second continuation before the item queued here.
         pool.Run(static () => { });
         using var passed = new ManualResetEventSlim();
         ThreadPool.UnsafeQueueUserWorkItem(_ => passed.Set(), null);

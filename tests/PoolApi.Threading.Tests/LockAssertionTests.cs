@@ -41,7 +41,7 @@ public sealed class LockAssertionTests
     public void An_assertion_that_is_missing_or_late_is_found(bool asserts, string member) =>
         Assert.Equal(asserts, Assert.Single(Bodies($"class C {{ {member} }}")) is var (_, body) && AssertsFirst(body));
 
-    /// <summary>The code of the members: of an abstract one there is none, of a property that of each accessor.</summary>
+    /// <summary>The bodies of the members whose names end in Locked: none of an abstract member, and one for each accessor of a property.</summary>
     private static IEnumerable<(string Member, SyntaxNode Body)> Bodies(string source)
     {
         foreach (SyntaxNode node in CSharpSyntaxTree.ParseText(source, new CSharpParseOptions(LanguageVersion.Latest)).GetRoot().DescendantNodes())
@@ -70,11 +70,11 @@ public sealed class LockAssertionTests
     {
         BlockSyntax block => block.Statements.FirstOrDefault(static s => s is not LocalFunctionStatementSyntax) switch
         {
-            null => true, // it guards nothing
+            null => true, // an empty body needs no lock
             ExpressionStatementSyntax { Expression: InvocationExpressionSyntax call } => IsAssertion(call),
             _ => false,
         },
-        // It hands on to a member that asserts itself.
+        // It only calls a member that asserts the lock.
         ArrowExpressionClauseSyntax { Expression: InvocationExpressionSyntax call } => NameOf(call).EndsWith("Locked", StringComparison.Ordinal),
         _ => false,
     };

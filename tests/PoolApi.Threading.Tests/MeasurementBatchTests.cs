@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>P1 in the metrics: what is measured of tiny items is recorded in batches, and none is missing to who collects.</summary>
+/// <summary>P1 in the metrics: a worker records the measurements of tiny items in batches, and a collector still sees all of them.</summary>
 [Collection(nameof(MetricsTests))]
 public class MeasurementBatchTests
 {

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>The instruments that other people's dashboards depend on.</summary>
+/// <summary>The names, units, labels and values of the pool's instruments. Dashboards of users depend on them.</summary>
 [Collection(nameof(MetricsTests))]
 public class MetricsTests
 {
@@ -134,7 +134,7 @@ public class MetricsTests
         Assert.Equal(["pool"], collected.Keys("poolapi.queue.oldest.age"));
         pool.Dispose();
         collected.Observe();
-        Assert.Equal(0, collected.Count("poolapi.work.accepted")); // a pool that is gone is seen no more
+        Assert.Equal(0, collected.Count("poolapi.work.accepted")); // a disposed pool reports nothing
     }
 
     [Fact]
@@ -164,7 +164,7 @@ public class MetricsTests
         foreach (string kind in (string[])["a", "b", "a"]) ((IPoolAdmission)pool).DeclareLabels(kind);
         ((IPoolAdmission)pool).DeclareLabels(rejection: "overloaded");
         ((IPoolAdmission)pool).DeclareLabels(withdrawal: "client_gone");
-        // One who listens only since then has missed nothing.
+        // A listener that starts only now has missed nothing.
         using var collected = new Collected(pool.Name);
         collected.Observe();
         string[] outcomes = ["completed", "failed", "abandoned", "timed_out", .. NotRun];
@@ -205,7 +205,7 @@ public class MetricsTests
     [Fact]
     public async Task A_worker_that_dies_is_replaced_at_once_and_counted()
     {
-        // The clock stands still: no timer replaces it.
+        // The clock stands still, so no timer replaces the worker.
         using FixedThreadPool pool = Pools.Make(time: new FakeTimeProvider());
         using var collected = new Collected(pool.Name);
         Thread first = await pool.RunAsync(() => Thread.CurrentThread).Patiently();
@@ -244,7 +244,7 @@ public class MetricsTests
         time.Advance(TimeSpan.FromSeconds(11));
         Patience.Until(() => observer.Stuck.Count == 2);
         Patience.Until(() => observer.WorkersStarted.Count == 3);
-        Assert.Equal(1, collected.Sum("poolapi.worker.replaced", ("reason", "stuck"))); // the other has none
+        Assert.Equal(1, collected.Sum("poolapi.worker.replaced", ("reason", "stuck"))); // the other worker has no stand-in
         Assert.Equal(0, collected.Sum("poolapi.worker.replaced", ("reason", "died")));
         collected.Observe();
         Assert.Equal(2, collected.Sum("poolapi.pool.workers", ("state", "stuck")));
@@ -265,7 +265,6 @@ public class MetricsTests
         Assert.Equal(0, collected.Count("poolapi.work.accepted"));
     }
 
-    /// <summary>Everything that the meter says of one pool. Observed values are those of the last look.</summary>
     [Fact]
     public void Pools_of_the_same_name_share_no_series_if_their_meter_factories_differ()
     {
@@ -292,7 +291,7 @@ public class MetricsTests
         Assert.Single(collectedOfOne.Instruments, static i => i.Name == "poolapi.work.accepted"); // both pools of a host share it
     }
 
-    /// <summary>As the one of a host: its meters go with it.</summary>
+    /// <summary>Like the factory of a host: its disposal disposes of its meters.</summary>
     private sealed class MeterFactory : IMeterFactory
     {
         private readonly Dictionary<string, Meter> _meters = [];
@@ -310,6 +309,7 @@ public class MetricsTests
         }
     }
 
+    /// <summary>All measurements of one pool. Observable instruments have the values of the last call of Observe.</summary>
     private sealed class Collected : IDisposable
     {
         private readonly MeterListener _listener = new();
@@ -352,7 +352,7 @@ public class MetricsTests
 
         public int Count(string name) => Of(name, []).Count();
 
-        /// <summary>The label values of an instrument, of which each measurement was 0.</summary>
+        /// <summary>Asserts that every measurement of the instrument is 0, and returns the label values.</summary>
         public string[] Zeros(string name, params string[] keys)
         {
             Assert.All(Of(name, []), static m => Assert.Equal(0, m.Value));

@@ -3,7 +3,7 @@ using CsCheck;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>P1 against a model, under whatever order of operations; a failure is shrunk to the shortest that fails.</summary>
+/// <summary>P1 under random operations: in sequence against a model, and concurrently. CsCheck shrinks a sequence that fails.</summary>
 [Trait("Category", "Slow")]
 public class ModelTests
 {
@@ -98,7 +98,7 @@ public class ModelTests
                 model.Resize(1 + (a % 4));
                 break;
             default:
-                if (a == 0) model.Close(); // seldom: not much can be done to a pool that is closed
+                if (a == 0) model.Close(); // rarely, because a closed pool accepts no more items
                 break;
         }
     }

@@ -1,20 +1,20 @@
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>The workers let the other threads of the machine go first, and only they.</summary>
+/// <summary>The nice setting lowers the priority of the pool's threads, and of no other thread.</summary>
 public class NiceTests
 {
-    private const int NiceField = 16; // of /proc/PID/stat from the state on, which is the third of all
+    private const int NiceField = 16; // the index of the nice value in /proc/PID/stat, counted from the state, the third field
 
     [Fact]
     public void The_pools_threads_have_the_nice_value_and_the_others_keep_theirs()
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "Nice values of threads are Linux's.");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux has nice values of threads.");
         int before = Mine();
         using FixedThreadPool nice = Pools.Make(3, more: static o => o.Nice = 10);
         using FixedThreadPool plain = Pools.Make(2);
         using FixedThreadPool zero = Pools.Make(1, more: static o => o.Nice = 0);
-        using (nice.Occupy()) // each has begun by then
+        using (nice.Occupy()) // every worker has started by then
         using (plain.Occupy())
         using (zero.Occupy())
         {
@@ -51,7 +51,7 @@ public class NiceTests
     private static int NiceOf(string thread) =>
         int.Parse(Pools.ThreadStat(thread)[NiceField], System.Globalization.CultureInfo.InvariantCulture);
 
-    /// <summary>Of a thread that begins now, as the pool's do.</summary>
+    /// <summary>The nice value of a thread that starts now, as the pool's threads do.</summary>
     private static int Mine()
     {
         int nice = 0;

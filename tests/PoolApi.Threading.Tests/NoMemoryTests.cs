@@ -8,10 +8,10 @@ using PoolApi.Threading.Core.Stopping;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>An allocation of the pool's own that fails costs a record, a view or a moment; it ends no item twice or never, and the pool goes on.</summary>
+/// <summary>If an allocation of a pool fails, the pool loses a record, a view or some time. Every item still ends once, and the pool continues.</summary>
 /// <remarks>
-/// A pool whose gate is left held would hang when it is disposed of, so these tests dispose of their pools only when all is well. Where the memory itself
-/// cannot be made to run out, something else fails at the same place.
+/// Disposing of a pool whose gate is left held would hang, so most of these tests dispose of their pools only after the last assertion. Where a test
+/// cannot make the memory run out, something else fails at the same place.
 /// </remarks>
 public class NoMemoryTests
 {
@@ -35,7 +35,7 @@ public class NoMemoryTests
         pool.Core.Workers.All[0].Recorder.Read(ref cursor, records);
         Assert.Empty(records);
         await Assert.ThrowsAsync<InvalidDataException>(() => Failing(pool, isAsync));
-        await pool.RunAsync(static () => { }).Patiently(); // the worker has written what came before
+        await pool.RunAsync(static () => { }).Patiently(); // by then the worker has written the record of the failed call
         pool.Core.Workers.All[0].Recorder.Read(ref cursor, records);
         Assert.NotEmpty(records);
         await pool.DisposeAsync();
@@ -82,7 +82,7 @@ public class NoMemoryTests
         records.Release();
         Assert.Null(records.TryMakeRing());
         records.RingMaking = null;
-        Assert.Equal(1024, records.TryMakeRing()!.Capacity); // it has given its rings back, and takes no large one
+        Assert.Equal(1024, records.TryMakeRing()!.Capacity); // a pool that has released its rings gets no large one
     }
 
     [Fact]
@@ -98,7 +98,7 @@ public class NoMemoryTests
     [Fact]
     public async Task A_run_time_check_that_throws_still_notifies_timed_out_items_and_the_pool_continues()
     {
-        var time = new ZeroClock(); // the checks are the test's own
+        var time = new ZeroClock(); // no timer fires: the test itself runs the check
         FixedThreadPool pool = Pools.Make(time: time, more: static o => o.MaxRunTime = Second);
         var never = new TaskCompletionSource();
         Task call = pool.RunAsync(() => never.Task).AsTask();
@@ -207,11 +207,11 @@ public class NoMemoryTests
         }).Patiently()
         : pool.RunAsync<int>(static () => throw new InvalidDataException("on purpose")).Patiently();
 
-#pragma warning disable CA2201 // what the runtime throws then
+#pragma warning disable CA2201 // the exception that the runtime throws
     private static OutOfMemoryException NoMemory() => new("on purpose");
 #pragma warning restore CA2201
 
-    /// <summary>Everything that goes through the workers fails until the result is disposed of.</summary>
+    /// <summary>Every loop over the workers throws until the result is disposed of.</summary>
     private static Restoring WithoutWorkers(FixedThreadPool pool)
     {
         FieldInfo all = typeof(WorkerSet).GetField("_all", BindingFlags.Instance | BindingFlags.NonPublic)!;
@@ -225,7 +225,7 @@ public class NoMemoryTests
         public void Dispose() => restore();
     }
 
-    /// <summary>A fake clock that cannot be read once, as if that took memory.</summary>
+    /// <summary>A fake clock of which one reading throws, as if there was no memory for it.</summary>
     private sealed class PoorTime : FakeTimeProvider
     {
         private Thread? _fails;
@@ -246,7 +246,7 @@ public class NoMemoryTests
         }
     }
 
-    /// <summary>Has no memory for lists of asynchronous items.</summary>
+    /// <summary>A host without memory for lists of asynchronous items.</summary>
     private sealed class PoorHost : IStopHost
     {
         public long Now => 0;

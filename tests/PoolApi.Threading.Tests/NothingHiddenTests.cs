@@ -3,7 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>P7: for each worker, what it runs, since when, for whom.</summary>
+/// <summary>P7: a snapshot shows for each worker what it runs, since when and for whom, and shows the queue.</summary>
 public class NothingHiddenTests
 {
     [Fact]
@@ -84,7 +84,7 @@ public class NothingHiddenTests
         Patience.Until(() => pool.GetSnapshot() is { InFlight: 1, Suspended: 1, QueueLength: 0 });
         Assert.Equal(WorkerState.Idle, pool.GetSnapshot().Workers[0].State);
         Assert.Equal(1, await pool.RunAsync(() => 1).Patiently()); // the only worker is free
-        Pools.AllSleep(pool); // awake, it may have read the clock already, and would count the seven seconds too
+        Pools.AllSleep(pool); // an awake worker may have read the clock already, and would count the seven seconds as busy time
         time.Advance(TimeSpan.FromSeconds(7));
         resume.SetResult();
         resumed.WaitPatiently();
@@ -143,7 +143,7 @@ public class NothingHiddenTests
         item.Started.WaitPatiently();
         item.WhenAsked = () =>
         {
-            // After the view of the worker, before its labels.
+            // Runs while the snapshot reads the item's labels, after it has read the worker's state.
             item.Go.Set();
             Patience.Until(() => item.Ended == 1);
             item.Name = "second";
@@ -164,7 +164,7 @@ public class NothingHiddenTests
         {
             for (int i = 0; i < 6; i++) pool.Accepted(new TestItem());
             time.Advance(TimeSpan.FromSeconds(4));
-            // Nothing has ended yet; what runs has taken 4 s so far: 6 × 4 s ÷ 2 workers.
+            // No item has ended yet. The running items have taken 4 s so far: 6 × 4 s ÷ 2 workers.
             Assert.Equal(12, ((IPoolAdmission)pool).EstimateQueueTime().TotalSeconds, 3);
             time.Advance(TimeSpan.FromDays(2));
             Assert.Equal(TimeSpan.FromDays(1), ((IPoolAdmission)pool).EstimateQueueTime());
@@ -219,7 +219,7 @@ public class NothingHiddenTests
         }
     }
 
-    /// <summary>What somebody does when it is asked for its kind comes before the answer.</summary>
+    /// <summary>An item that runs an action of the test when its kind is first read, before it returns the kind.</summary>
     private sealed class Renamed : PoolWorkItem
     {
         private volatile int _ended;

@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>Who watches a pool is told everything once.</summary>
+/// <summary>The observer of a pool is notified of each event once.</summary>
 public class ObserverTests
 {
     private readonly RecordingObserver _observer = new();

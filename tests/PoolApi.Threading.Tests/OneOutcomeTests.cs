@@ -3,7 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>P1: whatever was accepted ends exactly once, and the counts add up.</summary>
+/// <summary>P1: every accepted item ends exactly once, and the counts add up.</summary>
 public class OneOutcomeTests
 {
     [Fact]
@@ -310,7 +310,7 @@ public class OneOutcomeTests
         WorkerSnapshot stuck = Assert.Single(report.NotJoined);
         Assert.Equal((0, $"{pool.Name}-0", "test"), (stuck.Id, stuck.Name, stuck.Kind));
         Assert.Equal(new Tally { Accepted = 1, Abandoned = 1 }, Tally.Of(report));
-        pool.Dispose(); // does not wait for what was left behind
+        pool.Dispose(); // does not wait for the abandoned work
         release.Set();
         thread!.JoinPatiently();
         Assert.Equal(1, item.Endings.Count);
@@ -338,7 +338,7 @@ public class OneOutcomeTests
         Assert.Equal(2, report.Interrupted);
         Assert.Equal(new Tally { Accepted = 2, Abandoned = 2 }, Tally.Of(report));
         never.SetResult();
-        // What had gone to the .NET ThreadPool would begin before these, and they take longer than it would.
+        // A continuation on the .NET ThreadPool would start before these tasks, and end before the last of them.
         for (int i = 0; i < 10_000; i++)
         {
             await Task.Factory.StartNew(static () => { }, CancellationToken.None, TaskCreationOptions.PreferFairness, TaskScheduler.Default);
@@ -397,7 +397,7 @@ public class OneOutcomeTests
         Assert.Equal([1], accepted);
     }
 
-    /// <summary>Throws whenever an end of the pool's items is recorded. Others may observe the pool meanwhile.</summary>
+    /// <summary>A listener that throws whenever the pool records the end of an item. It ignores other pools.</summary>
     private static MeterListener ThrowingListener(FixedThreadPool pool)
     {
         var listener = new MeterListener

@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>A wrong setting is refused with a message that names it and says what it may be.</summary>
+/// <summary>The constructor refuses a wrong setting with a message that names the setting and its range.</summary>
 public class OptionsTests
 {
     public static TheoryData<string, string, Action<FixedThreadPoolOptions>> Wrong => new()

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>A submitter may say how long his item may wait.</summary>
+/// <summary>A submitter may limit the queue time of its item.</summary>
 public class OwnLimitTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
@@ -56,7 +56,7 @@ public class OwnLimitTests
         random.Shuffle(order);
         foreach (int i in order)
             pool.Accepted(items[i], options: new(maxQueueTime: (i + 1) * Second, priority: (WorkPriority)random.Next(-1, 2)));
-        // Some are taken out from wherever in the heap they are.
+        // A cancellation removes its item from any position in the heap.
         HashSet<int> cancelled = [.. Enumerable.Range(0, 25).Select(_ => random.Next(items.Length))];
         foreach (int i in cancelled) Assert.True(items[i].Cancel());
         for (int i = 0; i < items.Length; i++)
@@ -135,7 +135,7 @@ public class OwnLimitTests
         Named(Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit([item], options: new(maxQueueTime: wrong))));
         Named(await Assert.ThrowsAsync<ArgumentOutOfRangeException>(
             async () => await pool.RunAsync(() => Task.CompletedTask, options: new(maxQueueTime: wrong))));
-        pool.Accepted(item); // as it was
+        pool.Accepted(item); // the refusals have not changed the item
 
         static void Named(ArgumentOutOfRangeException e) =>
             Assert.StartsWith("maxQueueTime may be zero or more", e.Message, StringComparison.Ordinal);

@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>A worker never waits for its own pool in vain.</summary>
+/// <summary>A worker that waits for work of its own pool does not deadlock.</summary>
 public class OwnPoolTests
 {
     [Theory]
@@ -26,7 +26,7 @@ public class OwnPoolTests
         full.Set();
         Assert.All(await Task.WhenAll(calls).Patiently(), call => Assert.Equal((111, true), call));
         Assert.Equal(WorkOutcome.Completed, await waiting.Endings.First);
-        Assert.Equal(workers + 1, pool.GetSnapshot().Accepted); // in place is no item of its own
+        Assert.Equal(workers + 1, pool.GetSnapshot().Accepted); // work that runs in place is not counted as an item
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public class OwnPoolTests
         started.WaitPatiently();
         await (cancelInner ? inner : outer).CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
-        // Nobody asked the item itself to stop, when it is the caller's own token of what it ran inside.
+        // If only the inner token is cancelled, no cancellation of the item itself was requested, so the item fails.
         Patience.Until(() => pool.GetSnapshot().Counts.Values.Sum() == 1);
         Assert.Equal(cancelInner ? 1 : 0, pool.GetSnapshot().Counts[WorkOutcome.Failed]);
         Assert.Equal(1, pool.GetSnapshot().Accepted);
@@ -112,7 +112,7 @@ public class OwnPoolTests
         using FixedThreadPool pool = Pools.Make(2);
         for (int i = 0; i < 200; i++)
         {
-            int spins = i % 10 == 0 ? 100_000 : 0; // now and then the caller sleeps
+            int spins = i % 10 == 0 ? 100_000 : 0; // in one of ten calls the caller sleeps
             string name = pool.Run(n =>
             {
                 Thread.SpinWait(spins);
@@ -182,12 +182,12 @@ public class OwnPoolTests
                     return 5;
                 },
                 CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler);
-            int result = task.GetAwaiter().GetResult(); // with a time limit, a Task is not run in place
+            int result = task.GetAwaiter().GetResult(); // a wait with a timeout would not run the task in place
             return (same, result);
         }).Patiently();
         Assert.Equal((true, 5), (same, result));
         Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 });
-        Assert.Equal(2, pool.GetSnapshot().Counts[WorkOutcome.Completed]); // its place in the queue came to nothing
+        Assert.Equal(2, pool.GetSnapshot().Counts[WorkOutcome.Completed]); // the queued item of the task ends without running it again
     }
 
     [Fact]

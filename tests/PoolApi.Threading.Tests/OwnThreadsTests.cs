@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>P2: what runs on the pool runs on the pool's threads, also after an await.</summary>
+/// <summary>P2: the work of a pool runs on the pool's threads, also after an await.</summary>
 public class OwnThreadsTests
 {
     [Fact]
@@ -204,7 +204,7 @@ public class OwnThreadsTests
         bool ran = false;
         var sent = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         Patience.OnOwnThread(() => sent.SetResult(Record.Exception(() => context.Send(_ => ran = true, null))));
-        Patience.Until(() => pool.Core.Queue.PendingEstimate == 2); // it is queued behind the item
+        Patience.Until(() => pool.Core.Queue.PendingEstimate == 2); // the callback is queued behind the item
         Task<ShutdownReport> stop = pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero);
         Assert.IsType<InvalidOperationException>(await sent.Task.Patiently());
         busy.Dispose();
@@ -223,7 +223,7 @@ public class OwnThreadsTests
         using var release = new ManualResetEventSlim();
         var told = new TaskCompletionSource();
         var sent = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        // An item whose end is told by the stop, after it has given up and before it joins.
+        // The stop notifies this item of its end after it has given up, and before it joins the threads.
         pool.Accepted(new AsyncTestItem(_ => Task.Delay(Timeout.Infinite))
         {
             WhenEnded = (_, _) =>

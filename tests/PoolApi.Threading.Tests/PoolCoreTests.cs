@@ -4,7 +4,7 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>Moments that threads pass too fast to be caught, taken step by step on a pool whose workers are not started.</summary>
+/// <summary>Races that are too short for threads to hit, run step by step on a pool whose workers are not started.</summary>
 public class PoolCoreTests
 {
     [Fact]
@@ -13,10 +13,10 @@ public class PoolCoreTests
         PoolCore core = Core(workers: 1, capacity: 1);
         Worker worker = core.Workers.All[0];
         Assert.Equal(NextStep.Sleep, Next(core, worker));
-        Assert.Equal(NextStep.Sleep, Next(core, worker)); // a permit was left over
+        Assert.Equal(NextStep.Sleep, Next(core, worker)); // a left-over permit has woken it
         Assert.Equal(SubmitResult.Accepted, Submit(core, new TestItem()));
         Assert.Equal(SubmitResult.Accepted, Submit(core, new TestItem()));
-        Assert.Equal(SubmitResult.QueueFull, Submit(core, new TestItem())); // on the stack twice, it would be room for ever more
+        Assert.Equal(SubmitResult.QueueFull, Submit(core, new TestItem())); // two places: the capacity, and one for the worker
     }
 
     [Fact]
@@ -27,7 +27,7 @@ public class PoolCoreTests
         var item = new AsyncTestItem(static _ => Task.CompletedTask);
         Submit(core, item);
         Assert.Equal(NextStep.Run, Next(core, worker));
-        core.Async.Release(worker); // as if it awaited something
+        core.Async.Release(worker); // as if the item awaited something
         Assert.Equal(NextStep.Sleep, Next(core, worker));
         Assert.True(core.Async.Post(item, static _ => { }, null));
         Assert.Equal(SubmitResult.Accepted, Submit(core, new TestItem()));
@@ -111,7 +111,7 @@ public class PoolCoreTests
         WorkerSnapshot snapshot = Assert.Single(core.Views.GetSnapshot().Workers);
         Assert.Equal((1, 1), (snapshot.Failed, snapshot.Finished));
         core.Stop.Close();
-        core.Stop.LetGo(); // the replacement's thread is real
+        core.Stop.LetGo(); // the replacement has a real thread
         await core.Stop.Exited.Patiently();
     }
 
@@ -177,7 +177,7 @@ public class PoolCoreTests
         canceller.JoinPatiently();
     }
 
-    /// <summary>Runs the steps on a thread that is interrupted while it waits for the lock, and must not notice before they are done.</summary>
+    /// <summary>Runs the steps on a thread that is interrupted while it waits for the lock. The interrupt may take effect only after the steps.</summary>
     private static async Task InterruptedAtAsync(object monitor, Action steps)
     {
         var done = new TaskCompletionSource<Exception?>();
@@ -192,10 +192,10 @@ public class PoolCoreTests
             });
             Patience.Until(() => thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
             thread.Interrupt();
-            Thread.Sleep(20); // for it to notice, if it does: nothing tells that it has not
+            Thread.Sleep(20); // time for the interrupt to take effect, if it does: no event shows that it does not
         }
         Assert.Null(await done.Task.Patiently());
-        Assert.True(noticed); // put off, not lost
+        Assert.True(noticed); // the interrupt was deferred, not lost
     }
 
     private static PoolWorkItem Taken(PoolCore core, Worker worker)
@@ -206,7 +206,7 @@ public class PoolCoreTests
 
     private static SubmitResult Submit(PoolCore core, PoolWorkItem item) => core.Submit(item, default, default);
 
-    /// <summary>What a worker is told that has looked for a moment in vain.</summary>
+    /// <summary>The next step of a worker that has already spun for a moment without finding work.</summary>
     private static NextStep Next(PoolCore core, Worker worker)
     {
         NextStep step = core.Next(worker, core.Clock.Now, out _);

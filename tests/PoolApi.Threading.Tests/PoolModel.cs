@@ -3,8 +3,8 @@ using Microsoft.Extensions.Time.Testing;
 namespace PoolApi.Threading.Tests;
 
 /// <summary>
-/// A pool beside a model of it: who waits, who runs, how each has ended. After each step the pool has come to rest, and must
-/// be as the model says. Which priority starts next is the pool's choice; that each priority starts in its order is not.
+/// A pool beside a model of it: which items wait, which run, and how each has ended. After each step the pool settles, and must
+/// match the model. The pool chooses which priority starts next, but must keep the order within each priority.
 /// </summary>
 internal sealed class PoolModel
 {
@@ -92,7 +92,7 @@ internal sealed class PoolModel
         Settle();
     }
 
-    /// <summary>Everything is finished, and the pool ends.</summary>
+    /// <summary>Lets all items end, disposes of the pool, and checks the outcomes.</summary>
     public void Finish()
     {
         Close();
@@ -104,7 +104,7 @@ internal sealed class PoolModel
         Assert.All(_all, static e => Assert.Equal(e.Outcome is WorkOutcome.Completed or WorkOutcome.Failed ? 1 : 0, e.Item.Runs));
     }
 
-    /// <summary>So that a step that failed leaves no thread behind.</summary>
+    /// <summary>Called after a step that failed: lets every thread end.</summary>
     public void Abort()
     {
         foreach (Entry entry in _all) entry.Gate.Set();
@@ -150,14 +150,14 @@ internal sealed class PoolModel
         {
             Entry[] lane = [.. _waiting.Where(e => e.Priority == priority)];
             int started = lane.Count(static e => e.HasStarted);
-            Assert.All(lane.Take(started), static e => Assert.True(e.HasStarted)); // none before its turn
+            Assert.All(lane.Take(started), static e => Assert.True(e.HasStarted)); // no item starts before its turn
         }
         foreach (Entry entry in _waiting.Where(static e => e.HasStarted).ToArray())
         {
             _waiting.Remove(entry);
             _running.Add(entry);
         }
-        // Whoever has ended has been told, and whoever has to leave has left.
+        // Until every ended item is notified, and every surplus worker has left.
         Patience.Until(() => _all.TrueForAll(static e => e.Item.Endings.Count == (e.Outcome is null ? 0 : 1)));
         Patience.Until(() => _pool.GetSnapshot() is var s
             && s.InFlight == _running.Count && s.Workers.Count(static w => w.State != WorkerState.Stopped) == _live);

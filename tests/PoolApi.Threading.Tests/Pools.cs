@@ -60,7 +60,7 @@ internal static class Pools
         return error.Message.Contains("is closed", StringComparison.Ordinal) ? SubmitResult.Closed : SubmitResult.QueueFull;
     }
 
-    /// <summary>Blocks the caller until there is room, as a submitter does that has a thread of its own.</summary>
+    /// <summary>Blocks the calling thread until there is space, the pool closes, or the timeout expires.</summary>
     public static bool WaitForSpaceBlocking(this FixedThreadPool pool, TimeSpan timeout)
     {
         using var over = new CancellationTokenSource();
@@ -79,7 +79,7 @@ internal static class Pools
     private static SubmitResult Answer(FixedThreadPool pool, bool isAccepted) =>
         isAccepted ? SubmitResult.Accepted : pool.IsClosed ? SubmitResult.Closed : SubmitResult.QueueFull;
 
-    /// <summary>The promise behind every count.</summary>
+    /// <summary>Asserts the invariant of the counts: every accepted item has ended, waits or is in flight.</summary>
     public static void AddsUp(PoolSnapshot snapshot)
     {
         Assert.Equal(snapshot.Accepted, snapshot.Counts.Values.Sum() + snapshot.QueueLength + snapshot.InFlight);
@@ -87,7 +87,7 @@ internal static class Pools
     }
 
     /// <summary>
-    /// Waits for the kernel: a thread that has been joined is over for the runtime, and gone from /proc a moment later.
+    /// Waits until /proc lists no thread of the pool. The kernel removes a thread a moment after the runtime has joined it.
     /// </summary>
     public static void NoThreadIsLeft(FixedThreadPool pool) => Patience.Until(() => ThreadsNamed($"{pool.Name}-").Count == 0);
 
@@ -95,13 +95,13 @@ internal static class Pools
     public static void AllSleep(FixedThreadPool pool)
     {
         PoolCore core = CoreOf(pool);
-        // The kernel's word alone does not do: a thread that looks for work may be held up, by a collection or the compiler.
+        // The kernel's state alone is not enough: a worker that looks for work may sleep too, during a collection or a compilation.
         Patience.Until(() => core.Workers.All.All(static worker => !worker.IsLive || Volatile.Read(ref worker.Sleeps))
             && ThreadsNamed($"{pool.Name}-") is { Count: > 0 } threads
             && threads.TrueForAll(static thread => ThreadStat(thread)[0] == "S"));
     }
 
-    /// <summary>Every worker that ever was, stand-ins that have left included; a snapshot shows those up to the last live one.</summary>
+    /// <summary>Every worker that ever existed, including stand-ins that have left. A snapshot ends with the last live worker.</summary>
     public static IEnumerable<WorkerSnapshot> EveryWorker(FixedThreadPool pool)
     {
         PoolCore core = CoreOf(pool);
@@ -111,14 +111,14 @@ internal static class Pools
     private static PoolCore CoreOf(FixedThreadPool pool) =>
         (PoolCore)typeof(FixedThreadPool).GetField("_core", BindingFlags.Instance | BindingFlags.NonPublic)!.GetValue(pool)!;
 
-    /// <summary>The fields of /proc/self/task/TID/stat from the state on; the name before it may hold anything.</summary>
+    /// <summary>The fields of /proc/self/task/TID/stat from the state on. The name before the state may contain any character.</summary>
     public static string[] ThreadStat(string thread)
     {
         string stat = File.ReadAllText($"/proc/self/task/{thread}/stat");
         return stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
     }
 
-    /// <summary>The ids of this process's threads whose name starts so, from the kernel.</summary>
+    /// <summary>The kernel's ids of this process's threads whose names start with the prefix.</summary>
     public static List<string> ThreadsNamed(string prefix)
     {
         var found = new List<string>();
@@ -137,7 +137,7 @@ internal static class Pools
     }
 }
 
-/// <summary>Holds every worker of a pool inside an item, cooperatively or not.</summary>
+/// <summary>Holds every worker of a pool inside an item.</summary>
 internal sealed class Occupation : IDisposable
 {
     private readonly ManualResetEventSlim _release = new();
@@ -156,6 +156,6 @@ internal sealed class Occupation : IDisposable
 
     public TestItem[] Items { get; }
 
-    /// <summary>Lets the workers go.</summary>
+    /// <summary>Releases the workers.</summary>
     public void Dispose() => _release.Set();
 }

@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>Work that nobody waits for.</summary>
+/// <summary>Posted work, whose result no caller awaits.</summary>
 public class PostTests
 {
     private readonly RecordingObserver _observer = new();

@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>What is urgent goes first, and nobody starves.</summary>
+/// <summary>Items of a higher priority start first, and items of a lower priority do not starve.</summary>
 public class PriorityTests
 {
     private static readonly WorkPriority[] All = [WorkPriority.Low, WorkPriority.Normal, WorkPriority.High];
@@ -12,7 +12,7 @@ public class PriorityTests
         using FixedThreadPool pool = Pools.Make();
         for (int round = 0; round < 64; round++)
         {
-            var order = new List<(WorkPriority Priority, int Number)>(); // one worker writes
+            var order = new List<(WorkPriority Priority, int Number)>(); // only one worker writes
             using var done = new CountdownEvent(6);
             using (pool.Occupy())
             {
@@ -28,7 +28,7 @@ public class PriorityTests
             }
             Assert.True(done.Wait(Patience.Long, TestContext.Current.CancellationToken));
             foreach (WorkPriority priority in All) Assert.Equal([1, 2], order.Where(o => o.Priority == priority).Select(o => o.Number));
-            // Of six starts in a row, two at most are before something more urgent.
+            // Of six consecutive starts, at most two precede an item of a higher priority.
             int before = order.Where((o, i) => order.Skip(i + 1).Any(later => later.Priority > o.Priority)).Count();
             Assert.InRange(before, 0, 2);
             if (before == 0) strict++;
@@ -49,7 +49,7 @@ public class PriorityTests
         WorkPriority[] all = [.. All.SelectMany(p => Enumerable.Repeat(p, 150))];
         random.Shuffle(all);
         FixedThreadPool pool = Pools.Make();
-        // A turn that lies anywhere.
+        // The check starts at a random turn.
         for (int i = random.Next(16); i > 0; i--) pool.Run(static () => { });
         using (pool.Occupy())
         {
@@ -59,7 +59,7 @@ public class PriorityTests
         pool.Dispose();
 
         Assert.Equal(all.Length, order.Count);
-        // As long as all three wait, each has what it was promised; afterwards those that are left have it.
+        // Every priority gets its share as long as items of it wait.
         int checkedWindows = 0;
         for (int end = 16; end <= order.Count; end++)
         {
@@ -139,7 +139,7 @@ public class PriorityTests
         Named(await Assert.ThrowsAsync<ArgumentOutOfRangeException>(
             async () => await pool.RunAsync(() => 1, options: new(priority: (WorkPriority)priority))));
         Assert.Equal(0, pool.GetSnapshot().Accepted);
-        pool.Accepted(item); // as it was
+        pool.Accepted(item); // the refusals have not changed the item
 
         static void Named(ArgumentOutOfRangeException e) =>
             Assert.StartsWith("priority may be Low, Normal or High", e.Message, StringComparison.Ordinal);

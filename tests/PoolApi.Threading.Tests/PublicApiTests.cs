@@ -43,7 +43,7 @@ public sealed partial class PublicApiTests
         Assert.Matches(ForeignWords(), "/// the client that has waited longest");
     }
 
-    /// <summary>The lines of the room's lists, shipped or not.</summary>
+    /// <summary>The lines of a project's lists, shipped and unshipped.</summary>
     internal static IEnumerable<string> LinesOf(string room) =>
         Directory.EnumerateFiles(Path.Combine(Source, room), "PublicAPI.*.txt").SelectMany(File.ReadLines)
             .Where(static line => line.Length > 0 && line[0] != '#');

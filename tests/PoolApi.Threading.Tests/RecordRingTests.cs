@@ -3,13 +3,13 @@ using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>The flight recorder: what each worker did, always, in fixed memory.</summary>
+/// <summary>The ring of the flight recorder, which always records what a worker does, in fixed memory.</summary>
 public class RecordRingTests
 {
     [Fact]
     public void The_rings_of_sixty_four_workers_in_two_pools_use_at_most_eight_megabytes()
     {
-        // The most that the process gives: large rings while there are some, small ones for the rest.
+        // The most that 64 workers get: the 16 large rings of the process, and a small ring for each other worker.
         const long Large = 16 * 4096;
         const long Small = 48 * 1024;
         Assert.Equal(64, ItemRecord.Size);

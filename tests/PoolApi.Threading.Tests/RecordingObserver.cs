@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>Writes down what it is told; throws each time, if asked to.</summary>
+/// <summary>Records every notification. If asked to, it throws after each.</summary>
 internal sealed class RecordingObserver(bool throws = false) : IFixedThreadPoolObserver
 {
     public ConcurrentQueue<(int Worker, PoolWorkItem Item)> Started { get; } = new();
@@ -57,7 +57,7 @@ internal sealed class RecordingObserver(bool throws = false) : IFixedThreadPoolO
         else Told(NotJoined, worker);
     }
 
-    /// <summary>A worker's state, which notes that its thread begins and ends.</summary>
+    /// <summary>Creates a worker's state, which records the start and the end of its thread.</summary>
     public IDisposable StateOf(int workerId)
     {
         WorkersStarted.Enqueue((workerId, Thread.CurrentThread));

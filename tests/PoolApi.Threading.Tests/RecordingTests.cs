@@ -4,7 +4,7 @@ using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>What the workers write down of themselves.</summary>
+/// <summary>The records that the workers write of their work.</summary>
 public class RecordingTests
 {
     private static readonly ActivityTraceId Trace = ActivityTraceId.CreateRandom();
@@ -28,7 +28,7 @@ public class RecordingTests
     public async Task An_item_that_is_not_measured_has_its_own_record_if_it_is_slow_or_fails()
     {
         using FixedThreadPool pool = Pools.Make();
-        await pool.RunAsync(static () => Thread.Sleep(1), options: new WorkOptions(kind: "slow")); // it takes long
+        await pool.RunAsync(static () => Thread.Sleep(1), options: new WorkOptions(kind: "slow")); // slow enough for a record of its own
         await Assert.ThrowsAsync<InvalidOperationException>(
             async () => await pool.RunAsync(static () => throw new InvalidOperationException("as asked"), options: new WorkOptions(kind: "bad")));
         Assert.Equal(
@@ -59,7 +59,7 @@ public class RecordingTests
     [Fact]
     public async Task The_recorded_time_is_the_workers_busy_time()
     {
-        // One worker, whose items alone let the time pass.
+        // One worker, and only its items advance the clock.
         var time = new FakeTimeProvider();
         using FixedThreadPool pool = Pools.Make(time: time);
         TestItem[] items = [.. Enumerable.Range(0, 150).Select(i => new TestItem(_ => time.Advance(TimeSpan.FromMicroseconds((i % 3) switch
@@ -199,7 +199,7 @@ public class RecordingTests
     [Fact]
     public void A_worker_knows_the_systems_id_of_its_thread()
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "Linux has /proc");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux has /proc.");
         using FixedThreadPool pool = Pools.Make();
         pool.Run(static () => { });
         int id = pool.Core.Workers.All[0].ThreadId;
@@ -240,7 +240,7 @@ public class RecordingTests
         while (Stopwatch.GetTimestamp() < until) Thread.SpinWait(1);
     }
 
-    /// <summary>As cheap as an item can be.</summary>
+    /// <summary>The cheapest item: it does nothing and is not measured.</summary>
     private sealed class QuickItem : PoolWorkItem
     {
         public QuickItem()
@@ -253,7 +253,7 @@ public class RecordingTests
         }
     }
 
-    /// <summary>Goes on by a millisecond with each reading, as if a thread was held up before each.</summary>
+    /// <summary>Advances by a millisecond at each reading, as if the thread was preempted before it.</summary>
     private sealed class SteppingClock : TimeProvider
     {
         private long _now;
@@ -263,7 +263,7 @@ public class RecordingTests
         public override long GetTimestamp() => Interlocked.Add(ref _now, TimeSpan.TicksPerMillisecond);
     }
 
-    /// <summary>Stands still, and is behind for the workers, as if each had been held up after it had read it.</summary>
+    /// <summary>Stands still, and lags for the workers, as if each had been preempted after its reading.</summary>
     private sealed class LaggingClock : TimeProvider
     {
         private long _lag;

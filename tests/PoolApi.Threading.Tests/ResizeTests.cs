@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests;
 
-/// <summary>The number of workers can be changed, and nothing is lost by it.</summary>
+/// <summary>A resize changes the number of workers and loses no item.</summary>
 public class ResizeTests
 {
     private readonly RecordingObserver _observer = new();

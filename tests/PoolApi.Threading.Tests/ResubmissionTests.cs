@@ -2,7 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>An item that has ended may be submitted again; before, it may not.</summary>
+/// <summary>An item may be submitted again only after it has ended.</summary>
 public class ResubmissionTests
 {
     [Fact]
@@ -105,7 +105,7 @@ public class ResubmissionTests
         var time = new FakeTimeProvider();
         using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: TimeSpan.FromSeconds(1));
         using Occupation busy = pool.Occupy();
-        // Both expire at once. Whoever is told first finds that the other is not to be had yet: its links are still in use.
+        // Both items expire at once. The one that is notified first cannot submit the other, whose links are still in use.
         var refused = new List<Exception?>();
         var items = new TestItem[2];
         for (int i = 0; i < 2; i++)
@@ -235,7 +235,7 @@ public class ResubmissionTests
                         hold.WaitPatiently();
                     },
                     null);
-                held.WaitPatiently(); // on the other worker
+                held.WaitPatiently(); // the callback runs on the other worker
             }
             await Task.Yield();
         });

@@ -10,7 +10,7 @@ public class RunAllTests
         int asked = 0;
         Occupation busy = pool.Occupy();
         Task<int[]> all = pool.RunAllAsync(Inputs(), static (input, _) => input * 2);
-        Assert.InRange(Volatile.Read(ref asked), 1, 4); // three wait, and one more is asked for before it is known that it must
+        Assert.InRange(Volatile.Read(ref asked), 1, 4); // three inputs are queued, and one more is read before the queue is found full
         busy.Dispose();
         Assert.Equal(Enumerable.Range(0, 100).Select(static i => i * 2), await all.Patiently());
 

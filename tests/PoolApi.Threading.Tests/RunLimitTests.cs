@@ -3,7 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>A limit on running: who runs too long ends at once, and its worker stays with it.</summary>
+/// <summary>A limit on run time: an item that exceeds it ends at once, while its worker continues with its code.</summary>
 public class RunLimitTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
@@ -39,7 +39,7 @@ public class RunLimitTests
         Assert.Equal((counts, 0, WorkerState.Stuck), (Tally.Of(snapshot), snapshot.InFlight, snapshot.Workers[0].State));
         Assert.Throws<InvalidOperationException>(() => pool.TrySubmit(held.Item)); // its code is still running
         held.Release.Set();
-        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently()); // the worker goes on
+        Assert.Equal(1, await pool.RunAsync(() => 1).Patiently()); // the worker continues
         Assert.Equal(1, held.Item.Endings.Count);
         Assert.Throws<InvalidOperationException>(() => pool.TrySubmit(held.Item));
         Assert.Equal(counts with { Accepted = 2, Completed = 1 }, Tally.Of(pool.GetSnapshot()));
@@ -81,7 +81,7 @@ public class RunLimitTests
         pool.Accepted(waiting);
         _time.Advance(Second + Millisecond);
         Assert.Equal(WorkOutcome.TimedOut, await held.Item.Endings.First);
-        Assert.Empty(_observer.Stuck); // it may be listening
+        Assert.Empty(_observer.Stuck); // the work may still observe its token
         _time.Advance(Second);
         Assert.Equal(WorkOutcome.Completed, await waiting.Endings.First);
         Assert.Equal((0, "test", WorkerState.Stuck), _observer.Stuck.Select(w => (w.Id, w.Kind, w.State)).Single());
@@ -268,7 +268,7 @@ public class RunLimitTests
         Assert.Equal(1, runs);
     }
 
-    /// <summary>Ends at the very moment of the limit, again and again: one outcome each, and no other submission of the same item.</summary>
+    /// <summary>Items return at the moment of their limit. Each submission ends once, and a limit ends no later submission of its item.</summary>
     [Fact]
     public async Task Work_that_returns_at_the_moment_of_its_limit_ends_only_once()
     {
@@ -288,7 +288,7 @@ public class RunLimitTests
         long submissions = 0;
         for (int i = 0; i < 600; i++)
         {
-            // One in eight is late for certain, one is in time; the others race.
+            // Of eight items, one is certainly late and one certainly in time. The others race with the limit.
             (bool isLate, bool isInTime) = (i % 8 == 0, i % 8 == 1);
             (int workSpins, int clockSpins) = (random.Next(300), random.Next(300));
             using var started = new ManualResetEventSlim();
@@ -307,12 +307,12 @@ public class RunLimitTests
                     outcomes.Add(outcome);
                     if (self.Endings.Count == 1 && outcome == WorkOutcome.Completed)
                     {
-                        pool.Accepted(self); // at once: this submission has no limit, and must not inherit the last one's
+                        pool.Accepted(self); // at once: this submission has no limit, and must not inherit that of the previous one
                         Interlocked.Increment(ref submissions);
                     }
                     else if (outcome == WorkOutcome.TimedOut)
                     {
-                        ended.Signal(); // there is no second
+                        ended.Signal(); // no second end follows
                     }
                     ended.Signal();
                 },
@@ -339,7 +339,7 @@ public class RunLimitTests
         Assert.Equal((submissions, submissions), (report.Accepted, report.Counts.Values.Sum()));
         Assert.Equal(report.Counts[WorkOutcome.TimedOut], outcomes.Count(o => o == WorkOutcome.TimedOut));
         Assert.Equal(report.Counts[WorkOutcome.Completed], outcomes.Count(o => o == WorkOutcome.Completed));
-        Assert.InRange(report.Counts[WorkOutcome.TimedOut], 1, submissions - 1); // or nothing was raced for
+        Assert.InRange(report.Counts[WorkOutcome.TimedOut], 1, submissions - 1); // otherwise there was no race
     }
 
     private FixedThreadPool Make(int workers = 1, TimeSpan? limit = null, Action<FixedThreadPoolOptions>? more = null) =>
@@ -349,7 +349,7 @@ public class RunLimitTests
             more?.Invoke(o);
         });
 
-    /// <summary>An item that does not listen.</summary>
+    /// <summary>A synchronous and an asynchronous item that ignore their tokens.</summary>
     private sealed class Held : IDisposable
     {
         public Held()

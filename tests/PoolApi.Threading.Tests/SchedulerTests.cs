@@ -16,7 +16,7 @@ public class SchedulerTests
             var names = new List<string?> { Thread.CurrentThread.Name };
             await Task.Yield();
             names.Add(Thread.CurrentThread.Name);
-            // Completes when this part has ended, so that there is a third one.
+            // Completes only after this part has ended, so that a third part follows.
             Patience.OnOwnThread(() =>
             {
                 Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 });
@@ -31,7 +31,7 @@ public class SchedulerTests
             () => Start<int>(pool, () => throw new InvalidDataException("on purpose")).Patiently());
         Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 });
         Pools.AddsUp(pool.GetSnapshot());
-        Assert.Equal(4, pool.GetSnapshot().Counts[WorkOutcome.Completed]); // three parts and the one that failed as a task
+        Assert.Equal(4, pool.GetSnapshot().Counts[WorkOutcome.Completed]); // three parts, and the item of the failed task
     }
 
     [Fact]
@@ -96,7 +96,7 @@ public class SchedulerTests
             },
             null);
         Assert.Equal(Enumerable.Repeat($"{pool.Name}-0", 3), await names.Task.Patiently());
-        // The next item sees nothing of it.
+        // The next item does not see the context.
         Assert.Null(pool.Run(() => SynchronizationContext.Current));
     }
 
@@ -174,7 +174,7 @@ public class SchedulerTests
         });
         if (expires) time.Advance(TimeSpan.FromSeconds(2));
         else pool.CancelAll();
-        Task<FixedThreadPool?> rest = await task.Patiently(); // it awaits the gate
+        Task<FixedThreadPool?> rest = await task.Patiently(); // the task awaits the gate
         pool.CancelAll();
         gate.SetResult();
         Assert.Null(await rest.Patiently());
@@ -210,7 +210,7 @@ public class SchedulerTests
         if (asCallback) pool.SynchronizationContext.Post(async _ => await Work(), null);
         else _ = Start(pool, Work);
         await begun.Task.Patiently();
-        Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 }); // it awaits
+        Patience.Until(() => pool.GetSnapshot() is { QueueLength: 0, InFlight: 0 }); // the work awaits
         using (pool.Occupy())
         {
             first.SetResult();

@@ -3,13 +3,13 @@ using Microsoft.CodeAnalysis.CSharp;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>The explorer of interleavings sees only steps of the atomics seam, so the code that it explores takes no other.</summary>
+/// <summary>The explorer of interleavings sees only steps of the atomics seam, so the code that it explores uses no other atomic steps.</summary>
 public sealed class SeamTests
 {
     private static readonly string Core = Path.Combine(Repository.Root, "src", "PoolApi.Threading", "Core");
 
-    // The state of an item: its reads and its steps without rivals. Code that knows no seam reads it too. Where a fault is planted, the explorer has
-    // them as steps all the same (PatchedKernel).
+    // The reads of an item's state, and its steps without rivals. Code outside of the seam reads the state too. Where a fault is planted, these are
+    // steps of the explorer nevertheless (PatchedKernel).
     private static readonly string[] Exceptions = ["PoolWorkItem.State.cs: Volatile", "PoolWorkItem.State.cs: Volatile"];
 
     [Theory]

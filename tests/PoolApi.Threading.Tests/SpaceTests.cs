@@ -3,7 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>Whoever finds the queue full can wait for room.</summary>
+/// <summary>A submitter that finds the queue full can wait for space.</summary>
 public class SpaceTests
 {
     [Fact]
@@ -82,7 +82,7 @@ public class SpaceTests
         using FixedThreadPool pool = Pools.Make(capacity: 100);
         RunTiny(pool);
         using Occupation busy = pool.Occupy();
-        for (int i = 0; i < 99; i++) pool.Accepted(new TestItem()); // room for one
+        for (int i = 0; i < 99; i++) pool.Accepted(new TestItem()); // one place is free
         Assert.True(pool.WaitForSpaceBlocking(Patience.Long));
         pool.Accepted(new TestItem());
         Assert.False(pool.WaitForSpaceBlocking(TimeSpan.Zero));
@@ -137,13 +137,13 @@ public class SpaceTests
         {
             string thread = ThreadIds.OfCurrent().ToString(CultureInfo.InvariantCulture);
             cts.Cancel();
-            // The processor time, which no other thread lengthens, in ticks of 10 ms.
+            // The processor time of this thread alone, in ticks of 10 ms.
             string[] stat = Pools.ThreadStat(thread);
             took = TimeSpan.FromMilliseconds(10 * (long.Parse(stat[11], CultureInfo.InvariantCulture) + long.Parse(stat[12], CultureInfo.InvariantCulture)));
         }).JoinPatiently(MachineLoad.Stretch(Patience.Long));
         await Task.WhenAll(rooms).ContinueWith(static _ => { }, TaskScheduler.Default).Patiently();
         Assert.All(rooms, static room => Assert.True(room.IsCanceled));
-        // A search for each of them would take five billion steps.
+        // A search of the list for each wait would take five billion steps.
         Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(4));
     }
 
@@ -156,7 +156,7 @@ public class SpaceTests
         pool.Accepted(waiting);
         Assert.False(pool.WaitForSpaceBlocking(TimeSpan.Zero));
         Assert.False(pool.WaitForSpaceBlocking(TimeSpan.FromMilliseconds(20)));
-        // Those who gave up take no place from those who come after them.
+        // Waits that have timed out take no place from a later wait.
         Task<bool> room = Room(pool).AsTask();
         waiting.Cancel();
         Assert.True(await room.Patiently());
@@ -233,7 +233,7 @@ public class SpaceTests
         return result.Task;
     }
 
-    /// <summary>So that the pool takes itself for fast: a place seems not worth a wake-up.</summary>
+    /// <summary>Runs many tiny items. The pool then expects to free places fast, and does not notify a waiter at once for a single place.</summary>
     private static void RunTiny(FixedThreadPool pool)
     {
         for (int i = 0; i < 200; i++)

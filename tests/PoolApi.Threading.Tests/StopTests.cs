@@ -4,7 +4,7 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>P4: a stop finishes what was accepted, within its deadline, and then joins every thread.</summary>
+/// <summary>P4: a stop completes the accepted items within its deadline, and then joins every thread.</summary>
 public class StopTests
 {
     [Theory]
@@ -28,7 +28,7 @@ public class StopTests
         int[] waits = [.. new[] { deadline, grace ?? 2000 }.Where(static wait => wait > 0)];
         for (int step = 0; step < waits.Length; step++)
         {
-            // The clock moves only once the step has its timer, so that what has passed at the end is what the steps took.
+            // The clock advances only after the step has created its timer, so the elapsed time is the time of the steps.
             Patience.Until(() => time.Waits.Count > step);
             Assert.False(shutdown.IsCompleted);
             time.Advance(TimeSpan.FromMilliseconds(waits[step]));
@@ -123,7 +123,7 @@ public class StopTests
     [InlineData(true)]
     public async Task The_grace_time_includes_the_disposal_of_the_states(bool disposes)
     {
-        var time = new FakeTimeProvider(); // nobody moves it: the grace time does not end
+        var time = new FakeTimeProvider(); // stands still, so the grace time does not expire
         FixedThreadPool pool = Pools.Make(
             time: time,
             more: o => o.CreateWorkerState = static _ => new Disposal(static () => Thread.Sleep(WorkerSet.Moment + TimeSpan.FromMilliseconds(200))));
@@ -137,7 +137,7 @@ public class StopTests
     public async Task A_shutdown_without_grace_time_ends_the_wait_of_a_concurrent_Dispose()
     {
         using var release = new ManualResetEventSlim();
-        var time = new FakeTimeProvider(); // nobody moves it
+        var time = new FakeTimeProvider(); // stands still
         FixedThreadPool pool = Pools.Make(time: time);
         pool.Accepted(new TestItem { WhenEnded = (_, _) => release.WaitPatiently() });
         await pool.CloseAsync().Patiently();
@@ -203,7 +203,7 @@ public class StopTests
         }
         Thread disposer = Patience.OnOwnThread(pool.Dispose);
         Patience.Until(() => pool.GetSnapshot() is { InFlight: 1, Suspended: 1, QueueLength: 0 } && pool.Core.Stop.State == PoolState.Draining);
-        Assert.True(disposer.IsAlive); // it waits for the one that awaits
+        Assert.True(disposer.IsAlive); // it waits for the suspended item
         Assert.False(pool.CloseAsync().IsCompleted);
         resume.SetResult();
         disposer.JoinPatiently();
@@ -284,7 +284,7 @@ public class StopTests
     [Fact]
     public async Task A_stop_with_deadline_zero_cancels_work_and_completes_before_its_grace_time_expires()
     {
-        FixedThreadPool pool = Pools.Make(time: new FakeTimeProvider()); // nobody moves the clock
+        FixedThreadPool pool = Pools.Make(time: new FakeTimeProvider()); // the clock stands still
         Task call = pool.RunAsync(token => Task.Delay(Timeout.Infinite, token), CancellationToken.None).AsTask();
         Patience.Until(() => pool.GetSnapshot().Suspended == 1);
         ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.FromHours(1)).Patiently();
@@ -301,7 +301,7 @@ public class StopTests
         FixedThreadPool pool = Pools.Make(2, observer: observer);
         using Occupation busy = pool.Occupy();
         pool.Accepted(new TestItem());
-        // The deadline is over at once; then the grace, two seconds of the real clock.
+        // The deadline expires at once, and then the grace time, after two seconds of the system clock.
         ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero).Patiently();
         Assert.NotEmpty(report.NotJoined);
         Assert.Equal((0, 2), (report.WorkersJoined, report.NotJoined.Count));
@@ -318,7 +318,7 @@ public class StopTests
     {
         using FixedThreadPool other = Pools.Make();
         FixedThreadPool pool = Pools.Make(capacity: 20_000);
-        // The stop has many to cancel before it comes to the one that has ended meanwhile.
+        // The stop has many items to cancel before it reaches the one that has ended meanwhile.
         using var suspended = new CountdownEvent(10_000);
         AsyncTestItem[] awaiting = [.. Enumerable.Range(0, suspended.InitialCount).Select(_ => new AsyncTestItem(async self =>
         {
@@ -453,7 +453,7 @@ public class StopTests
             await Assert.ThrowsAsync<InvalidOperationException>(() => pool.DisposeAsync().AsTask());
             Assert.Same(pool, FixedThreadPool.Current);
             Assert.Equal(PoolState.Running, pool.Core.Stop.State);
-            other.Dispose(); // another pool's worker may
+            other.Dispose(); // a worker may dispose of another pool
             _ = pool.CloseAsync();
         }).Patiently();
         ShutdownReport report = await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
@@ -467,7 +467,7 @@ public class StopTests
         for (int round = 0; round < 50; round++)
         {
             FixedThreadPool pool = Pools.Make();
-            // By then Dispose has found the pool drained and is joining the very thread that this runs on.
+            // In the state Stopping, Dispose has found the pool drained and joins the thread that runs this callback.
             pool.Accepted(new TestItem
             {
                 WhenEnded = (_, _) =>
@@ -558,7 +558,7 @@ public class StopTests
         pool.Dispose();
     }
 
-    /// <summary>Notes how long each wait may take: a step of a stop makes a timer for its time.</summary>
+    /// <summary>Records the length of each wait, because a step of a stop creates a timer for its time.</summary>
     private sealed class NotingTime : FakeTimeProvider
     {
         public ConcurrentQueue<TimeSpan> Waits { get; } = new();
@@ -566,7 +566,7 @@ public class StopTests
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
             ITimer timer = base.CreateTimer(callback, state, dueTime, period);
-            if (dueTime > TimeSpan.Zero) Waits.Enqueue(dueTime); // the pool makes its own timers with none, which is negative
+            if (dueTime > TimeSpan.Zero) Waits.Enqueue(dueTime); // the pool creates its own timers with an infinite due time, which is negative
             return timer;
         }
     }

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Time.Testing;
 namespace PoolApi.Threading.Tests;
 
 /// <summary>
-/// P1 under everything at once: many threads submit in every way, cancel, fail, await, expire and wait for space, the pool
-/// grows and shrinks, and stops in the middle.
+/// P1 under load: many threads submit in every way, cancel items and wait for space. Items fail, await and expire. The pool
+/// is resized, and stops in the middle.
 /// </summary>
 public class StormTests
 {
@@ -31,7 +31,7 @@ public class StormTests
         var faults = new ConcurrentQueue<Exception>();
         int done = 0;
         int rejected = 0;
-        int batched = 0; // beside the one that each step submits
+        int batched = 0; // the items of batches, beside the one item of each step
         using var half = new ManualResetEventSlim();
 
         Thread[] submitters = Enumerable.Range(0, Submitters).Select(n => Patience.OnOwnThread(() => Guard(() =>
@@ -60,7 +60,7 @@ public class StormTests
         pool.Resize(MostWorkers);
         Task<ShutdownReport> stop = pool.ShutdownAsync(cancels ? TimeSpan.Zero : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         foreach (Thread submitter in submitters) submitter.JoinPatiently(MachineLoad.Stretch(Patience.Long));
-        // Nothing advances the clock any more, so no grace can run out: the stop ends only because everything has ended.
+        // Nothing advances the clock any more, and the grace time is infinite: the stop ends only because every item has ended.
         ShutdownReport report = await stop.Patiently();
         Volatile.Write(ref over, true);
         watcher.JoinPatiently();
@@ -177,7 +177,7 @@ public class StormTests
             }
             catch (OperationCanceledException)
             {
-                // As asked.
+                // The wait was cancelled on purpose.
             }
         }
 

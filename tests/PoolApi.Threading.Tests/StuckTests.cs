@@ -3,7 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>A worker that does not come back is reported, and another may stand in for it.</summary>
+/// <summary>The pool reports a worker that is stuck in an item, and may start a stand-in for it.</summary>
 public class StuckTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
@@ -77,7 +77,7 @@ public class StuckTests
         Assert.Equal([WorkerState.Stuck, WorkerState.Idle], States(pool));
         Assert.Equal($"{pool.Name}-1", waiting.WorkerName);
         busy.Dispose();
-        // Two threads tell it, in any order: the one that comes back, and the one that leaves.
+        // Two threads report this, in any order: the worker that recovers, and the stand-in that leaves.
         Patience.Until(() => _observer.WorkersStopped.Count == 1 && _observer.Recovered.Count == 1);
         Assert.Equal([0], _observer.Recovered);
         Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 1);
@@ -135,13 +135,13 @@ public class StuckTests
     public async Task A_stuck_worker_that_dies_without_a_replacement_is_no_longer_counted_as_stuck()
     {
         bool refuse = false;
-        int starts = 0; // by the timer's thread, then by this one
+        int starts = 0; // only this thread writes: the fake clock runs the timers in Advance
         using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, stuckAfter: Minute, more: o =>
         {
             o.MaxStandIns = 1;
             o.StartThread = thread =>
             {
-#pragma warning disable CA2201 // what the runtime throws then
+#pragma warning disable CA2201 // the exception that the runtime throws
                 if (Volatile.Read(ref refuse)) throw new OutOfMemoryException("on purpose");
 #pragma warning restore CA2201
                 starts++;
@@ -157,7 +157,7 @@ public class StuckTests
         deadly.Release.Set();
         Patience.Until(() => _observer.Lost.Count == 1);
         Volatile.Write(ref refuse, false);
-        pool.Resize(1); // the stand-in is the one worker that there shall be
+        pool.Resize(1); // the stand-in becomes the pool's one worker
         Assert.Equal(2, starts);
         Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
         Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 1);
@@ -226,7 +226,7 @@ public class StuckTests
     private FixedThreadPool Make(int workers, int standIns) => Pools.Make(
         workers, time: _time, observer: _observer, stuckAfter: Minute, more: o => o.MaxStandIns = standIns);
 
-    /// <summary>In small steps: timers that are set anew find their time.</summary>
+    /// <summary>Advances in small steps, so that a timer that is set again also fires.</summary>
     private void Advance(TimeSpan by)
     {
         for (int i = 0; i < 4; i++) _time.Advance(by / 4);

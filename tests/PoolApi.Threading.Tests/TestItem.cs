@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>How often and how an item was told its end, and what it does.</summary>
+/// <summary>Records every notification of an item's end.</summary>
 internal sealed class Endings
 {
     private readonly ConcurrentQueue<(WorkOutcome Outcome, Exception? Error)> _all = new();
@@ -14,7 +14,7 @@ internal sealed class Endings
 
     public IEnumerable<WorkOutcome> Outcomes => _all.Select(e => e.Outcome);
 
-    /// <summary>The first ending, when there is one.</summary>
+    /// <summary>Completes with the outcome of the first ending.</summary>
     public Task<WorkOutcome> First => _first.Task.WaitAsync(Patience.Long);
 
     public void Add(WorkOutcome outcome, Exception? error)
@@ -24,7 +24,7 @@ internal sealed class Endings
     }
 }
 
-/// <summary>A synchronous item that writes down its endings.</summary>
+/// <summary>A synchronous item that records its endings.</summary>
 internal sealed class TestItem(Action<TestItem>? body = null) : PoolWorkItem
 {
     private int _runs;
@@ -60,7 +60,7 @@ internal sealed class TestItem(Action<TestItem>? body = null) : PoolWorkItem
     }
 }
 
-/// <summary>An asynchronous item that writes down its endings.</summary>
+/// <summary>An asynchronous item that records its endings.</summary>
 internal sealed class AsyncTestItem(Func<AsyncTestItem, Task> body) : AsyncPoolWorkItem
 {
     public Endings Endings { get; } = new();

@@ -2,7 +2,7 @@ using PoolApi.Threading.Core.Atomics;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>Where there is no futex, the pool sleeps on monitors. Beside no other test: the switch is the process's.</summary>
+/// <summary>Without a futex, the pool sleeps on monitors. Runs beside no other test, because the switch is process-wide.</summary>
 [CollectionDefinition(nameof(ThreadSleepTests), DisableParallelization = true)]
 [Collection(nameof(ThreadSleepTests))]
 public class ThreadSleepTests
@@ -40,7 +40,7 @@ public class ThreadSleepTests
         }
         finally
         {
-            // Only when nobody sleeps on a monitor any more: a wake by futex would not reach him.
+            // Only after every thread has left its monitor: a wake-up by the futex would not reach it there.
             ThreadSleep.UsesFutex = before;
         }
     }
@@ -48,7 +48,7 @@ public class ThreadSleepTests
     [Fact]
     public void The_pool_sleeps_on_the_futex_on_Linux()
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "The futex is Linux's.");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux has the futex.");
         Assert.True(ThreadSleep.UsesFutex);
     }
 }

@@ -2,7 +2,7 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>When the system gives no thread.</summary>
+/// <summary>A pool that cannot start one of its threads, or create the state of a worker.</summary>
 public class ThreadStartTests
 {
     private readonly RecordingObserver _observer = new();
@@ -106,7 +106,7 @@ public class ThreadStartTests
         Assert.Equal(0, pool.GetSnapshot().InFlight);
         ShutdownReport report = await pool.ShutdownAsync(Timeout.InfiniteTimeSpan).Patiently();
         Assert.Equal(waiting, report.NotStarted.Take(waiting.Length));
-        Assert.Equal(waiting.Length + 1, report.NotStarted.Count); // and the call's
+        Assert.Equal(waiting.Length + 1, report.NotStarted.Count); // and the item of the call
         Assert.Equal(1, report.Interrupted);
         Assert.Equal(PoolState.Stopped, pool.Core.Stop.State);
         Patience.OnOwnThread(pool.Dispose).JoinPatiently();
@@ -167,7 +167,7 @@ public class ThreadStartTests
         using var together = new Barrier(2);
         await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => pool.RunAsync(() => Assert.True(together.SignalAndWait(Patience.Long))).AsTask())).Patiently();
         _allowed = int.MaxValue;
-        pool.Resize(4); // another try
+        pool.Resize(4); // tries again
         Patience.Until(() => _observer.WorkersStarted.Count == 4);
         using (pool.Occupy()) Assert.Equal(4, pool.GetSnapshot().InFlight);
         Patience.OnOwnThread(pool.Dispose).JoinPatiently();
@@ -178,7 +178,7 @@ public class ThreadStartTests
 
     private void Start(Thread thread)
     {
-#pragma warning disable CA2201 // what the runtime throws then
+#pragma warning disable CA2201 // the exception that the runtime throws
         if (Interlocked.Increment(ref _starts) > _allowed) throw new OutOfMemoryException("on purpose");
 #pragma warning restore CA2201
         thread.UnsafeStart();

@@ -3,7 +3,7 @@ using System.Reflection;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>A submitter's token reaches his submission, and no other.</summary>
+/// <summary>A submitter's token cancels its own submission, and no other.</summary>
 public class TokenTests
 {
     [Fact]
@@ -81,7 +81,7 @@ public class TokenTests
             cts.Cancel();
             var error = await Assert.ThrowsAnyAsync<OperationCanceledException>(call.Patiently);
             Assert.Equal(cts.Token, error.CancellationToken);
-            Assert.IsAssignableFrom<OperationCanceledException>(error.InnerException); // what the work threw, and where
+            Assert.IsAssignableFrom<OperationCanceledException>(error.InnerException); // the exception of the work, with its stack trace
         }
     }
 
@@ -119,7 +119,7 @@ public class TokenTests
         Assert.Equal(0, pool.GetSnapshot().QueueLength);
         await Assert.ThrowsAsync<TaskCanceledException>(
             () => pool.RunAsync(() => 1, token).Patiently());
-        Assert.Equal((2, 1), (pool.GetSnapshot().Accepted, pool.GetSnapshot().Counts[WorkOutcome.Cancelled])); // the call was not even tried
+        Assert.Equal((2, 1), (pool.GetSnapshot().Accepted, pool.GetSnapshot().Counts[WorkOutcome.Cancelled])); // the call was not submitted
     }
 
     [Theory]
@@ -239,7 +239,7 @@ public class TokenTests
         var core = new PoolCore(Pools.Options(), null!);
         var asked = new TestItem();
         var notAsked = new TestItem(static self => self.CancellationToken.ThrowIfCancellationRequested());
-        Assert.False(notAsked.CancellationToken.IsCancellationRequested); // it has a source
+        Assert.False(notAsked.CancellationToken.IsCancellationRequested); // the read creates the source of the token
         using var cts = new CancellationTokenSource();
         foreach (TestItem item in (TestItem[])[asked, notAsked])
         {

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>A worker that dies all the same is replaced and counted, and nothing is lost by it.</summary>
+/// <summary>The pool replaces and counts a worker that dies, and loses no item.</summary>
 public class WorkerDeathTests
 {
     [Fact]
@@ -39,7 +39,7 @@ public class WorkerDeathTests
             thread.Interrupt();
             Assert.Same(thread, await pool.RunAsync(() =>
             {
-                Thread.Sleep(1); // an interrupt that was left over would strike here
+                Thread.Sleep(1); // a left-over interrupt would take effect here
                 return Thread.CurrentThread;
             }).Patiently());
         }
@@ -85,7 +85,7 @@ public class WorkerDeathTests
             : new TestItem(_ => Thread.CurrentThread.Interrupt());
         Endings endings = item is TestItem sync ? sync.Endings : ((AsyncTestItem)item).Endings;
         using var stop = new ManualResetEventSlim();
-        // Somebody always holds or wants the gate, so that the interrupt strikes there now and then.
+        // This thread keeps the gate contended, so that some interrupts reach a worker that waits for it.
         Thread noise = Patience.OnOwnThread(() =>
         {
             while (!stop.IsSet) pool.GetSnapshot();
@@ -117,7 +117,7 @@ public class WorkerDeathTests
             Body();
             return Task.CompletedTask;
         }) : new TestItem(_ => Body()));
-        var next = new TestItem(static _ => Thread.Sleep(1)); // an interrupt that was left over would strike here
+        var next = new TestItem(static _ => Thread.Sleep(1)); // a left-over interrupt would take effect here
         pool.Accepted(next);
         queued.Set();
         Assert.Equal(WorkOutcome.Completed, await next.Endings.First);
@@ -125,7 +125,7 @@ public class WorkerDeathTests
         void Body()
         {
             queued.WaitPatiently();
-            Thread.Sleep(1); // longer than it takes to be worth it
+            Thread.Sleep(1); // so long that the worker clears a pending interrupt after the item
             Thread.CurrentThread.Interrupt();
         }
     }
@@ -153,7 +153,7 @@ public class WorkerDeathTests
         Patience.Until(() => pool.GetSnapshot().InFlight == 0);
         using (pool.Occupy())
         {
-            // Whole: three workers run three items at once.
+            // The pool is complete: three workers run three items at once.
             Assert.Equal(3, pool.GetSnapshot().InFlight);
         }
         Patience.OnOwnThread(pool.Dispose).JoinPatiently();
@@ -162,7 +162,7 @@ public class WorkerDeathTests
         Assert.All(items, item => Assert.Equal(1, item.Endings.Count));
         PoolSnapshot snapshot = pool.GetSnapshot();
         Assert.Equal(snapshot.Accepted, snapshot.Counts.Values.Sum());
-        // The pool joins the last thread of each worker. One that has died has told its end a moment before it is over.
+        // The pool joins only the last thread of each worker. A thread that dies is replaced a moment before it ends.
         Assert.All(observer.WorkersStarted.GroupBy(static started => started.Worker), static ofOne => Assert.False(ofOne.Last().Thread.IsAlive));
         Assert.All(threads.Values, static thread => thread.JoinPatiently());
         Assert.Equal([0, 1, 2], observer.Joined);

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace PoolApi.Threading.Tests;
 
-/// <summary>What belongs to one thread is made, used and disposed of on that thread.</summary>
+/// <summary>Each worker creates, uses and disposes of its state on its own thread.</summary>
 public class WorkerStateTests
 {
     private readonly ConcurrentQueue<State> _made = new();
@@ -16,7 +16,7 @@ public class WorkerStateTests
         using var together = new Barrier(3);
         Task<(State? State, Thread Thread)>[] calls = [.. Enumerable.Range(0, 3).Select(_ => pool.RunAsync(() =>
         {
-            if (!together.SignalAndWait(Patience.Long)) throw new TimeoutException("Not all three came.");
+            if (!together.SignalAndWait(Patience.Long)) throw new TimeoutException("Not all three workers arrived.");
             return ((State?)FixedThreadPool.CurrentWorkerState, Thread.CurrentThread);
         }).AsTask())];
         (State? State, Thread Thread)[] seen = await Task.WhenAll(calls).Patiently();
@@ -113,7 +113,7 @@ public class WorkerStateTests
         {
             pool.Resize(1);
             Assert.True(begun.Wait(Patience.Long));
-            // A second for all of them; a second for each would be 28 of the missing workers and their ids.
+            // All waits of one resize share one second. A second for each wait would exceed the timeout.
             Patience.OnOwnThread(() => pool.Resize(Workers)).JoinPatiently(MachineLoad.Stretch(TimeSpan.FromSeconds(5)));
             Assert.Equal(Workers, pool.Core.Queue.LiveWorkers);
             ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();

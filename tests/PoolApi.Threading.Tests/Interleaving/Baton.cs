@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace PoolApi.Threading.Tests.Interleaving;
 
 /// <summary>
-/// What the one thread that may run holds, and hands on. All threads of an explorer sit on one core, so handing on is one
-/// futex wake, one futex wait and one switch by the kernel: some microseconds, and that is what a schedule costs.
+/// The one thread that may run holds the baton, and passes it on. All threads of an explorer are pinned to one core, so this takes one
+/// futex wake, one futex wait and one switch by the kernel: some microseconds, which are most of the cost of a schedule.
 /// </summary>
 internal sealed unsafe class Baton
 {
@@ -43,8 +43,8 @@ internal sealed unsafe class Baton
     }
 
     /// <summary>
-    /// Keeps the calling thread on one core, and from pushing aside the thread that wakes it: that one is about to wait
-    /// anyway. If the system does not let us, everything works as well, only slower.
+    /// Pins the calling thread to one core, and keeps it from preempting the thread that wakes it, which is about to wait
+    /// anyway. If the system refuses, everything works, but slower.
     /// </summary>
     public static void KeepOnCore(int core)
     {

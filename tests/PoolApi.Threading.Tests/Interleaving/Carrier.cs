@@ -1,8 +1,8 @@
 namespace PoolApi.Threading.Tests.Interleaving;
 
 /// <summary>
-/// An operating system's thread that runs the threads of scenarios, one at a time and only while it holds the baton. When one has ended,
-/// it goes on with one that has not started, without a switch.
+/// A thread of the operating system that runs the virtual threads of scenarios, one at a time and only while it holds the baton. When one
+/// has ended, it can run one that has not started, without a switch.
 /// </summary>
 internal sealed class Carrier
 {
@@ -17,7 +17,7 @@ internal sealed class Carrier
         _thread.UnsafeStart();
     }
 
-    /// <summary>What it runs, or is about to.</summary>
+    /// <summary>The virtual thread that it runs or is about to run.</summary>
     public VirtualThread? Runs { get; set; }
 
     public void Give() => _baton.Give();
@@ -46,9 +46,9 @@ internal sealed class Carrier
         }
         catch (ScheduleAbortedException)
         {
-            // Its failure is known already.
+            // The failure is already recorded.
         }
-#pragma warning disable CA1031 // whatever it is, it is the finding
+#pragma warning disable CA1031 // any exception is a finding
         catch (Exception e)
 #pragma warning restore CA1031
         {

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.Threading.Tests.Interleaving;
 
-/// <summary>Explores scenarios on all cores at once, two at most: an explorer for each core, with threads of its own.</summary>
+/// <summary>Explores scenarios on at most two cores at once. Each core has an explorer with its own threads.</summary>
 internal sealed class Exploration : IDisposable
 {
     private const int LastSteps = 150;
@@ -17,8 +17,8 @@ internal sealed class Exploration : IDisposable
 
     public TimeSpan Time { get; private set; }
 
-    /// <summary>Runs so many schedules, or until one fails.</summary>
-    /// <returns>What failed, with the seed and the steps; null if nothing did.</returns>
+    /// <summary>Runs the given number of schedules, or stops at the first that fails.</summary>
+    /// <returns>The failure with its seed and its last steps; null if there is none.</returns>
     public string? Explore(Scenario scenario, ulong seed, long schedules)
     {
         long start = Stopwatch.GetTimestamp();
@@ -39,8 +39,8 @@ internal sealed class Exploration : IDisposable
             : null;
     }
 
-    /// <summary>Runs the one schedule that the seed stands for.</summary>
-    /// <returns>What failed, with the last steps; null if nothing did.</returns>
+    /// <summary>Runs the schedule of the seed.</summary>
+    /// <returns>The failure with its last steps; null if there is none.</returns>
     public string? Replay(Scenario scenario, ulong seed)
     {
         IReadOnlyList<string> trace = TraceOf(scenario, seed);
@@ -49,19 +49,19 @@ internal sealed class Exploration : IDisposable
             : null;
     }
 
-    /// <summary>The steps of the one schedule that the seed stands for.</summary>
+    /// <summary>Runs the schedule of the seed and returns its steps.</summary>
     public IReadOnlyList<string> TraceOf(Scenario scenario, ulong seed) => _explorers[0].Trace(scenario, seed);
 
-    /// <summary>The same without the callers: which of them are seen depends on what the compiler has inlined by then.</summary>
+    /// <summary>The same without the callers of each step, which depend on what the compiler has inlined by then.</summary>
     public IReadOnlyList<string> StepsOf(Scenario scenario, ulong seed) =>
         [.. TraceOf(scenario, seed).Select(static line => line.Split('|')[0])];
 
     /// <summary>Explores the scenarios, one after the other, until one fails.</summary>
-    /// <param name="seed">Where the seeds begin.</param>
-    /// <param name="schedules">The schedules of each scenario.</param>
+    /// <param name="seed">The base seed, from which the seeds of the schedules follow.</param>
+    /// <param name="schedules">The number of schedules of each scenario.</param>
     /// <param name="only">The only scenario to explore; <see langword="null"/>: all of them.</param>
-    /// <param name="needed">How many schedules were run.</param>
-    /// <remarks>Found by reflection in assemblies compiled by a test: nothing but types of the framework in its signature.</remarks>
+    /// <param name="needed">The number of schedules that were run.</param>
+    /// <remarks>A test finds this method by reflection in an assembly that it compiles, so the signature uses only types of the framework.</remarks>
     public static string? Find(ulong seed, long schedules, string? only, out long needed)
     {
         using var exploration = new Exploration();

@@ -3,13 +3,13 @@ using System.Globalization;
 namespace PoolApi.Threading.Tests.Interleaving;
 
 /// <summary>
-/// The protocol of the queue and of a stop under schedules that no machine would ever give it: millions of orders of its steps, with stores
-/// that others see late and sleeps that end for no reason.
+/// Explores the protocol of the queue and of a stop: many orders of its steps, most of which no machine would produce, with stores that
+/// other threads see late and with spurious wake-ups.
 /// </summary>
 /// <remarks>
-/// A failure names its seed. <c>POOLAPI_SEED=…</c> replays that seed in every scenario; <c>POOLAPI_SCHEDULES=…</c> sets how
-/// many schedules are run of each, and <c>POOLAPI_LONG_TESTS=1</c> runs <see cref="ManySchedules"/>. Alone on the machine: an explorer takes
-/// a whole core.
+/// A failure names its seed. <c>POOLAPI_SEED=…</c> replays that seed in every scenario. <c>POOLAPI_SCHEDULES=…</c> sets the number of
+/// schedules of each scenario, and <c>POOLAPI_LONG_TESTS=1</c> runs <see cref="ManySchedules"/>. Runs beside no other test, because an
+/// explorer takes a whole core.
 /// </remarks>
 [CollectionDefinition(nameof(InterleavingTests), DisableParallelization = true)]
 [Collection(nameof(InterleavingTests))]
@@ -19,7 +19,7 @@ public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : I
     /// <summary>The schedules of each scenario in a short run. Most of them are new in each run, so runs add up.</summary>
     internal const long FewSchedules = 2_000;
 
-    /// <summary>The schedules of each scenario in a long run. <see cref="PlantedFaultTests"/> holds it to finding every planted fault.</summary>
+    /// <summary>The schedules of each scenario in a long run. <see cref="PlantedFaultTests"/> checks that they find every planted fault.</summary>
     internal const long ManySchedules = 60_000;
 
     private static long SchedulesOfEach => (long?)Number("POOLAPI_SCHEDULES") ?? (LongTests.Wanted ? ManySchedules : FewSchedules);
@@ -38,7 +38,7 @@ public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : I
             Assert.True(replayed is null, replayed);
             return;
         }
-        // A quarter is the same in every run, so that a change is compared with what was before it; the others are new.
+        // A quarter of the schedules is the same in every run, so that the runs before and after a change are comparable. The others are new.
         long known = SchedulesOfEach / 4;
         long before = exploration.Schedules;
         TimeSpan timeBefore = exploration.Time;
@@ -65,7 +65,7 @@ public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : I
     private static ulong? Number(string variable) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? ulong.Parse(text, CultureInfo.InvariantCulture) : null;
 
-    /// <summary>Threads for all scenarios: a schedule must not cost the start of a thread.</summary>
+    /// <summary>Shares the explorers' threads among all scenarios, so that a schedule starts no thread.</summary>
     public sealed class Explorers : IDisposable
     {
         internal Exploration Exploration { get; } = new();

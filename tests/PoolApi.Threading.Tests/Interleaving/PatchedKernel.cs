@@ -24,14 +24,14 @@ internal sealed record Patch(string File, string Point, string Line)
 }
 
 /// <summary>
-/// The kernel's own source and the explorer's, compiled with a fault planted in it. Not a copy of the kernel that could
-/// grow apart from it: a patch whose fault point is missing fails.
+/// The source of the kernel and of the explorer, compiled with a fault planted in it. It is no copy of the kernel that could
+/// diverge: a patch whose fault point is missing fails.
 /// </summary>
 internal static class PatchedKernel
 {
     private const string Prefix = "kernel/";
 
-    // Found before System.Threading.Volatile by everything in PoolApi.Threading: so these accesses are steps too.
+    // In the namespace PoolApi.Threading this class hides System.Threading.Volatile, so that these accesses are steps too.
     private const string VolatileSteps = """
         namespace PoolApi.Threading;
 
@@ -62,7 +62,7 @@ internal static class PatchedKernel
 
     private static readonly CSharpParseOptions Parsing = new(LanguageVersion.Latest, DocumentationMode.None);
 
-    // What all patches share is read and parsed once.
+    // All patches share the unpatched source, which is read and parsed once.
     private static readonly Lazy<(CSharpCompilation Compilation, IReadOnlyDictionary<string, string> Sources)> Unpatched = new(static () =>
     {
         IEnumerable<MetadataReference> references = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!)
@@ -82,16 +82,16 @@ internal static class PatchedKernel
         return (compilation, sources);
     });
 
-    /// <summary>Compiles the sources, patched, and explores until something fails or so many schedules of each scenario have been run.</summary>
+    /// <summary>Compiles the patched sources, and explores until a schedule fails or the given number of schedules of each scenario has run.</summary>
     /// <param name="patches">The patches.</param>
-    /// <param name="seed">The first seed.</param>
-    /// <param name="schedules">The schedules of each scenario.</param>
+    /// <param name="seed">The base seed, from which the seeds of the schedules follow.</param>
+    /// <param name="schedules">The number of schedules of each scenario.</param>
     /// <param name="scenario">The only scenario to explore; <see langword="null"/>: all of them.</param>
     public static (string? Failure, long Schedules) Explore(IEnumerable<Patch> patches, ulong seed, long schedules, string? scenario = null)
     {
         using MemoryStream image = Compile(patches);
-        // It stays loaded until the process ends: what can be unloaded is always compiled with all optimizations, and takes longer for
-        // that than for most explorations.
+        // The assembly stays loaded until the process ends. The runtime compiles an assembly that can be unloaded with all optimizations at
+        // once, which takes longer than most explorations.
         var context = new AssemblyLoadContext("patched kernel");
         MethodInfo find = context.LoadFromStream(image).GetType(typeof(Exploration).FullName!, throwOnError: true)!
             .GetMethod(nameof(Exploration.Find), BindingFlags.Public | BindingFlags.Static)!;

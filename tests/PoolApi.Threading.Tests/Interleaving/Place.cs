@@ -2,19 +2,19 @@ using System.Runtime.CompilerServices;
 
 namespace PoolApi.Threading.Tests.Interleaving;
 
-/// <summary>Where a store goes: a word in pinned memory, or a field of an item. A collection may move an item, so a field is found by its distance.</summary>
+/// <summary>The target of a store: a pinned word, or a field of an item. A collection may move an item, so a field is known by its offset.</summary>
 /// <param name="item">The item; null: the word is pinned.</param>
-/// <param name="offset">The address of a pinned word, or the distance of a field from the item's first.</param>
+/// <param name="offset">The address of a pinned word, or the offset of a field from the item's first field.</param>
 internal readonly unsafe struct Place(PoolWorkItem? item, nint offset)
 {
-    // What the runtime gives an object, without its header and the pointer to its type.
+    // The runtime's size of the object, without its header and the pointer to its type.
     private static readonly nint FieldsOfItem = ((int*)typeof(ScheduledItem).TypeHandle.Value)[1] - (2 * sizeof(nint));
 
     public PoolWorkItem? Item { get; } = item;
 
     public nint Offset { get; } = offset;
 
-    /// <summary>The field of one of the items; null: it is none.</summary>
+    /// <summary>The place as a field of one of the items; null if it is no such field.</summary>
     public static Place? InOneOf<T>(IReadOnlyList<PoolWorkItem> items, ref T place)
     {
         for (int i = 0; i < items.Count; i++)

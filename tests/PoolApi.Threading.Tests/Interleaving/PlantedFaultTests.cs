@@ -1,14 +1,14 @@
 namespace PoolApi.Threading.Tests.Interleaving;
 
 /// <summary>
-/// Whether the explorer would find a fault: each of these is planted in the kernel's source, and must be found. A search that
-/// finds nothing says something only if it finds these.
+/// Checks that the explorer finds faults: each fault is planted in the kernel's source, and the explorer must find it. Without this, an
+/// exploration that finds nothing proves nothing.
 /// </summary>
 [Collection(nameof(InterleavingTests))]
 [Trait("Category", "Slow")]
 public sealed class PlantedFaultTests
 {
-    // On a kernel with more steps than the one of InterleavingTests, and so beside theirs.
+    // The compiled kernel has more steps than the one of InterleavingTests, so these schedules differ from theirs.
     private static readonly long CleanOfEach = LongTests.Wanted ? 7_000 : 200;
 
     public static TheoryData<string> Names => [.. PlantedFaults.All.Keys];
@@ -18,7 +18,7 @@ public sealed class PlantedFaultTests
     public void The_explorer_finds_each_planted_fault(string fault)
     {
         PlantedFault planted = PlantedFaults.All[fault];
-        // What a long run explores of the scenario has to show the fault. Most show within a short run, the rarest after some 12,000.
+        // The schedules of a long run must show the fault. Most faults show within a short run, the rarest after some 12,000 schedules.
         (string? failure, long schedules) = PatchedKernel.Explore(planted.Patches, seed: 1, InterleavingTests.ManySchedules, planted.Scenario);
         Assert.True(failure is not null, $"not found in {schedules} schedules");
         TestContext.Current.TestOutputHelper?.WriteLine($"found after {schedules} schedules: {failure.Split('\n')[0]}");

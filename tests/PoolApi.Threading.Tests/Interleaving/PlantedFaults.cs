@@ -5,7 +5,7 @@ namespace PoolApi.Threading.Tests.Interleaving;
 /// <param name="Patches">The changes of the source that make it.</param>
 internal sealed record PlantedFault(string Scenario, Patch[] Patches);
 
-/// <summary>Faults that somebody could put into the kernel without any other test noticing, each with what it would break.</summary>
+/// <summary>Faults that a change could bring into the kernel and other tests could miss, each with the scenario that shows it.</summary>
 internal static class PlantedFaults
 {
     private const string Queue = "WorkQueue.cs";

@@ -3,7 +3,7 @@ using PoolApi.Threading.Core.Queue;
 
 namespace PoolApi.Threading.Tests.Interleaving;
 
-/// <summary>The gate, the parker and the count of places, each alone.</summary>
+/// <summary>The gate, the parker, the count of places and a worker's ledger, each alone.</summary>
 internal static class PrimitiveScenarios
 {
     public static IReadOnlyList<Scenario> All { get; } =
@@ -92,7 +92,7 @@ internal static class PrimitiveScenarios
         }
     }
 
-    /// <summary>Items take one tick each, and each begins at ten times its number: whatever is seen of the ledger belongs together.</summary>
+    /// <summary>Each item takes one tick and begins at ten times its number, so a reader can check that its copy of the ledger is consistent.</summary>
     private sealed class LedgerWorld : World
     {
         private const int Items = 4;
@@ -139,7 +139,7 @@ internal static class PrimitiveScenarios
         }
     }
 
-    /// <summary>Each caller gives back its place before it comes again: nobody may be told that there is none.</summary>
+    /// <summary>Each caller frees its place before it reserves again, so no reservation may fail.</summary>
     private sealed class PlacesWorld : World, IReleasedCount
     {
         private readonly Inbox<ScheduledOps> _inbox = new();
@@ -176,7 +176,7 @@ internal static class PrimitiveScenarios
         public override void Check() { }
     }
 
-    /// <summary>Some are refused, some come in pairs; never are there more inside than places.</summary>
+    /// <summary>Some reservations are refused, and some are for two places. The callers never hold more places than there are.</summary>
     private sealed class FewPlacesWorld : World, IReleasedCount
     {
         private readonly Inbox<ScheduledOps> _inbox = new();
@@ -217,7 +217,7 @@ internal static class PrimitiveScenarios
             _inside -= got;
             if (wanted == 2)
             {
-                _inbox.GiveBack(got); // as if the queue had been closed meanwhile
+                _inbox.GiveBack(got); // as if the queue was closed meanwhile
                 return;
             }
             _released += got;

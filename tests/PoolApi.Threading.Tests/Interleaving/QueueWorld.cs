@@ -4,28 +4,28 @@ using PoolApi.Threading.Core.Stopping;
 
 namespace PoolApi.Threading.Tests.Interleaving;
 
-/// <summary>How a submission went.</summary>
+/// <summary>The result of a submission.</summary>
 internal enum Submitted
 {
     Accepted,
     Full,
     Closed,
-    Taken, // somebody else has claimed the item
+    Taken, // another submitter has claimed the item
 }
 
 /// <summary>
-/// A queue, its workers, and parties that submit, cancel and close; and what must hold whatever they do at once.
-/// It does what the pool does around the queue, and nothing else.
+/// A queue with its workers, the parties that submit, cancel and close, and the invariants that hold whatever they do at once.
+/// It does only what the pool does around the queue.
 /// </summary>
 /// <remarks>
-/// When all parties are done and everything accepted has ended, whoever notices closes the queue and stops it: not a thread
-/// that is awake all along, because that would hide a lost wake-up. A worker that sleeps while work waits then sleeps for
-/// ever, and the schedule fails.
+/// When all parties are done and every accepted item has ended, the thread that notices it closes and stops the queue. No thread
+/// stays awake to do that, because it would hide a lost wake-up. So a worker that sleeps while work waits sleeps for ever, and
+/// the schedule fails.
 /// </remarks>
 internal sealed class QueueWorld : World, IItemOwner, IStopHost
 {
     private readonly Schedule _schedule;
-    private readonly BatchPolicy _batchPolicy; // for each schedule: workers take nothing along, or as much as there is
+    private readonly BatchPolicy _batchPolicy; // chosen for each schedule: local batches of at most 0, 1 or 2 items
     private readonly int _mostPending;
     private readonly List<ScheduledItem> _items = [];
     private readonly List<QueueWorker> _workers = [];
@@ -35,7 +35,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     private int _accepted;
     private int _ended;
     private int _timedOut;
-    private int _interrupted; // by the stop
+    private int _interrupted; // items that the stop has interrupted
     private bool _isStopping;
     private bool _isDrained;
     private int _blocked; // workers inside an item that waits
@@ -70,10 +70,10 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
 
     public long Now { get; set; }
 
-    /// <summary>Called when somebody should set the timer for looking at blocked workers.</summary>
+    /// <summary>Called when the timer of the stand-in check must be set.</summary>
     public Action? WhenCheckIsNeeded { get; set; }
 
-    /// <summary>Called when somebody should set the timer; it has not been set yet.</summary>
+    /// <summary>Called when the expiry timer must be set, before it is set.</summary>
     public Action? WhenTimerIsNeeded { get; set; }
 
     // --- the parties ----------------------------------------------------------------------------------------------------
@@ -108,14 +108,14 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         return item;
     }
 
-    /// <summary>A word to park on, for what is not the queue's.</summary>
+    /// <summary>A word to park on, which the queue does not use.</summary>
     public int Word() => _wordsUsed++;
 
     public void Park(int word) => Parker<ScheduledOps>.Park(ref _words.Int(word));
 
     public void Unpark(int word) => Parker<ScheduledOps>.Unpark(ref _words.Int(word));
 
-    /// <summary>What an item does that is blocked.</summary>
+    /// <summary>Called by an item: blocks its worker until the word is unparked.</summary>
     public void Block(int word)
     {
         _blocked++;
@@ -144,7 +144,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         }
         Enter(item);
         bool urgent = ownLimit || item.IsCancelRequested<ScheduledOps>() || priority == WorkPriority.High || depth > 0; // fault point: world-urgent
-        if (_schedule.Random.OneIn(8)) last = 0; // a number at which a submitter sorts out the inbox
+        if (_schedule.Random.OneIn(8)) last = 0; // a number at which the submitter sorts the inbox
         DeferredActions after = default;
         if (!Queue.TryPush(item, item, last, urgent, ref after))
         {
@@ -159,7 +159,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         return Submitted.Accepted;
     }
 
-    /// <summary>Submits as many of the items as there is room for, as the pool does: the places, the claims, a fence, then the requests to cancel.</summary>
+    /// <summary>Submits as many items as fit. Like the pool, it reserves places, claims the items, fences, and then reads the cancellations.</summary>
     public Submitted SubmitBatch(ScheduledItem[] items, WorkPriority[] priorities, out int got)
     {
         got = Queue.Reserve(items.Length, out long last);
@@ -175,7 +175,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         }
         ScheduledOps.Fence(); // fault point: world-batch-fence
         for (int i = 0; i < got; i++) urgent |= items[i].IsCancelRequested<ScheduledOps>();
-        if (_schedule.Random.OneIn(2)) last = 0; // the pool's: its submitter sorts out the inbox, unless another thread holds the gate
+        if (_schedule.Random.OneIn(2)) last = 0; // as in the pool: the submitter sorts the inbox, unless another thread holds the gate
         DeferredActions after = default;
         if (!Queue.TryPush(items[0], items[got - 1], last, urgent, ref after))
         {
@@ -206,7 +206,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         CarryOut(ref after);
     }
 
-    /// <summary>A worker's item submits another, which cannot be refused while the first is on its worker.</summary>
+    /// <summary>An item on a worker submits another, which the queue cannot refuse while the first one holds its worker.</summary>
     public void Force(ScheduledItem item)
     {
         if (!TryClaim(item, WorkPriority.Normal, long.MaxValue, ownLimit: false, out WorkItemState was)) Fail($"{item} is {item.State}");
@@ -232,8 +232,8 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
 
     public void StopAtOnce() => PoolStop.Abandon();
 
-    /// <summary>A stop, but for the joins. The deadline of its drain may be over at any moment.</summary>
-    /// <param name="grace">How long the workers may take after it. Zero: it may be over at any moment. Infinite: it never is.</param>
+    /// <summary>A stop without the joins. The deadline of its drain may expire at any moment.</summary>
+    /// <param name="grace">The grace time after the deadline. Zero: it may expire at any moment. Infinite: it never expires.</param>
     public void Shutdown(TimeSpan grace)
     {
         StopOrder<ScheduledOps>.RunAsync(PoolStop, TimeSpan.Zero, grace, CompletesWithin).GetAwaiter().GetResult();
@@ -254,7 +254,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         }
     }
 
-    /// <summary>An item that has ended is submitted to another pool, which runs it for ever.</summary>
+    /// <summary>Submits an item that has ended to another pool, which runs it for ever.</summary>
     public void SubmitElsewhere(ScheduledItem item)
     {
         if (!item.TryClaim<ScheduledOps>(out _)) Fail($"{item} is {item.State}, and cannot be submitted elsewhere");
@@ -266,7 +266,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         ScheduledOps.Spot();
     }
 
-    /// <summary>A limit on run time ends an item that has one if a worker runs it now. The worker goes on running its code.</summary>
+    /// <summary>Ends the item by its limit on run time, if it has one and a worker runs it now. The worker continues with its code.</summary>
     public void TimeOut(ScheduledItem item)
     {
         PoolStop.Pins.Pin(PinReason.RunWatch);
@@ -310,7 +310,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         return due;
     }
 
-    /// <summary>A suspended item goes on.</summary>
+    /// <summary>Resumes a suspended item.</summary>
     public bool Resume(ScheduledItem item)
     {
         DeferredActions after = default;
@@ -319,16 +319,16 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         return posted;
     }
 
-    /// <summary>The timer for looking has fired.</summary>
-    /// <param name="hired">Who may be made a stand-in, if one is needed and has not been.</param>
-    /// <param name="isHired">Whether it has been made one now.</param>
+    /// <summary>The timer of the stand-in check has fired.</summary>
+    /// <param name="hired">The worker that becomes the stand-in, if one is needed and there is none.</param>
+    /// <param name="isHired">Whether this call has made it the stand-in.</param>
     /// <returns>Whether the timer is set again.</returns>
     public bool CheckStandIns(QueueWorker hired, out bool isHired)
     {
         DeferredActions after = default;
         Queue.Enter();
         StandInNeed need = Queue.NeedStandInLocked(AreBlocked(null), isUnreserved: false, out PoolWorkItem? waitsFor, ref after);
-        if (need != StandInNeed.None && need != StandInNeed.CheckAgain && waitsFor is null) Fail("a stand-in for nothing");
+        if (need != StandInNeed.None && need != StandInNeed.CheckAgain && waitsFor is null) Fail("a stand-in is needed, and no item waits for one");
         isHired = need == StandInNeed.Start;
         if (isHired && !Queue.TryAddStandInLocked(hired)) Fail("no stand-in may be added");
         Queue.Exit();
@@ -345,7 +345,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         CarryOut(ref after);
     }
 
-    /// <summary>Whether all workers but this one that have something in hand are blocked.</summary>
+    /// <summary>Whether all workers that have an item in hand, except the given one, are blocked.</summary>
     private bool AreBlocked(QueueWorker? but)
     {
         int busy = 0;
@@ -356,7 +356,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         return busy == _blocked;
     }
 
-    /// <summary>Looks at everything at one moment.</summary>
+    /// <summary>Reads all counts at one moment, under the gate, and checks them.</summary>
     public void Observe()
     {
         DeferredActions after = default;
@@ -400,7 +400,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     bool IItemOwner.TryEndQueued(PoolWorkItem item, WorkOutcome outcome, ref DeferredActions after)
     {
         bool removed = Queue.TryRemove(item, outcome, ref after);
-        // It waits for the push of a claimed item, and gives up after many rounds. Nobody but its own caller can keep the submitter so long.
+        // TryRemove waits for the push of a claimed item, and gives up after many rounds. Only a submitter that waits for this callback takes so long.
         if (!removed && ReferenceEquals(item.Owner, this) && StateOf((ScheduledItem)item) == WorkItemState.Claimed)
             Fail($"a token's callback gave up waiting for the submitter of {item}");
         return removed;
@@ -410,7 +410,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
 
     long IStopHost.Now => Now;
 
-    /// <summary>None: the items of a scenario that are suspended are not <see cref="PoolWorkItem.IsAsync"/>.</summary>
+    /// <summary>None, because the suspended items of a scenario are not <see cref="PoolWorkItem.IsAsync"/>.</summary>
     PoolWorkItem[] IStopHost.AsyncItemsLocked() => [];
 
     void IStopHost.AbandonAsyncItemsLocked(List<PoolWorkItem> abandoned) { }
@@ -513,7 +513,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         bool resumes = assignment.Callback is not null;
         if (StateOf(item) is not (WorkItemState.InFlight or WorkItemState.TimedOut or WorkItemState.Abandoned)) Fail($"{item} is run, and is {item.State}");
         if (item.Active > 0 && !resumes) Fail($"{item} is run by two workers");
-        if (_isDrained && StateOf(item) != WorkItemState.Abandoned) Fail($"{item} is run after everything was said to have ended");
+        if (_isDrained && StateOf(item) != WorkItemState.Abandoned) Fail($"{item} is run after the drain was reported");
         item.Active++;
         ScheduledOps.Spot();
         if (resumes)
@@ -532,7 +532,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             if (item.Suspends) CountUnderWay(1);
             item.Body?.Invoke();
         }
-        // It may be resumed before the worker that started it is back from it: the last of the two ends it.
+        // The item may be resumed before the worker that started it has returned from it. The last of the two ends it.
         bool ends = --item.Active == 0 && item.IsDone;
         if (item.Suspends)
         {
@@ -586,7 +586,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
 
     private void Tell(ScheduledItem item)
     {
-        if (StateOf(item) != WorkItemState.Ending) Fail($"{item} is told its end, and is {item.State}");
+        if (StateOf(item) != WorkItemState.Ending) Fail($"{item} is notified of its end, and is {item.State}");
         Leave(item);
         Told(item);
     }
@@ -609,7 +609,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
     {
         foreach (ScheduledItem item in _items)
         {
-            if (item.Accepted != item.Ends) Fail($"{item} was accepted {item.Accepted} times and told its end {item.Ends} times");
+            if (item.Accepted != item.Ends) Fail($"{item} was accepted {item.Accepted} times and notified of its end {item.Ends} times");
             if (item.Runs + item.Unrun != item.Ends) Fail($"{item} was run {item.Runs} times and not run {item.Unrun} times, and ended {item.Ends} times");
             if (item.IsElsewhere)
             {
@@ -619,23 +619,23 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             }
             else if (item.State is not (WorkItemState.Created or WorkItemState.Ended or WorkItemState.TimedOut or WorkItemState.Abandoned))
             {
-                Fail($"{item} is {item.State} when all is over");
+                Fail($"{item} is {item.State} at the end");
             }
         }
-        if (!_isDrained) Fail("nobody said that everything had ended");
+        if (!_isDrained) Fail("the drain was never reported");
         Queue.Enter();
         long ended = Queue.EndedUnrun.Total + _timedOut + PoolStop.AbandonedLocked;
         Queue.Exit();
         foreach (QueueWorker worker in _workers)
         {
             ended += worker.Ledger.Ended.Total;
-            if (worker.IsLive) Fail("a worker has gone without having left");
+            if (worker.IsLive) Fail("a worker has ended and is still counted as live");
         }
         if (Queue.Accepted != _accepted || ended != _accepted || Queue.Waiting != 0)
             Fail($"accepted {_accepted}, counted as accepted {Queue.Accepted}, as ended {ended}, as waiting {Queue.Waiting}");
         if (PoolStop.Interrupted != _interrupted) Fail($"{_interrupted} items were interrupted, counted as {PoolStop.Interrupted}");
         if (PoolStop.NotStarted.Length != _items.Count(static item => item is { Unrun: > 0, Outcome: WorkOutcome.NotStarted }))
-            Fail($"{PoolStop.NotStarted.Length} items are said to have been handed back");
+            Fail($"{PoolStop.NotStarted.Length} items are reported as handed back");
         if (Queue.PendingEstimate != 0) Fail($"{Queue.PendingEstimate} places were never given back");
         if (Queue.LiveWorkers != 0) Fail($"{Queue.LiveWorkers} workers are left");
     }
@@ -647,10 +647,10 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         {
             if (item.IsInside && !item.IsElsewhere && StateOf(item) is (WorkItemState.Claimed or WorkItemState.Waiting or WorkItemState.InFlight)) pending++;
         }
-        if (pending > _mostPending) Fail($"{pending} items wait or run, where {_mostPending} may");
+        if (pending > _mostPending) Fail($"{pending} items wait or run, and at most {_mostPending} may");
     }
 
-    /// <summary>Without a step: a look at several items must be a look at one moment.</summary>
+    /// <summary>Reads the state without a step, so that a check of several items sees one moment.</summary>
     private static WorkItemState StateOf(ScheduledItem item) => (WorkItemState)item.StateWord;
 
     private void NoteDrained()
@@ -658,8 +658,8 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         foreach (ScheduledItem item in _items)
         {
             if (item.IsElsewhere) continue;
-            if (StateOf(item) is WorkItemState.Waiting or WorkItemState.InFlight) Fail($"everything is said to have ended, and {item} is {item.State}");
-            if (item.Active > 0 && StateOf(item) != WorkItemState.Abandoned) Fail($"everything is said to have ended, and a worker runs {item}");
+            if (StateOf(item) is WorkItemState.Waiting or WorkItemState.InFlight) Fail($"the drain is reported, and {item} is {item.State}");
+            if (item.Active > 0 && StateOf(item) != WorkItemState.Abandoned) Fail($"the drain is reported, and a worker runs {item}");
         }
         _isDrained = true;
     }

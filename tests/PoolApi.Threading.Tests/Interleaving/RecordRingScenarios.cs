@@ -3,7 +3,7 @@ using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Threading.Tests.Interleaving;
 
-/// <summary>One thread writes the flight recorder's ring, others read it: whatever they read was written, whole, in order, and nothing goes uncounted.</summary>
+/// <summary>One thread writes the flight recorder's ring, and others read it. They read whole entries in order, and count every lost one.</summary>
 internal static class RecordRingScenarios
 {
     public static IReadOnlyList<Scenario> All { get; } =
@@ -12,7 +12,7 @@ internal static class RecordRingScenarios
         new("a recorder and a reader, a ring of four", 2, static schedule => new RingWorld(schedule, capacity: 4, entries: 9, readers: 1)),
     ];
 
-    /// <summary>An entry of two words, both of which are its number.</summary>
+    /// <summary>An entry has two words, and both hold its number.</summary>
     private readonly struct PairSlots(int capacity) : IRingSlots<(int One, int Other)>
     {
         private readonly CacheLines _lines = new(capacity * 2);
@@ -63,7 +63,7 @@ internal static class RecordRingScenarios
         {
             var entries = new List<(int One, int Other)>();
             int from = cursor;
-            int expected = from + _ring.Read(ref cursor, entries); // those that are lost are the oldest
+            int expected = from + _ring.Read(ref cursor, entries); // the lost entries are the oldest
             foreach ((int one, int other) in entries)
             {
                 if (one != other) _schedule.Fail($"an entry of two halves: {one} and {other}");

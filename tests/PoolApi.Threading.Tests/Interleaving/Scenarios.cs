@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests.Interleaving;
 
-/// <summary>What is explored. Few threads with few steps each: bugs need few, and schedules are then short and many.</summary>
+/// <summary>The scenarios. Each has few threads with few steps, because faults need few, and the schedules are then short and many.</summary>
 internal static class Scenarios
 {
     public static IReadOnlyList<Scenario> All { get; } =
@@ -127,7 +127,7 @@ internal static class Scenarios
 
     private static QueueWorld ShuttingDownWithRunLimit(Schedule schedule)
     {
-        // Its worker, the limit and the stop each want to end the item.
+        // The worker, the limit and the stop compete to end the item.
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
         ScheduledItem item = schedule.Random.OneIn(2) ? world.Item("a") : StuckItem(world, listens: true);
         AddSubmitterUnlessClosed(world, "submitter", item);
@@ -155,7 +155,7 @@ internal static class Scenarios
 
     private static QueueWorld ShuttingDownAndSubmittedElsewhere(Schedule schedule)
     {
-        // The stop begins while the item is on its worker, and looks at it several times.
+        // The stop begins while the item is on its worker, and marks it several times.
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
         int running = world.Word();
         AddSubmitter(world, "submitter", SubmittedElsewhereWhenTold(world, () => world.Unpark(running)));
@@ -209,7 +209,7 @@ internal static class Scenarios
         {
             foreach (ScheduledItem item in before) world.Submit(item);
             if (world.Submit(last, token: cts.Token) != Submitted.Accepted && last.IsCancelRequested<ScheduledOps>())
-                world.Fail("what the token of a refused submission asked is asked of the next");
+                world.Fail("the token of a refused submission has cancelled the next");
         });
         world.AddParty("who cancels", () => cts.Cancel(throwOnFirstException: true));
         return world;
@@ -230,7 +230,7 @@ internal static class Scenarios
             }
             else if (ended.Runs == runsBefore)
             {
-                world.Fail("the token of the submission before has ended the next");
+                world.Fail("the token of the previous submission has ended the next");
             }
         };
         world.AddParty("submitter", () => world.Submit(item, token: cts.Token));
@@ -311,7 +311,7 @@ internal static class Scenarios
 
     private static QueueWorld SubmitAgainWhenTold(Schedule schedule)
     {
-        // Two places and two callers with one item each, who wait for its end: there is always room for both.
+        // Two places, and two callers that each wait for the end of their one item: there is always room for both.
         var world = new QueueWorld(schedule, workers: 1, capacity: 1);
         foreach (string name in (string[])["a", "b"])
         {
@@ -471,7 +471,7 @@ internal static class Scenarios
 
     private static QueueWorld CancellingTheLastOfABatch(Schedule schedule)
     {
-        // The submitter or the canceller has to end it: the worker takes nothing before.
+        // The submitter or the canceller must end the item, because the worker takes none before that.
         var world = new QueueWorld(schedule, workers: 1, capacity: 3);
         int isBusy = world.Word();
         int isOver = world.Word();
@@ -507,7 +507,7 @@ internal static class Scenarios
         var world = new QueueWorld(schedule, workers: 1, capacity: 6);
         var order = new List<int>();
         ScheduledItem[] items = [.. Enumerable.Range(0, 4).Select(i => world.Item($"{i}", () => order.Add(i)))];
-        // Two of the same priority, in a batch and alone: they keep their order.
+        // Two items of the same priority, one in a batch and one alone, keep their order.
         var priority = (WorkPriority)(schedule.Random.Below(3) - 1);
         WorkPriority[] priorities = [WorkPriority.Low, priority, WorkPriority.High];
         world.AddParty("submitter", () =>
@@ -550,7 +550,7 @@ internal static class Scenarios
         world.AddParty("poster", () =>
         {
             world.Park(started);
-            if (!world.Resume(item)) world.Fail("nobody is left to resume it");
+            if (!world.Resume(item)) world.Fail("no worker is left to resume the item");
         });
         return world;
     }
@@ -567,7 +567,7 @@ internal static class Scenarios
         world.AddParty("poster", () =>
         {
             world.Park(started);
-            if (item.Runs > 0 && !world.Resume(item)) world.Fail("nobody is left to resume it");
+            if (item.Runs > 0 && !world.Resume(item)) world.Fail("no worker is left to resume the item");
         });
         AddCloser(world);
         return world;
@@ -575,7 +575,7 @@ internal static class Scenarios
 
     private static QueueWorld ManyResumptions(Schedule schedule)
     {
-        // So many that an item has its turn among them, and the item has expired by then.
+        // There are so many resumptions that an item has its turn among them. By then the item may have expired.
         var world = new QueueWorld(schedule, workers: 1, capacity: 20); // resumptions take places too
         int started = world.Word();
         ScheduledItem item = world.Item("a", () => world.Unpark(started), suspends: true);
@@ -591,7 +591,7 @@ internal static class Scenarios
             world.Park(started);
             for (int left = item.ResumptionsLeft; left > 0; left--)
             {
-                if (!world.Resume(item)) world.Fail("nobody is left to resume it");
+                if (!world.Resume(item)) world.Fail("no worker is left to resume the item");
             }
         });
         world.AddParty("clock", () =>
@@ -623,7 +623,7 @@ internal static class Scenarios
 
     private static QueueWorld OneMoreWorker(Schedule schedule)
     {
-        // The first waits for the second, which the worker to come must run.
+        // The first item waits for the second, which the new worker must run.
         var world = new QueueWorld(schedule, workers: 1, capacity: 3, dormant: 1);
         Action meet = Meeting(world, 2);
         int hired = world.Word();
@@ -721,7 +721,7 @@ internal static class Scenarios
 
     private static QueueWorld BothBlockedByAnItem(Schedule schedule)
     {
-        // Whoever takes "b" is blocked until the nested item has ended.
+        // The worker that takes "b" is blocked until the nested item has ended.
         var world = new QueueWorld(schedule, workers: 2, capacity: 3, dormant: 1);
         int other = world.Word();
         (ScheduledItem outer, ScheduledItem nested) = OuterAndNested(world, alsoWakes: other);
@@ -761,7 +761,7 @@ internal static class Scenarios
         ScheduledItem? outer = null;
         outer = world.Item("outer", () =>
         {
-            if (!world.Resume(outer!)) world.Fail("nobody is left to resume it");
+            if (!world.Resume(outer!)) world.Fail("no worker is left to resume the item");
             world.Block(resumed);
         }, suspends: true);
         outer.WhenResumed = () => world.Unpark(resumed);
@@ -785,7 +785,7 @@ internal static class Scenarios
         return (outer, nested);
     }
 
-    /// <summary>A timer as a thread, which looks when it has been set, and a thread for the stand-in; until the item has ended, or was refused.</summary>
+    /// <summary>A timer thread and a thread for the stand-in. The timer checks after it was set, and ends when the item has ended or is refused.</summary>
     private static void AddStandInChecker(QueueWorld world, Schedule schedule, ScheduledItem item, Func<bool>? isRefused = null)
     {
         int set = world.Word();
@@ -830,7 +830,7 @@ internal static class Scenarios
         return world;
     }
 
-    /// <summary>What an item does that waits until so many are being run: a worker that sleeps while one waits is found.</summary>
+    /// <summary>The body of items that wait until the given number of them run at once. It shows a worker that sleeps while one is queued.</summary>
     private static Action Meeting(QueueWorld world, int count)
     {
         var waiting = new List<int>();
@@ -848,7 +848,7 @@ internal static class Scenarios
         };
     }
 
-    /// <summary>A timer as a thread: when it has been set, its time comes; until the item has ended.</summary>
+    /// <summary>A timer thread, which fires after it was set. It ends when the item has ended.</summary>
     private static void AddTimer(QueueWorld world, ScheduledItem item, int expired)
     {
         int set = world.Word();
@@ -856,7 +856,7 @@ internal static class Scenarios
         item.WhenEnded = _ =>
         {
             world.Unpark(expired);
-            world.Unpark(set); // whoever ended it: the timer need not wait any more
+            world.Unpark(set); // the timer need not wait any more, whichever thread has ended the item
         };
         world.WhenTimerIsNeeded = () =>
         {
@@ -875,13 +875,13 @@ internal static class Scenarios
         });
     }
 
-    /// <summary>Somebody submits the items, one after the other: there must be room.</summary>
+    /// <summary>A party submits the items one after the other. There must be room for each.</summary>
     private static void AddSubmitter(QueueWorld world, string name, params ScheduledItem[] items) => world.AddParty(name, () =>
     {
         foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
     });
 
-    /// <summary>The same, while somebody closes the queue: some may be refused, but not for want of room.</summary>
+    /// <summary>The same while another party closes the queue: a submission may be refused as closed, but not as full.</summary>
     private static void AddSubmitterUnlessClosed(QueueWorld world, string name, params ScheduledItem[] items) => world.AddParty(name, () =>
     {
         foreach (ScheduledItem item in items) MustNotBe(world, Submitted.Full, world.Submit(item));

@@ -4,15 +4,15 @@ using System.Numerics;
 namespace PoolApi.Threading.Tests.Interleaving;
 
 /// <summary>
-/// Runs a scenario's threads one at a time, in an order that follows from a seed alone, over and over with new seeds.
+/// Runs a scenario's threads one at a time, in an order that depends only on a seed, again and again with new seeds.
 /// </summary>
 /// <remarks>
-/// <para>Each seed chooses how it chooses. Half of them walk at random: at each step, with a probability of the seed's own,
-/// anybody goes on. The others go by priorities with a few change points (PCT: Burckhardt et al., ASPLOS 2010): the thread of
-/// the highest priority runs, until at one of few random steps it becomes the lowest. The first finds what takes many
-/// switches, the second what takes few at the right places and a thread that is held up for very long.</para>
-/// <para>There is no thread that drives the others: the last thread of a schedule checks it, sets up the next and hands
-/// on. That saves two switches a schedule.</para>
+/// <para>Each seed chooses its strategy. Half of the seeds walk at random: at each step, with a probability that the seed chooses,
+/// any ready thread continues. The others use priorities with a few change points (PCT: Burckhardt et al., ASPLOS 2010): the
+/// thread of the highest priority runs, until at one of few random steps its priority becomes the lowest. The first strategy finds
+/// faults that need many switches. The second finds those that need few at the right places, or a thread that is held up for long.</para>
+/// <para>No separate thread drives the others: the last thread of a schedule checks it, sets up the next and passes the baton
+/// on. That saves two switches for each schedule.</para>
 /// </remarks>
 internal sealed unsafe class Schedule : IDisposable
 {
@@ -23,7 +23,7 @@ internal sealed unsafe class Schedule : IDisposable
 
     private readonly VirtualThread[] _threads = new VirtualThread[MostThreads];
     private readonly Carrier[] _carriers = new Carrier[MostThreads];
-    private readonly Stack<Carrier> _free = new(MostThreads); // touched only by whoever holds the baton
+    private readonly Stack<Carrier> _free = new(MostThreads); // used only by the thread that holds the baton
     private readonly int[] _priorities = new int[MostThreads];
     private readonly int[] _changes = new int[MostChanges + 1]; // the last is never reached
     private readonly ManualResetEventSlim _done = new();
@@ -44,8 +44,8 @@ internal sealed unsafe class Schedule : IDisposable
     private bool _byPriority;
     private uint _switchBelow; // of 2^16
     private uint _flushBelow; // of 2^16
-    private uint _wakeBelow; // of 2^16: for no reason
-    private bool _spinsAtOnce; // spinning costs no switch, so threads give it up soon and sleep
+    private uint _wakeBelow; // of 2^16: a spurious wake-up
+    private bool _spinsAtOnce; // spinning seldom switches, so threads stop spinning soon and sleep
     private int _lowest;
     private int _nextChange;
     private bool _somebodyWoke; // perhaps with a higher priority than the one that runs
@@ -62,18 +62,18 @@ internal sealed unsafe class Schedule : IDisposable
         }
     }
 
-    /// <summary>Whether steps are steps of a schedule, and not of setting up or checking one.</summary>
+    /// <summary>Whether a schedule runs. During its setup and its check, steps are plain.</summary>
     public bool IsRunning { get; private set; }
 
-    /// <summary>The explorer is not used any more.</summary>
+    /// <summary>Whether the explorer is disposed of.</summary>
     public bool IsOver { get; private set; }
 
-    /// <summary>How often a worker that spins looks.</summary>
+    /// <summary>How often a worker that spins looks for work.</summary>
     public int Looks { get; private set; }
 
     public bool IsTracing => _trace is not null;
 
-    /// <summary>What went wrong, if something did.</summary>
+    /// <summary>The failure, if there is one.</summary>
     public string? Failure { get; private set; }
 
     public ulong Seed => _seed;
@@ -84,12 +84,12 @@ internal sealed unsafe class Schedule : IDisposable
 
     public long SwitchesDone { get; private set; }
 
-    /// <summary>The seed's random numbers, for scenarios that have something to choose.</summary>
+    /// <summary>The seed's random numbers, also for choices of the scenarios.</summary>
     public ref SmallRandom Random => ref _random;
 
     // --- exploring ----------------------------------------------------------------------------------------------------
 
-    /// <summary>Runs so many schedules, or until one fails. The thread that calls it only waits.</summary>
+    /// <summary>Runs the given number of schedules, or stops at the first that fails. The calling thread only waits.</summary>
     public void Explore(Scenario scenario, ulong seed, long count)
     {
         Start(scenario, count);
@@ -98,7 +98,7 @@ internal sealed unsafe class Schedule : IDisposable
         Wait();
     }
 
-    /// <summary>Runs one schedule, and writes down its steps.</summary>
+    /// <summary>Runs one schedule, and records its steps.</summary>
     public IReadOnlyList<string> Trace(Scenario scenario, ulong seed)
     {
         Start(scenario, 1);
@@ -133,7 +133,7 @@ internal sealed unsafe class Schedule : IDisposable
 
     private void Wait()
     {
-        // No schedule takes a second. A thread that loops without a step cannot be ended; it can be told of.
+        // No schedule takes a second. A thread that loops without a step cannot be ended, but it can be reported.
         for (long seen = -1; !_done.Wait(TimeSpan.FromSeconds(30)); seen = SchedulesDone)
         {
             if (seen == SchedulesDone) throw new InvalidOperationException($"A thread hangs between two steps: {_scenario.Name}, seed {_seed}.");
@@ -177,7 +177,7 @@ internal sealed unsafe class Schedule : IDisposable
             int other = _random.Below(i + 1);
             (_priorities[i], _priorities[other]) = (_priorities[other], _priorities[i]);
         }
-        // The length of a schedule is not known before it has run: its order of magnitude is guessed.
+        // The length of a schedule is not known before it has run, so its order of magnitude is chosen at random.
         int length = 16 << _random.Below(5);
         int changes = _random.Below(MostChanges + 1);
         for (int i = 0; i <= MostChanges; i++) _changes[i] = i < changes ? 1 + _random.Below(length) : int.MaxValue;
@@ -190,11 +190,11 @@ internal sealed unsafe class Schedule : IDisposable
 
     public void RunBody(VirtualThread thread) => _world.Threads[thread.Index].Body();
 
-    /// <summary>A carrier for a thread that starts. There is one: no more threads are under way than there are carriers.</summary>
+    /// <summary>Assigns a free carrier to a thread that starts. One is always free, because there are as many carriers as threads.</summary>
     public Carrier Assign(VirtualThread thread) => Assign(thread, _free.Pop());
 
-    /// <summary>The thread's body has ended: hands on.</summary>
-    /// <returns>What its carrier runs next, in this schedule or in the next one; null if another carrier goes on.</returns>
+    /// <summary>The thread's body has ended: passes the baton on.</summary>
+    /// <returns>The thread that its carrier runs next, in this schedule or in the next one; null if another carrier continues.</returns>
     public VirtualThread? PassOnAtEnd(VirtualThread thread)
     {
         Carrier carrier = thread.Carrier!;
@@ -217,7 +217,7 @@ internal sealed unsafe class Schedule : IDisposable
         {
             return PassOn(carrier, StartNext(_seeds.Next()));
         }
-#pragma warning disable CA1031 // a scenario that cannot be made: whoever explores must hear of it
+#pragma warning disable CA1031 // the exploration reports a scenario that cannot be created
         catch (Exception e)
 #pragma warning restore CA1031
         {
@@ -253,7 +253,7 @@ internal sealed unsafe class Schedule : IDisposable
         return null;
     }
 
-    /// <summary>Something is wrong: ends the schedule, and with it the exploration.</summary>
+    /// <summary>Reports a failure, and ends the schedule and the exploration.</summary>
     public void Fail(string what)
     {
         Note(what);
@@ -266,7 +266,7 @@ internal sealed unsafe class Schedule : IDisposable
         if (IsTracing) _trace!.Add($"  failed: {what}");
     }
 
-    /// <summary>A step: somebody else may go on here.</summary>
+    /// <summary>A step: another thread may continue here.</summary>
     public void Step(VirtualThread thread)
     {
         Count();
@@ -293,7 +293,7 @@ internal sealed unsafe class Schedule : IDisposable
         }
     }
 
-    /// <summary>A step of a thread that waits for another: the others go on, sooner or later.</summary>
+    /// <summary>A step of a thread that waits for another: the other threads continue sooner or later.</summary>
     public void StepAside(VirtualThread thread)
     {
         if (_spinsAtOnce && ++thread.Yields % 32 != 0)
@@ -338,12 +338,12 @@ internal sealed unsafe class Schedule : IDisposable
         else _storing &= ~(1u << thread.Index);
     }
 
-    /// <summary>The place as a field of one of the scenario's items; null: it is none.</summary>
+    /// <summary>The place as a field of one of the scenario's items; null if it is no such field.</summary>
     public Place? FieldOfItem<T>(ref T place) => Place.InOneOf(_world.SharedItems, ref place);
 
     public Place PlaceOf(ref int word) => FieldOfItem(ref word) ?? Place.Pinned(ref word);
 
-    public Place PlaceOf(ref bool flag) => FieldOfItem(ref flag) ?? throw new InvalidOperationException("A flag that is no item's.");
+    public Place PlaceOf(ref bool flag) => FieldOfItem(ref flag) ?? throw new InvalidOperationException("The flag is no field of an item.");
 
     public void FlushEveryThread()
     {
@@ -418,9 +418,9 @@ internal sealed unsafe class Schedule : IDisposable
         }
         catch (ScheduleAbortedException)
         {
-            // It is noted.
+            // Fail has recorded the failure.
         }
-#pragma warning disable CA1031 // whatever it is, it is the finding
+#pragma warning disable CA1031 // any exception is a finding
         catch (Exception e)
 #pragma warning restore CA1031
         {
@@ -432,14 +432,14 @@ internal sealed unsafe class Schedule : IDisposable
     {
         var names = new List<string>();
         for (uint left = _live; left != 0; left &= left - 1) names.Add(NameOf(_threads[BitOperations.TrailingZeroCount(left)]));
-        Note($"a lost wake-up: nobody is left to wake {string.Join(", ", names)}");
+        Note($"a lost wake-up: no thread is left to wake {string.Join(", ", names)}");
     }
 
-    // --- telling --------------------------------------------------------------------------------------------------------
+    // --- reporting ------------------------------------------------------------------------------------------------------
 
     public string NameOf(VirtualThread thread) => _world.Threads[thread.Index].Name;
 
-    /// <summary>Words have no names here, but the order in which they were first met is the same at each replay.</summary>
+    /// <summary>Words have no names, so a word is numbered at its first use. The numbers are the same in each replay.</summary>
     public string NameOf(int* place)
     {
         int index = _places!.IndexOf((nint)place);
@@ -453,12 +453,12 @@ internal sealed unsafe class Schedule : IDisposable
 
     public string NameOf(Place place) => place.Item is null ? NameOf((int*)place.Offset) : $"{place.Item}+{place.Offset}";
 
-    /// <summary>The same for a place that may be a field: a collection may move it, so it gets no name.</summary>
+    /// <summary>The same for a place that may be a field. A field gets no number, because a collection may move it.</summary>
     public string NameOfIfKnown(int* place) => _places!.Contains((nint)place) ? NameOf(place) : "field";
 
     public void Trace(VirtualThread thread, string what)
     {
-        // Who calls: only when replaying, it takes some 10 µs.
+        // The callers. They cost some 10 µs, so only a replay traces.
         var callers = new StackTrace(2, false).GetFrames().Select(static f => f.GetMethod())
             .Where(static m => m?.DeclaringType is { } type && type.FullName!.StartsWith("PoolApi", StringComparison.Ordinal) && type != typeof(ScheduledOps) && type != typeof(Schedule) && type != typeof(VirtualThread))
             .Select(static m => m!.Name).Take(4);

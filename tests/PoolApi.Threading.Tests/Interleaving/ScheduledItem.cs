@@ -1,15 +1,15 @@
 namespace PoolApi.Threading.Tests.Interleaving;
 
-/// <summary>An item that counts what becomes of it. (What the item's base wants beyond its links is in another file.)</summary>
+/// <summary>An item that counts its submissions, runs and ends. (Another file has the member that its base class requires in the real kernel.)</summary>
 internal sealed partial class ScheduledItem(string name) : PoolWorkItem
 {
-    /// <summary>Run by the worker, on its virtual thread.</summary>
+    /// <summary>The worker runs it, on its virtual thread.</summary>
     public Action? Body { get; init; }
 
-    /// <summary>Its body leaves it suspended; whoever resumes it ends it.</summary>
+    /// <summary>Its body leaves it suspended. It ends after its last resumption.</summary>
     public bool Suspends { get; init; }
 
-    /// <summary>How often it is resumed before its code has come to its end.</summary>
+    /// <summary>The number of resumptions until its code ends.</summary>
     public int ResumptionsLeft { get; set; } = 1;
 
     public Action? WhenResumed { get; set; }
@@ -28,10 +28,10 @@ internal sealed partial class ScheduledItem(string name) : PoolWorkItem
     /// <summary>A stop has cancelled its token, so its code ends as cancelled.</summary>
     public bool IsCancelled { get; set; }
 
-    /// <summary>Called when a stop cancels its token, and with true when the stop abandons it.</summary>
+    /// <summary>Called with false when a stop cancels its token, and with true when the stop abandons it.</summary>
     public Action<bool>? WhenCancelled { get; set; }
 
-    /// <summary>Called when it has been told its end, when it may be submitted again.</summary>
+    /// <summary>Called after it was notified of its end, when it may be submitted again.</summary>
     public Action<ScheduledItem>? WhenEnded { get; set; }
 
     public int Accepted { get; set; }
@@ -42,13 +42,13 @@ internal sealed partial class ScheduledItem(string name) : PoolWorkItem
 
     public int Ends { get; set; }
 
-    /// <summary>It has a place: reserved, and not given back.</summary>
+    /// <summary>It has a place, which is reserved and not given back.</summary>
     public bool IsInside { get; set; }
 
-    /// <summary>Workers that run code of it right now.</summary>
+    /// <summary>The number of workers that run its code now.</summary>
     public int Active { get; set; }
 
-    /// <summary>Its code has come to its end.</summary>
+    /// <summary>Its code has ended.</summary>
     public bool IsDone { get; set; }
 
     public override string ToString() => name;

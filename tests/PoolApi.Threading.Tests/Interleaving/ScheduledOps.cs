@@ -4,9 +4,9 @@ using PoolApi.Threading.Core.Atomics;
 namespace PoolApi.Threading.Tests.Interleaving;
 
 /// <summary>
-/// The steps of the protocol, with a scheduler between them: before each of them, and after each that others can see, another
-/// thread may go on. Stores stay in the thread's store buffer until chance or a fence publishes them.
-/// Outside a schedule (setting up, checking afterwards) they are the plain steps.
+/// The atomic steps of the protocol under a scheduler: another thread may continue before each step, and after each step that other
+/// threads can see. A store stays in the thread's store buffer until chance or a fence publishes it.
+/// Outside a schedule (during its setup and its check) the steps are plain.
 /// </summary>
 internal readonly unsafe struct ScheduledOps : IAtomicOps
 {
@@ -74,7 +74,7 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Write {thread.Schedule.NameOf(place)} = {value}");
     }
 
-    /// <summary>Others see it at once: the word is not pinned, so it cannot stay in a store buffer.</summary>
+    /// <summary>Other threads see the store at once: the word is not pinned, so the store cannot stay in a buffer.</summary>
     public static void Write(ref long word, long value)
     {
         if (VirtualThread.Current is { } thread)
@@ -85,7 +85,7 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         word = value;
     }
 
-    /// <summary>Others see a field of an item late, and any other reference at once: it is not pinned, so it cannot stay in a store buffer.</summary>
+    /// <summary>Other threads may see a field of an item late, and any other reference at once: it is not pinned, so no buffer can hold it.</summary>
     public static void Write<T>(ref T? location, T? value)
         where T : class
     {
@@ -185,10 +185,10 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         thread.Schedule.Step(thread);
     }
 
-    /// <summary>Nothing: stores become visible in the order of the thread that wrote them.</summary>
+    /// <summary>Does nothing: stores become visible in the order of the thread that wrote them.</summary>
     public static void WriteBarrier() { }
 
-    /// <summary>Nothing: each read takes place where it stands.</summary>
+    /// <summary>Does nothing: each read takes place where it stands.</summary>
     public static void ReadBarrier() { }
 
     public static void EnterLock(object monitor)
@@ -223,7 +223,7 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
 
     public static void Wait(ref int word, int value)
     {
-        if (Before() is not { } thread) throw new InvalidOperationException("Nobody could wake a sleeper outside a schedule.");
+        if (Before() is not { } thread) throw new InvalidOperationException("Outside a schedule no thread could wake the sleeper.");
         if (thread.Schedule.IsTracing) thread.Schedule.Trace(thread, $"Wait {NameOf(ref word)} while {value}: it is {word}");
         if (word == value) thread.Schedule.Sleep(thread, Address(ref word));
     }
@@ -243,7 +243,7 @@ internal readonly unsafe struct ScheduledOps : IAtomicOps
         return ++spin.Yields <= thread.Schedule.Looks;
     }
 
-    /// <summary>A place between two plain accesses of shared memory where another thread may go on.</summary>
+    /// <summary>A place between two plain accesses of shared memory where another thread may continue.</summary>
     public static void Spot()
     {
         if (VirtualThread.Current is { } thread) thread.Schedule.Step(thread);

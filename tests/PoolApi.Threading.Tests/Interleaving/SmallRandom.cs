@@ -1,6 +1,6 @@
 namespace PoolApi.Threading.Tests.Interleaving;
 
-/// <summary>SplitMix64: a few instructions for a number, and the whole sequence follows from one printed seed.</summary>
+/// <summary>SplitMix64: a number costs a few instructions, and the whole sequence follows from one printed seed.</summary>
 internal struct SmallRandom(ulong seed)
 {
     private ulong _state = seed;

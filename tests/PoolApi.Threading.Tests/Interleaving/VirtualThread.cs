@@ -1,15 +1,15 @@
 namespace PoolApi.Threading.Tests.Interleaving;
 
 /// <summary>
-/// One thread of a scenario: its state and its store buffer. While it is under way, a <see cref="Carrier"/> runs it.
-/// It lives through all schedules of its explorer.
+/// One thread of a scenario: its state and its store buffer. Between its first and its last step, a <see cref="Carrier"/> runs it.
+/// Its explorer reuses it in all schedules.
 /// </summary>
 internal sealed class VirtualThread(Schedule schedule, int index)
 {
     [ThreadStatic]
     private static VirtualThread? s_current;
 
-    // What it has stored and nobody else sees yet, in order.
+    // Its stores that no other thread sees yet, in order.
     private readonly Stored[] _stores = new Stored[64];
     private int _first;
     private int _end;
@@ -19,19 +19,19 @@ internal sealed class VirtualThread(Schedule schedule, int index)
     /// <summary>The operating system's thread that runs it; null before its first step and after its last.</summary>
     public Carrier? Carrier { get; set; }
 
-    /// <summary>The word it sleeps on; 0: it does not.</summary>
+    /// <summary>The word it sleeps on; 0 if it does not sleep.</summary>
     public nint SleepsOn { get; set; }
 
     public int Yields { get; set; }
 
     public bool HasStores => _first != _end;
 
-    /// <summary>The calling thread, if it is one, while a schedule runs.</summary>
+    /// <summary>The virtual thread that the calling thread runs; null if there is none, or if no schedule runs.</summary>
     public static VirtualThread? Current => s_current is { } current && current.Schedule.IsRunning ? current : null;
 
     public Schedule Schedule { get; } = schedule;
 
-    /// <summary>It goes on, or starts on a carrier that is free.</summary>
+    /// <summary>Lets it continue, or start on a free carrier.</summary>
     public void Give() => (Carrier ?? Schedule.Assign(this)).Give();
 
     public void Await() => Carrier!.Await();
@@ -45,7 +45,7 @@ internal sealed class VirtualThread(Schedule schedule, int index)
 
     public void Store(Place place, object? value) => Store(new Stored(StoredKind.Reference, place, 0, value));
 
-    /// <summary>A thread sees its own stores at once: the newest to that place.</summary>
+    /// <summary>A thread sees its own stores at once: it loads the newest one to that place.</summary>
     public int Load(Place place) => TryLoad(place, out Stored store) ? store.Value : place.Word;
 
     public bool LoadFlag(Place place) => TryLoad(place, out Stored store) ? store.Value != 0 : place.Flag;
