@@ -6,7 +6,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>What may wait, how long, for whom; and how many requests in all.</summary>
+/// <summary>Which requests may wait in the queue and for how long, and how many requests an app admits in all.</summary>
 public class AdmissionTests
 {
     private static readonly Uri Root = new("/", UriKind.Relative);

@@ -8,7 +8,7 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore.Tests;
 
 /// <summary>What a request to an endpoint on the pool allocates beyond the same request to the same handler beside the pool.</summary>
-/// <remarks>Beside no other test: what others allocate is counted here.</remarks>
+/// <remarks>No other test runs in parallel: the count includes the allocations of the whole process.</remarks>
 [CollectionDefinition(nameof(AllocationTests), DisableParallelization = true)]
 [Collection(nameof(AllocationTests))]
 public sealed class AllocationTests
@@ -32,7 +32,7 @@ public sealed class AllocationTests
         (double beside, double onPool) = (0, 0);
         var client = new Thread(() => (beside, onPool) = Measure(app.Address!, path)) { IsBackground = true };
         client.Start();
-        Assert.True(client.Join(TimeSpan.FromMinutes(15)), "the requests were not answered"); // eight thousand, one after the other
+        Assert.True(client.Join(TimeSpan.FromMinutes(15)), "the requests were not answered"); // at least 8,000, one after another
         Assert.InRange(onPool - beside, double.MinValue, MostBytes);
         Assert.True(app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] >= 1_000);
     }
@@ -45,18 +45,18 @@ public sealed class AllocationTests
         routes.MapGet("/result", IResult () => known);
     }
 
-    /// <summary>On a thread of its own, which blocks: a client that awaits would allocate itself.</summary>
+    /// <summary>Runs on its own thread and blocks, because a client that awaits would allocate too.</summary>
     private static (double Beside, double OnPool) Measure(Uri address, string path)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         socket.Connect(IPAddress.Loopback, address.Port);
         byte[] answer = new byte[4096];
         (byte[] beside, byte[] onPool) = (Request(path), Request("/pool" + path));
-        Send(beside, 1_000); // the compiler, and what is kept
+        Send(beside, 1_000); // warms up the JIT compiler and the caches
         Send(onPool, 1_000);
         double least = double.MaxValue, most = double.MaxValue;
-        // Of the whole process, since it is the server that allocates. The runtime does too: a round is short, so that in one of many it
-        // has not.
+        // The count covers the whole process, because the server allocates on its own threads. The runtime allocates too: rounds are short,
+        // so that it allocates nothing in at least one of them.
         for (int round = 0; round < 300; round++) least = Math.Min(least, Round(beside));
         for (int round = 0; round < 5_000 && most - least > MostBytes; round++) most = Math.Min(most, Round(onPool));
         return (least, most);

@@ -9,7 +9,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Answers of many bytes count until their clients have read them; a body that is given up does not.</summary>
+/// <summary>A large response counts against the budget until its client has read it; a released request body does not count.</summary>
 public class AnswerTests
 {
     private const int Length = 24 << 20;
@@ -36,7 +36,7 @@ public class AnswerTests
 
         using HttpResponseMessage refused = await app.Client.PostAsync($"/?length={Length}", null, TestApp.Token);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-        Assert.Null(refused.Headers.RetryAfter); // the work has taken effect
+        Assert.Null(refused.Headers.RetryAfter); // the work has already run
         string problem = await refused.Content.ReadAsStringAsync(TestApp.Token);
         Assert.Contains("urn:poolapi:problem:overloaded", problem, StringComparison.Ordinal);
         Assert.Contains("find out before you try again", problem, StringComparison.Ordinal);
@@ -49,10 +49,10 @@ public class AnswerTests
                 time.Advance(TimeSpan.FromSeconds(1));
                 return app.PoolContext().Responses.Used == 0;
             },
-            "the client is cut");
+            "the client is cut off");
         using HttpResponseMessage read = await app.Client.PostAsync($"/?length={Length}", null, TestApp.Token);
         Assert.Equal(Length, (await read.Content.ReadAsByteArrayAsync(TestApp.Token)).Length);
-        await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "it is over");
+        await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "the response has ended");
     }
 
     [Theory]
@@ -82,7 +82,7 @@ public class AnswerTests
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
 
         idle.Reset();
-        await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "the client is gone");
+        await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "the budget is released");
         using HttpResponseMessage read = await app.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
         Assert.Equal(Length, (await read.Content.ReadAsByteArrayAsync(TestApp.Token)).Length);
     }
@@ -96,7 +96,7 @@ public class AnswerTests
         ResponseBudget answers = app.PoolContext().Responses;
 
         Assert.Equal(Length, (await app.Client.GetByteArrayAsync("/", TestApp.Token)).Length);
-        await Patience.UntilAsync(() => answers.Used == 0, "it is over");
+        await Patience.UntilAsync(() => answers.Used == 0, "the response has ended");
 
         using ResponseReservation other = answers.TryTake(new DefaultHttpContext(), 1)!;
         using HttpResponseMessage refused = await app.Client.GetAsync("/", TestApp.Token);
@@ -124,14 +124,14 @@ public class AnswerTests
         Assert.InRange(answers.Used, 4_000_000, 6_000_000);
         gate.Open();
         Assert.InRange((await alone).Length, 5_000_000, 6_000_000);
-        await Patience.UntilAsync(() => answers.Used == 0, "it is over");
+        await Patience.UntilAsync(() => answers.Used == 0, "the response has ended");
 
         using ResponseReservation other = answers.TryTake(new DefaultHttpContext(), 1)!;
         using HttpResponseMessage refused = await app.Client.GetAsync(path, TestApp.Token);
         Assert.Equal((HttpStatusCode.ServiceUnavailable, null), (refused.StatusCode, refused.Headers.RetryAfter));
         Assert.Contains("urn:poolapi:problem:overloaded", await refused.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
-        Assert.InRange(rows, 1, 40); // about a megabyte
-        await Patience.UntilAsync(() => answers.Used == 1, "it is over");
+        Assert.InRange(rows, 1, 40); // 15 rows fill the budget
+        await Patience.UntilAsync(() => answers.Used == 1, "the response has ended");
 
         IEnumerable<string> Rows()
         {
@@ -171,7 +171,7 @@ public class AnswerTests
 
         client.Reset();
 
-        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Cancelled] == 1, "it is cancelled");
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Cancelled] == 1, "the work is cancelled");
         Assert.InRange(source.ReadLater, 0, 2);
     }
 
@@ -207,7 +207,7 @@ public class AnswerTests
         Assert.Empty(refused.Headers.AcceptRanges);
     }
 
-    /// <summary>Rows of a client that leaves after the first one. Reading them does not look at the token.</summary>
+    /// <summary>Yields one row, waits until the client disconnects, and then yields more rows although the token is cancelled.</summary>
     internal sealed class RowSource
     {
         public TaskCompletionSource Begun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -228,7 +228,7 @@ public class AnswerTests
         }
     }
 
-    /// <summary>As a query of Entity Framework: both a sequence and an asynchronous one.</summary>
+    /// <summary>Like a query of Entity Framework: both a synchronous and an asynchronous sequence.</summary>
     internal sealed class Query(IEnumerable<string> rows) : IEnumerable<string>, IAsyncEnumerable<string>
     {
         public IEnumerator<string> GetEnumerator() => rows.GetEnumerator();
@@ -273,7 +273,7 @@ public class AnswerTests
                 GC.Collect();
                 return !body!.IsAlive;
             },
-            "it is collected");
+            "the body is collected");
 
         goOn.SetResult();
         using HttpResponseMessage response = await sent;

@@ -4,7 +4,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Handlers that block on asynchronous code: a stop ends well, and the log says what they do.</summary>
+/// <summary>Handlers that block on asynchronous code: a stop completes, and the log reports the blocked worker and its work.</summary>
 public sealed class BlockedHandlerTests
 {
     [Theory]
@@ -51,7 +51,7 @@ public sealed class BlockedHandlerTests
     {
         await using TestApp app = await StartAsync(standIns: 1, Task.Delay(Timeout.InfiniteTimeSpan, TestApp.Token));
         for (int i = 0; i < 2; i++) Assert.Equal("done", await app.Client.GetStringAsync("/blocks", TestApp.Token));
-        await Patience.UntilAsync(() => Blocked(app).Length > 0, "it is told"); // by the timer, once the stand-in runs: the answers may come first
+        await Patience.UntilAsync(() => Blocked(app).Length > 0, "the log line"); // a timer logs it once the stand-in runs, possibly after the answers
         (LogLevel level, string text) = Assert.Single(Blocked(app));
         Assert.Equal(LogLevel.Warning, level);
         Assert.Matches(
@@ -66,7 +66,7 @@ public sealed class BlockedHandlerTests
         var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using TestApp app = await StartAsync(standIns: 0, release.Task);
         Task<string> blocking = app.Client.GetStringAsync("/blocks", TestApp.Token);
-        await Patience.UntilAsync(() => Blocked(app).Length > 0, "it is told");
+        await Patience.UntilAsync(() => Blocked(app).Length > 0, "the log line");
         release.SetResult();
         Assert.Equal("done", await blocking);
         (LogLevel level, string text) = Assert.Single(Blocked(app));
@@ -80,7 +80,7 @@ public sealed class BlockedHandlerTests
     private static (LogLevel Level, string Text)[] Blocked(TestApp app) =>
         [.. app.Log.Lines.Where(static line => line.Text.StartsWith("Worker 0 (cpu-0) is blocked", StringComparison.Ordinal))];
 
-    /// <summary>Starts an app whose handler blocks on code that comes back to the pool, or until it is released.</summary>
+    /// <summary>Starts an app whose handler blocks until its asynchronous call resumes on the pool or the test releases it.</summary>
     private static Task<TestApp> StartAsync(int standIns, Task release) => TestApp.StartAsync(
         app => app.MapGet("/blocks", async () =>
         {

@@ -11,7 +11,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Bodies are read before the queue, each within its limit, all within the budget, which always comes back.</summary>
+/// <summary>A body is read before its request is queued: each body within its limit, all within the budget, which is always released.</summary>
 public class BodyTests
 {
     private const int Limit = 40_000;
@@ -26,7 +26,7 @@ public class BodyTests
     private static void MapLength(WebApplication app) => app.MapPost("/", (HttpContext context, int? unused) =>
         (context.Features.Get<IBufferedBodyFeature>()?.Body.Length ?? -1).ToString(System.Globalization.CultureInfo.InvariantCulture)).RunOnPool();
 
-    /// <summary>One request at a time, for all clients together.</summary>
+    /// <summary>A quota of one concurrent request for all clients together.</summary>
     private sealed class OneAtATime : IDisposable
     {
         public PartitionedRateLimiter<HttpContext> Limiter { get; } = PartitionedRateLimiter.Create<HttpContext, int>(
@@ -75,14 +75,14 @@ public class BodyTests
             await Patience.UntilAsync(() => app.PoolContext().Bodies.Used >= atLeast, $"{i} bodies begun");
         }
 
-        // Eight megabytes are announced and two may be held; what is taken is the first buffer of each.
+        // The clients declare eight megabytes and the budget is two, but each request has reserved only its first buffer.
         Assert.Equal(8 * firstBuffer, app.PoolContext().Bodies.Used);
         using HttpRequestMessage honest = Post(1_000_000, chunked: false);
         using HttpResponseMessage response = await app.Client.SendAsync(honest, TestApp.Token);
         Assert.Equal("1000000", await response.Content.ReadAsStringAsync(TestApp.Token));
 
         foreach (RawConnection connection in slow) connection.Reset();
-        await Patience.UntilAsync(() => app.PoolContext().Bodies.Used == 0, "everything given back");
+        await Patience.UntilAsync(() => app.PoolContext().Bodies.Used == 0, "the budget is released");
     }
 
     [Theory]
@@ -132,9 +132,9 @@ public class BodyTests
     }
 
     [Theory]
-    [InlineData("/plain", 1000)] // the server's
+    [InlineData("/plain", 1000)] // the server's limit
     [InlineData("/attribute", 500)]
-    [InlineData("/lifted", Limit)] // the server's limit is switched off: the pool's holds
+    [InlineData("/lifted", Limit)] // the endpoint lifts the server's limit, so the pool's limit applies
     [InlineData("/own", 200)]
     public async Task The_smallest_of_all_limits_on_a_body_holds(string path, int limit)
     {
@@ -184,7 +184,7 @@ public class BodyTests
         await using TestApp app = await TestApp.StartAsync(app => app.MapPost("/", () => gate.Pass()).RunOnPool(), Settings, kestrel: true);
         Task<HttpResponseMessage> running = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
         await gate.NextArrivalAsync();
-        Assert.Equal(0, app.PoolContext().Bodies.Used); // what runs does not count
+        Assert.Equal(0, app.PoolContext().Bodies.Used); // a running request does not count
         Task<HttpResponseMessage> first = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
         Task<HttpResponseMessage> second = app.Client.SendAsync(Post(Limit, false), TestApp.Token);
         await app.UntilQueued(2);
@@ -217,7 +217,7 @@ public class BodyTests
         await client.SendAsync("POST / HTTP/1.1\r\nHost: x\r\n" + rest);
         await Patience.UntilAsync(() => app.PoolContext().Bodies.Used > 0, "the body is being read");
         client.Reset();
-        await Patience.UntilAsync(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
+        await Patience.UntilAsync(() => app.PoolContext().Bodies.Used == 0, "the budget is released");
         Assert.Equal(0, app.Pool.GetSnapshot().Accepted);
     }
 
@@ -250,7 +250,7 @@ public class BodyTests
         Assert.StartsWith("HTTP/1.1 400", answer, StringComparison.Ordinal);
         Assert.Contains("urn:poolapi:problem:invalid-request", answer, StringComparison.Ordinal);
         Assert.Contains("\"errors\":{\"body\":[\"The body is malformed or was cut off", answer, StringComparison.Ordinal);
-        Assert.DoesNotContain("HTTP/1.1", answer[1..], StringComparison.Ordinal); // what follows is no request
+        Assert.DoesNotContain("HTTP/1.1", answer[1..], StringComparison.Ordinal); // the bytes after it are not read as a request
         Assert.Equal((0, 0L), (app.PoolContext().Bodies.Used, app.Pool.GetSnapshot().Accepted));
         Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Warning);
     }
@@ -267,7 +267,7 @@ public class BodyTests
         client.EndSending();
         string answer = await client.ReadToEndAsync();
         Assert.True(answer.Length == 0 || answer.StartsWith("HTTP/1.1 400", StringComparison.Ordinal), answer);
-        await Patience.UntilAsync(() => app.PoolContext().Bodies.Used == 0, "the budget is back");
+        await Patience.UntilAsync(() => app.PoolContext().Bodies.Used == 0, "the budget is released");
         Assert.Equal(0, app.Pool.GetSnapshot().Accepted);
         Assert.DoesNotContain(app.Log.Lines, static line => line.Level >= LogLevel.Warning);
     }
@@ -401,7 +401,7 @@ public class BodyTests
 
     [Theory]
     [InlineData("/", Limit)]
-    [InlineData("/attribute", 500)] // the middleware of the framework enforces this one too, by an exception
+    [InlineData("/attribute", 500)] // the framework's middleware enforces this one too, by an exception
     public async Task The_limit_of_a_body_counts_its_decompressed_bytes(string path, int limit)
     {
         await using TestApp app = await StartDecompressingAsync(static app =>
@@ -479,7 +479,7 @@ public class BodyTests
         },
         Settings, static builder => builder.Services.AddRequestDecompression(), kestrel: true);
 
-    /// <summary>Sends so many zeros, compressed and with the compressed length.</summary>
+    /// <summary>Posts <paramref name="length"/> zeros as gzip, with the compressed length as the Content-Length.</summary>
     private static async Task<HttpResponseMessage> PostCompressedAsync(TestApp app, string path, int length)
     {
         var compressed = new MemoryStream();
@@ -490,7 +490,7 @@ public class BodyTests
         return await app.Client.PostAsync(new Uri(path, UriKind.Relative), content, TestApp.Token);
     }
 
-    /// <summary>Notes what each read of the server's body returned, and whether its caller had to wait.</summary>
+    /// <summary>Records how many bytes each read of the server's body returned, and whether the read completed at once.</summary>
     private sealed class ReadLog(Stream body, List<(int Count, bool AtOnce)> reads) : Stream
     {
         public override bool CanRead => true;

@@ -6,7 +6,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>What an app says of a pool in code, beside its settings.</summary>
+/// <summary>The options of a pool that an app sets in code, in addition to its settings.</summary>
 public sealed class BuilderTests
 {
     [Fact]
@@ -177,7 +177,7 @@ public sealed class BuilderTests
         }
     }
 
-    /// <summary>Refuses everybody.</summary>
+    /// <summary>Refuses every request.</summary>
     private sealed class Limiter : PartitionedRateLimiter<HttpContext>
     {
         public bool IsDisposed { get; private set; }

@@ -60,7 +60,7 @@ public class ControllerTests
         });
 }
 
-/// <summary>A controller to try.</summary>
+/// <summary>The controller under test.</summary>
 [ApiController]
 [Route("sample")]
 public class SampleController : ControllerBase

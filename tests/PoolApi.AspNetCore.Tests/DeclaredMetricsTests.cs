@@ -5,7 +5,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>The counters of each endpoint's kind, and of each refusal, are there at 0 before the first request.</summary>
+/// <summary>The counters of each endpoint's kind, and of each possible refusal, exist with the value 0 before the first request.</summary>
 public sealed class DeclaredMetricsTests
 {
     [Fact]

@@ -6,7 +6,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Only a client that has really gone says how long the clients of its endpoint wait.</summary>
+/// <summary>Overload control learns the patience of an endpoint's clients only from clients that disconnect, and not from timeouts.</summary>
 public sealed class DepartureTests
 {
     private static readonly Uri Root = new("/", UriKind.Relative);
@@ -49,7 +49,7 @@ public sealed class DepartureTests
             configure: builder => builder.Services.AddSingleton<TimeProvider>(clock));
         try
         {
-            // One is served after a long wait: the work is not stuck, and the queue explains a departure.
+            // One request is served after a long wait. So the workers are not stuck, and the time in the queue explains a disconnect.
             Task<string> blocking = app.Client.GetStringAsync("/first", TestApp.Token);
             await first.NextArrivalAsync();
             Task<string> served = app.Client.GetStringAsync(Root, TestApp.Token);
@@ -85,14 +85,14 @@ public sealed class DepartureTests
             }
             if (isLearned) await Patience.UntilAsync(() => control!.Patience is not null, "the patience is learned");
             else Assert.Null(control!.Patience);
-            // The clients of the other endpoint are still there: what was learned refuses none of them.
+            // No client of the other endpoint has disconnected, so overload control has learned no patience for it.
             Assert.Null(patient!.Patience);
             second.Open();
             Assert.Equal("passed", await blocking.Patiently());
         }
         finally
         {
-            // By this clock a stop would wait for them without an end.
+            // The fake clock does not advance: a stop would wait for these handlers forever.
             first.Open();
             second.Open();
         }

@@ -3,7 +3,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>An app that is disposed of without a stop, as in a test, does not wait for ever for what its pools still run.</summary>
+/// <summary>The disposal of an app that was not stopped, as in a test, does not wait forever for the work of its pools.</summary>
 public sealed class DisposalTests
 {
     [Theory]
@@ -14,7 +14,7 @@ public sealed class DisposalTests
         using var cancelled = new CountdownEvent(2);
         var log = new CapturingLog();
         WebApplication app = TestApp.Build(
-            static _ => { }, new() { ["Shutdown:Drain"] = "00:00:00.100", ["Pool:Nice"] = "0", ["Io:Nice"] = "0" }, // they have two seconds to end
+            static _ => { }, new() { ["Shutdown:Drain"] = "00:00:00.100", ["Pool:Nice"] = "0", ["Io:Nice"] = "0" }, // the work must end within 2 s
             static builder => builder.Services.AddFixedThreadPool("io").FromSection("Io"), kestrel: false, pool: true, log);
         await app.StartAsync(TestApp.Token);
         FixedThreadPool cpu = app.Services.GetRequiredKeyedService<FixedThreadPool>("cpu");
@@ -30,7 +30,7 @@ public sealed class DisposalTests
         }, CancellationToken.None).AsTask())];
         Assert.True(begun.Wait(TimeSpan.FromSeconds(60), TestApp.Token));
 
-        // A thread of its own: disposing of a host may block.
+        // Dispose may block, so it runs on its own thread.
         var disposal = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         if (blocking)
         {
@@ -48,7 +48,7 @@ public sealed class DisposalTests
         }
         await disposal.Task.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
 
-        // The caller of a work item hears of its end by the .NET ThreadPool, a moment after the pool has stopped.
+        // The .NET ThreadPool completes the task of a work item's caller, possibly after the pool has stopped.
         foreach (Task work in endless) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => work.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token));
         Assert.All(endless, static work => Assert.True(work.IsCanceled));
         foreach (FixedThreadPool pool in new[] { cpu, io })

@@ -7,7 +7,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>What one endpoint asks of its pool, and what it gets.</summary>
+/// <summary>The options of one endpoint on a pool, and the errors of endpoints that cannot run on it.</summary>
 public sealed class EndpointOptionsTests
 {
     private static readonly Uri Root = new("/", UriKind.Relative);
@@ -64,7 +64,7 @@ public sealed class EndpointOptionsTests
                 WriteTimeoutResponse = static context => context.Response.WriteAsync("too slow"),
             })));
 
-        // One that runs, and one that waits.
+        // One request times out while it runs, and fifty time out in the queue.
         using HttpResponseMessage ran = await app.Client.GetAsync(Root, TestApp.Token);
         Assert.Equal((418, "too slow"), ((int)ran.StatusCode, await ran.Content.ReadAsStringAsync(TestApp.Token)));
         Task<HttpResponseMessage> blocking = app.Client.GetAsync(new Uri("/blocks", UriKind.Relative), TestApp.Token);
@@ -119,7 +119,7 @@ public sealed class EndpointOptionsTests
                 }).RunOnPool();
             },
             kestrel: true);
-        // A free worker might take the work before it is cancelled.
+        // The only worker is busy: a free worker might take the work before it is withdrawn.
         Task<string> held = app.Client.GetStringAsync("/held", TestApp.Token);
         await gate.NextArrivalAsync();
         using (RawConnection client = await app.ConnectAsync())
@@ -128,10 +128,10 @@ public sealed class EndpointOptionsTests
             await waits.Task.WaitAsync(TestApp.Token);
         }
         await told.Task.Patiently();
-        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Withdrawn] == 1, "it is withdrawn");
+        await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Withdrawn] == 1, "the work is withdrawn");
         gate.Open();
         Assert.Equal("passed", await held);
-        Assert.Equal(1, app.Pool.GetSnapshot().Counts[WorkOutcome.Completed]); // the one that was held
+        Assert.Equal(1, app.Pool.GetSnapshot().Counts[WorkOutcome.Completed]); // the held request
     }
 
     [Fact]
@@ -263,7 +263,7 @@ public sealed class EndpointOptionsTests
             fault.Message);
     }
 
-    /// <summary>RunOnPool cannot tell that the pools are another app's, and nothing of the library runs at the start of such an app.</summary>
+    /// <summary>RunOnPool cannot detect that the pools belong to another app, and the library runs no code at the start of this app.</summary>
     [Fact]
     public async Task An_app_without_a_pool_fails_when_its_endpoints_are_built_if_another_app_has_one()
     {

@@ -10,7 +10,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Server-sent events: their form, the comments between them, and clients that vanish.</summary>
+/// <summary>Server-sent events: their format, the comments that keep a stream alive, and clients that disconnect.</summary>
 public class EventStreamWriterTests
 {
     private const int TcpLevel = 6;
@@ -35,7 +35,7 @@ public class EventStreamWriterTests
             + "data: a\u2028b\u2029c\u0085d\fe\ndata: f\ndata: \n\n", text);
     }
 
-    /// <summary>A server may give no room but what is asked for: Kestrel does when the connection has broken.</summary>
+    /// <summary>A server may return no more memory than requested, as Kestrel does after a connection has broken.</summary>
     [Fact]
     public async Task Events_are_written_whole_to_a_PipeWriter_that_returns_no_more_memory_than_requested()
     {
@@ -65,7 +65,7 @@ public class EventStreamWriterTests
             await ReadViewAsync();
         }
         clock.Advance(TimeSpan.FromSeconds(1));
-        // Both are due; either may come first.
+        // An event and a comment are due; the order of the two is not defined.
         string?[] lines = [await LineAsync(), await LineAsync(), await LineAsync(), await LineAsync(), await LineAsync()];
         Assert.Single(lines, ":");
         Assert.Single(lines, "event: workers");
@@ -83,7 +83,7 @@ public class EventStreamWriterTests
     [Fact]
     public async Task The_TCP_user_timeout_is_set_only_while_the_event_stream_lasts()
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "The options of the socket are those of Linux.");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "TCP_USER_TIMEOUT is a socket option of Linux.");
         var events = Channel.CreateUnbounded<SseItem<string>>();
         Socket? socket = null;
         await using TestApp app = await TestApp.StartAsync(
@@ -100,7 +100,7 @@ public class EventStreamWriterTests
             kestrel: true);
         using RawConnection connection = await app.ConnectAsync();
         await connection.SendAsync("GET /events HTTP/1.1\r\nHost: x\r\n\r\n");
-        await Patience.UntilAsync(() => socket is not null && Limit(socket) == 40_000, "a limit");
+        await Patience.UntilAsync(() => socket is not null && Limit(socket) == 40_000, "the TCP user timeout");
         Assert.NotEqual(0, socket!.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive));
         events.Writer.Complete();
         await connection.ReadResponseAsync();

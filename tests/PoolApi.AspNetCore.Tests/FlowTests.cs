@@ -6,7 +6,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>What flows to a handler on the pool, and what comes back from it.</summary>
+/// <summary>Context and cancellation flow to a handler on the pool; its exceptions and its timings flow back.</summary>
 public class FlowTests
 {
     private static readonly AsyncLocal<string?> Ambient = new();

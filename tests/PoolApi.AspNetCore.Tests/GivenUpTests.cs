@@ -11,7 +11,10 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>A filter around the pool that stops waiting for its handler: the client has the filter's answer, and the request is open until the handler has returned.</summary>
+/// <summary>
+/// A filter around the pool stops waiting for its handler, which it gives up. The client receives the filter's response, and the request stays open
+/// until the handler has returned.
+/// </summary>
 public sealed class GivenUpTests
 {
     [Theory]
@@ -127,10 +130,10 @@ public sealed class GivenUpTests
         Task<HttpResponseMessage> sent = app.Client.GetAsync(new Uri("/throws", UriKind.Relative), TestApp.Token);
         await late.Gate.NextArrivalAsync();
         late.GiveUp.SetResult();
-        await late.Cancelled.Task.Patiently(); // the request knows that it was given up
+        await late.Cancelled.Task.Patiently(); // the filter has given the request up
         late.Gate.Open();
         using HttpResponseMessage answer = await sent;
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode); // the middleware's
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode); // the middleware sets it
         Assert.True(late.HasReturnedAtEnd);
     }
 
@@ -189,7 +192,7 @@ public sealed class GivenUpTests
             app => app.MapPost("/", static (int? unused) => "ran")
                 .AddEndpointFilter(async (invocation, next) =>
                 {
-                    // On a thread of its own, as after a filter between the two that has awaited.
+                    // On another thread, as if a filter between the two had awaited.
                     _ = Task.Run(() => next(invocation).AsTask(), TestApp.Token);
                     await gate.NextArrivalAsync();
                     return Results.StatusCode(504);
@@ -252,7 +255,7 @@ public sealed class GivenUpTests
             app.Use(async (context, next) =>
             {
                 await next(context);
-                told.Add(await Record.ExceptionAsync(call!)); // while the server still has the context
+                told.Add(await Record.ExceptionAsync(call!)); // while the context is still valid
             });
             app.MapGet("/", () => Interlocked.Increment(ref runs))
                 .AddEndpointFilter((invocation, next) =>
@@ -311,7 +314,7 @@ public sealed class GivenUpTests
         }
         using RawConnection client = await app.ConnectAsync();
         await client.SendAsync($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
-        if (path == "/expires") await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Expired] >= 1, "it has expired");
+        if (path == "/expires") await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Expired] >= 1, "a run has expired");
         gate.Open();
         await blocks;
         await isSecond.Task.Patiently();
@@ -346,7 +349,7 @@ public sealed class GivenUpTests
                 }
                 finally
                 {
-                    // Another request may end later with what it has read before.
+                    // Never resets the flag: another request may end later, with an older value of HasReturned.
                     if (late.HasReturned) late.HasReturnedAtEnd = true;
                 }
             });
@@ -406,14 +409,14 @@ public sealed class GivenUpTests
         }
     }
 
-    /// <summary>A handler that does not listen, and when it is given up.</summary>
+    /// <summary>A handler that ignores cancellation, and the signal on which its filter gives it up.</summary>
     internal sealed class Late : IDisposable
     {
         public Gate Gate { get; } = new();
 
         public TaskCompletionSource GiveUp { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        /// <summary>Completes for the first request only: later ones are waited for.</summary>
+        /// <summary>Completes for the first request only: the filter never gives up a later one.</summary>
         public Task GiveUpOnce => Interlocked.Exchange(ref _isGivenUp, true) ? Task.Delay(Timeout.Infinite, TestApp.Token) : GiveUp.Task;
 
         public TaskCompletionSource<(string Path, bool IsScopeDisposed)> Seen { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -22,7 +22,7 @@ public class HostedServiceStopTests
             {
                 builder.Services.Configure<HostOptions>(host => host.ServicesStopConcurrently = concurrently);
                 builder.Services.AddSingleton(seen);
-                // As if registered before the pool: it stops after the pool's own service, or beside it.
+                // As if registered before the pool: it stops after the pool's own service, or concurrently with it.
                 builder.Services.Insert(0, ServiceDescriptor.Singleton<IHostedService, StopsLast>());
                 builder.Services.AddHostedService<Batcher>();
                 seen.WaitForLast = concurrently;
@@ -86,7 +86,7 @@ public class HostedServiceStopTests
         await app.App.StopAsync(TestApp.Token);
 
         Assert.IsType<WorkRejectedException>(late.Refusal);
-        // The service had no work on the pool when the deadline came: nothing is cancelled.
+        // The service had no work on the pool at the deadline, so nothing is cancelled.
         AssertPhases(app, "Draining", "Joining", "Flushing");
         Assert.StartsWith("Shutdown complete: exit 0, accepted 0,", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
     }
@@ -171,7 +171,7 @@ public class HostedServiceStopTests
         public void Take(string step) => Steps.Add(step + (Support.Steps.OnPool() ? " on the pool" : " elsewhere"));
     }
 
-    /// <summary>Its StopAsync comes after those of all others, or, if they stop concurrently, is the last to be called.</summary>
+    /// <summary>The host calls its StopAsync after all other services have stopped or, if they stop concurrently, as the last one.</summary>
     private sealed class StopsLast(StopOrder seen) : IHostedService
     {
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -183,7 +183,7 @@ public class HostedServiceStopTests
         }
     }
 
-    /// <summary>Collects while the app runs, and writes what it has by way of the pool.</summary>
+    /// <summary>Runs its last batch and then its flush on the pool when the app stops.</summary>
     private sealed class Batcher(FixedThreadPool pool, StopOrder seen) : BackgroundService
     {
         public override async Task StopAsync(CancellationToken cancellationToken)
@@ -200,7 +200,7 @@ public class HostedServiceStopTests
         }
     }
 
-    /// <summary>Stops only when the pool has.</summary>
+    /// <summary>Its StopAsync waits until the pool is closed, and then submits work.</summary>
     private sealed class LateService : IHostedService
     {
         public Func<FixedThreadPool>? Pool { get; set; }
@@ -217,7 +217,7 @@ public class HostedServiceStopTests
         }
     }
 
-    /// <summary>Its work has no end of its own, and its StopAsync waits for the work.</summary>
+    /// <summary>Its work runs until it is cancelled, and its StopAsync waits for the work.</summary>
     private sealed class EndlessWork : IHostedService
     {
         private Task<Exception?>? _work; // not null once the work has begun
@@ -226,7 +226,7 @@ public class HostedServiceStopTests
 
         public Exception? Error { get; private set; }
 
-        /// <summary>Begins the work. Completes when a worker has it.</summary>
+        /// <summary>Begins the work. Completes when a worker runs it.</summary>
         public Task BeginAsync()
         {
             var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -4,7 +4,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Handlers with typed parameters: bound before the queue, run on the pool, written after it.</summary>
+/// <summary>Handlers with typed parameters: they are bound before the queue, the handler runs on the pool, its result is written afterwards.</summary>
 public class MinimalApiTests
 {
     private static readonly string[] InOrder = ["bound off", "handled on the pool", "written off"];

@@ -4,7 +4,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Several pools in an app, and endpoints that say where they run, once or twice.</summary>
+/// <summary>Several pools in an app, and endpoints that name their pool, even where their group names another.</summary>
 public class NamedPoolTests
 {
     private static Task<TestApp> StartAsync(Action<WebApplication> map) => TestApp.StartAsync(

@@ -8,7 +8,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>An app has settings, health checks and metrics of its own, and may have several pools: no name of theirs is another's.</summary>
+/// <summary>The library's settings, health checks and metrics do not collide with those of the app, of another pool or of another host.</summary>
 public sealed class NeighbourNamesTests
 {
     [Fact]
@@ -94,7 +94,7 @@ public sealed class NeighbourNamesTests
     [InlineData(null, 28.5, false)]
     [InlineData(5.0, 28.5, true)]
     [InlineData(28.5, 28.5, false)]
-    [InlineData(30.0, 30.0, false)] // the framework's default, said by the app
+    [InlineData(30.0, 30.0, false)] // the framework's default, set by the app
     [InlineData(300.0, 300.0, false)]
     [InlineData(-0.001, -0.001, false)] // no limit
     public async Task The_apps_ShutdownTimeout_is_kept_or_raised_with_a_log_line_if_it_is_too_short(double? set, double expected, bool isTold)
@@ -124,7 +124,7 @@ public sealed class NeighbourNamesTests
     [InlineData(-0.001, null)]
     [InlineData(2073600.0, 2073603.0)] // 24 days
     [InlineData(2592000.0, null)] // 30 days, which no thread can wait
-    [InlineData(922337203685.0, null)] // nearly the longest time there is
+    [InlineData(922337203685.0, null)] // nearly TimeSpan.MaxValue
     public void WatchdogTime_is_3_seconds_past_the_shutdown_timeout_or_null_if_too_long_to_wait(double timeout, double? watchdog) => Assert.Equal(
         watchdog, ProcessLifetime.WatchdogTime(new HostOptions { ShutdownTimeout = TimeSpan.FromSeconds(timeout) })?.TotalSeconds);
 
@@ -172,7 +172,7 @@ public sealed class NeighbourNamesTests
         };
     }
 
-    /// <summary>Without what the test's app has for other tests.</summary>
+    /// <summary>Removes the settings that <see cref="TestApp"/> has for other tests.</summary>
     private static Dictionary<string, string?> Own(Dictionary<string, string?> settings)
     {
         foreach (string key in (string[])["Pool:Workers", "Pool:MaxQueueTime", "Shutdown:Drain", "Shutdown:Cancel", "Shutdown:Watchdog"]) settings.TryAdd(key, null);

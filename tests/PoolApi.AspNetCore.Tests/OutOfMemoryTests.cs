@@ -6,7 +6,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Memory that runs out before the work begins is overload: nothing has run, and the client may try again.</summary>
+/// <summary>An out-of-memory exception before the work starts counts as overload: nothing has run, and the client may try again.</summary>
 public class OutOfMemoryTests
 {
     [Theory]
@@ -107,8 +107,8 @@ public class OutOfMemoryTests
     }
 
     [Theory]
-    [InlineData(true)] // for the first request
-    [InlineData(false)] // for the entry that continues more of them
+    [InlineData(true)] // no memory to queue the first entry
+    [InlineData(false)] // no memory to queue the entry for further requests
     public async Task Requests_are_answered_though_the_ThreadPool_has_no_memory_for_their_continuations(bool isFirst)
     {
         using var gate = new Gate();
@@ -122,7 +122,7 @@ public class OutOfMemoryTests
         gate.Open();
         if (!isFirst)
         {
-            await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 3, "they have run");
+            await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Completed] == 3, "the three requests have run");
             Assert.DoesNotContain(sent, static s => s.IsCompleted);
             continuations.IsHungry = true;
             continuations.RunHeldEntry();
@@ -131,7 +131,7 @@ public class OutOfMemoryTests
         Assert.All(await Task.WhenAll(sent).Patiently(), static s => Assert.Equal("passed", s));
         continuations.IsHungry = false;
         Task<string> next = app.Client.GetStringAsync("/", TestApp.Token);
-        await Patience.UntilAsync(() => continuations.IsEntryHeld, "it has run");
+        await Patience.UntilAsync(() => continuations.IsEntryHeld, "the continuation is queued");
         continuations.RunHeldEntry();
         Assert.Equal("passed", await next.Patiently());
     }
@@ -153,7 +153,7 @@ public class OutOfMemoryTests
         Assert.Equal("done", await app.Client.GetStringAsync("/", TestApp.Token));
     }
 
-    /// <summary>Holds the entry that would be in the queue of the ThreadPool, or has no memory for it.</summary>
+    /// <summary>Holds the entry instead of queuing it to the ThreadPool, or throws as if there were no memory for it.</summary>
     private sealed class HungryContinuations : RequestContinuations
     {
         private volatile bool _isHungry;
@@ -181,7 +181,7 @@ public class OutOfMemoryTests
         }
     }
 
-    /// <summary>Commits each request as a job, and then has no memory for its answer.</summary>
+    /// <summary>Commits each request as a job, and then runs out of memory for the response.</summary>
     private sealed class Intake : IRequestIntake, IRequestStoreFeature
     {
         private HttpContext? _context;
@@ -200,13 +200,13 @@ public class OutOfMemoryTests
         }
     }
 
-    /// <summary>What cannot be bound for want of memory.</summary>
+    /// <summary>A parameter whose binding runs out of memory.</summary>
     private sealed record Hungry
     {
         public static ValueTask<Hungry?> BindAsync(HttpContext context) => throw new InsufficientMemoryException("planted");
     }
 
-    /// <summary>A body that cannot be read for want of memory.</summary>
+    /// <summary>A body whose reading runs out of memory.</summary>
     private sealed class HungryStream : MemoryStream
     {
         public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>

@@ -3,7 +3,7 @@ using PoolApi.AspNetCore.Overload;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>What is let in under overload follows from what clients are seen to do, and from nothing else.</summary>
+/// <summary>Overload control refuses requests only after it has observed that clients disconnect after long waits.</summary>
 public sealed class OverloadControlTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
@@ -61,7 +61,7 @@ public sealed class OverloadControlTests
     [Fact]
     public void Clients_that_disconnect_while_the_workers_are_stuck_teach_no_patience()
     {
-        // The workers are stuck: the last item was taken long ago, and had not waited.
+        // The workers are stuck: the last item was taken long ago, after a short wait.
         _control.OnTaken(TimeSpan.FromMilliseconds(30));
         _time.Advance(TimeSpan.FromSeconds(10));
         for (int i = 0; i < 100; i++) _control.OnClientLeft(Patience, Patience);
@@ -132,7 +132,7 @@ public sealed class OverloadControlTests
         _control.ShouldRefuse();
         Assert.Equal((true, 1), (_newestFirst, _time.Timers));
 
-        _wait = TimeSpan.FromSeconds(1); // too long, until what was learned is forgotten
+        _wait = TimeSpan.FromSeconds(1); // too long, until the patience is forgotten
         for (int i = 0; i < 55; i++) _time.Advance(TimeSpan.FromSeconds(1));
         Assert.True(_newestFirst);
         for (int i = 0; i < 10; i++) _time.Advance(TimeSpan.FromSeconds(1));

@@ -5,16 +5,16 @@ using PoolApi.AspNetCore.Endpoints;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>How slowly a client may read an answer that holds a budget.</summary>
+/// <summary>The minimum rate at which a client must read a response that holds a part of the budget.</summary>
 public class PacedStreamTests
 {
     private const int Piece = PacedStream.Piece;
 
     private static readonly TimeSpan Stall = TimeSpan.FromSeconds(15);
 
-    /// <summary>Each as bytes per second, and whether that is enough for 24 MiB at 32 KiB a second.</summary>
+    /// <summary>Each row has a rate in bytes per second, and whether it is enough: the minimum rate is 32 KiB per second.</summary>
     [Theory]
-    [InlineData(4_400, false)] // takes each piece just in time
+    [InlineData(4_400, false)] // takes each piece just within the stall timeout
     [InlineData(16_000, false)]
     [InlineData(32_000, false)]
     [InlineData(33_000, true)]
@@ -70,7 +70,7 @@ public class PacedStreamTests
         var bytes = new byte[3 * Piece];
         for (int run = 0; run < 200; run++)
         {
-            int rate = Piece >> random.Next(3); // whole seconds for a piece, like the delays
+            int rate = Piece >> random.Next(3); // a piece takes whole seconds, like the delays
             TimeSpan[] delays = [.. Enumerable.Range(0, random.Next(1, 40)).Select(_ => TimeSpan.FromSeconds(random.Next(random.Next(2, 17))))];
             var time = new FakeTimeProvider();
             var client = new Client(time, n => delays[n]);
@@ -80,7 +80,7 @@ public class PacedStreamTests
             for (int n = 0; n < delays.Length && !client.IsCut; n += piecesAWrite)
                 await stream.WriteAsync(bytes.AsMemory(0, Piece * Math.Min(piecesAWrite, delays.Length - n)), TestContext.Current.CancellationToken);
 
-            // A piece whose time is over in the very moment in which it is taken is late.
+            // A piece that is taken exactly at its deadline is late.
             TimeSpan elapsed = default;
             int inTime = delays.TakeWhile((delay, n) => delay < Stall && (elapsed += delay) < Stall + TimeSpan.FromSeconds((n + 1.0) * Piece / rate)).Count();
             Assert.True(
@@ -89,7 +89,7 @@ public class PacedStreamTests
         }
     }
 
-    /// <summary>The server's side of a client that takes each piece after some time.</summary>
+    /// <summary>The server's side of a client that takes each piece after a delay.</summary>
     private sealed class Client : Stream, IHttpRequestLifetimeFeature, IOutputCacheFeature
     {
         private readonly FakeTimeProvider _time;

@@ -9,12 +9,12 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>What one client may have of the pool, and when it gets it back.</summary>
+/// <summary>How much of the pool one client may use, and when a request releases its quota.</summary>
 public sealed class QuotaTests : IDisposable
 {
     private static readonly Uri Root = new("/", UriKind.Relative);
 
-    /// <summary>One at a time for each client.</summary>
+    /// <summary>One concurrent request for each client.</summary>
     private readonly PartitionedRateLimiter<HttpContext> _oneEach = PartitionedRateLimiter.Create<HttpContext, string>(
         static context => RateLimitPartition.GetConcurrencyLimiter(
             context.Request.Headers["Client"].ToString(), static _ => new ConcurrencyLimiterOptions { PermitLimit = 1 }));
@@ -37,7 +37,7 @@ public sealed class QuotaTests : IDisposable
         Assert.True(refused.Headers.RetryAfter!.Delta >= TimeSpan.FromSeconds(1));
         using (RawConnection announcing = await app.ConnectAsync())
         {
-            // Its body never comes, and is not waited for.
+            // The client never sends the body, and the server does not wait for it.
             await announcing.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nClient: greedy\r\nContent-Length: 5\r\n\r\n");
             Assert.StartsWith("HTTP/1.1 429 ", await announcing.ReadResponseAsync(), StringComparison.Ordinal);
         }
@@ -103,7 +103,7 @@ public sealed class QuotaTests : IDisposable
             },
             new() { ["Pool:MaxBodyBytes"] = "4" },
             kestrel: true);
-        // Each comes as soon as the answer before it has been read to its end, and on another connection at that.
+        // Each request follows as soon as the client has read the whole response before it, on another connection.
         for (int i = 0; i < 20; i++)
         {
             using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = app.Address };
@@ -111,7 +111,7 @@ public sealed class QuotaTests : IDisposable
                 ? await http.PostAsync(path, new StringContent("too long"), TestApp.Token)
                 : await http.GetAsync(path, TestApp.Token);
             Assert.Equal(status, (int)answer.StatusCode);
-            // What writes for itself on the worker has not ended when its answer has been read.
+            // A RequestDelegate may still run on the worker when its client has read the response.
             if (path == "/delegate") await UntilFree(app);
         }
         await UntilFree(app);
@@ -327,11 +327,11 @@ public sealed class QuotaTests : IDisposable
     private Task<TestApp> StartAsync(Action<WebApplication> map, Dictionary<string, string?>? settings = null, bool kestrel = false) =>
         TestApp.StartAsync(map, settings, b => SetQuota(b, _oneEach), kestrel);
 
-    /// <summary>The client without a name has its share back.</summary>
+    /// <summary>Waits until the client without a name holds no quota.</summary>
     private Task UntilFree(TestApp app)
     {
         var nobody = new DefaultHttpContext { RequestServices = app.App.Services };
-        return Patience.UntilAsync(() => _oneEach.GetStatistics(nobody) is null or { CurrentAvailablePermits: 1 }, "the share is given back");
+        return Patience.UntilAsync(() => _oneEach.GetStatistics(nobody) is null or { CurrentAvailablePermits: 1 }, "the quota is released");
     }
 
     [Theory]
@@ -370,7 +370,7 @@ public sealed class QuotaTests : IDisposable
         (await running).Dispose();
     }
 
-    /// <summary>Counts the app's refusals for the quota: the instruments of its own meter factory, since other tests run beside it.</summary>
+    /// <summary>Counts the app's refusals for the quota, by its own meter factory only, because other tests run in parallel.</summary>
     private sealed class Refusals : IDisposable
     {
         private readonly MeterListener _listener = new();
@@ -395,7 +395,7 @@ public sealed class QuotaTests : IDisposable
         public void Dispose() => _listener.Dispose();
     }
 
-    /// <summary>Grants nothing, and says when to come back.</summary>
+    /// <summary>Grants no lease, and states a time for Retry-After.</summary>
     private sealed class Never(TimeSpan retryAfter) : PartitionedRateLimiter<HttpContext>
     {
         private int _disposed;

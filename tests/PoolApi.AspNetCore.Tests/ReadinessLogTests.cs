@@ -5,7 +5,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Whether the app is ready is logged when it changes, and not at each probe.</summary>
+/// <summary>The log reports a change of the app's readiness, and not each probe.</summary>
 public sealed class ReadinessLogTests
 {
     [Fact]

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.TestHost;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>What the README tells a developer to write, with no more usings than a new web project has.</summary>
+/// <summary>The README's snippet compiles with the usings of a new web project (the others here are for the test itself), and works.</summary>
 public class ReadmeTests
 {
     public sealed record Scene(string Name);

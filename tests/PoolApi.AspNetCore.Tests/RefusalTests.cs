@@ -6,7 +6,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>A request that is refused gets an answer that nobody keeps, everybody can read, and that says what is so.</summary>
+/// <summary>The response to a refused request is not cacheable, is readable for every client, and states the true reason.</summary>
 public sealed class RefusalTests
 {
     private static readonly string[] CacheHeaders = ["Cache-Control", "ETag", "Expires", "Last-Modified", "CDN-Cache-Control", "Surrogate-Control"];
@@ -236,7 +236,7 @@ public sealed class RefusalTests
         RateLimitPartition.GetConcurrencyLimiter("all", static _ => new ConcurrencyLimiterOptions { PermitLimit = 1, QueueLimit = 0 })) is { } one
         && one.AttemptAcquire(new DefaultHttpContext()).IsAcquired ? one : throw new InvalidOperationException();
 
-    /// <summary>An app whose one worker is busy and whose queue is full. Nothing refuses before the filters and attributes have run.</summary>
+    /// <summary>An app whose one worker is busy and whose queue is full. It refuses a GET request only after filters and attributes have run.</summary>
     private sealed class FullApp(TestApp app, Gate gate, Task<string>[] held) : IAsyncDisposable
     {
         public TestApp App => app;

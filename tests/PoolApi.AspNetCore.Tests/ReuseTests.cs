@@ -9,7 +9,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>The object that carries a request serves later requests, unless somebody may still hold it.</summary>
+/// <summary>The <see cref="PoolRequest"/> of a request is reused for later requests, unless other code may still hold it.</summary>
 public sealed class ReuseTests
 {
     [Fact]
@@ -17,18 +17,18 @@ public sealed class ReuseTests
     {
         await using TestApp app = await StartAsync();
         Assert.Same(await SeenAsync(app, "/plain"), await SeenAsync(app, "/plain"));
-        Assert.Same(await SeenAsync(app, "/filtered"), await SeenAsync(app, "/filtered")); // by a filter around the pool
+        Assert.Same(await SeenAsync(app, "/filtered"), await SeenAsync(app, "/filtered")); // with a filter around the pool
         PoolRequest failed = await SeenAsync(app, "/fails");
         Assert.Same(failed, await SeenAsync(app, "/fails"));
     }
 
     [Theory]
     [InlineData("/token")] // the handler may have kept the work's token
-    [InlineData("/aborted")] // the same by the context
-    [InlineData("/asynchronous")] // continuations may come later
-    [InlineData("/limited")] // the handler may run on after its limit
-    [InlineData("/stream")] // is written after the work
-    [InlineData("/cached")] // a callback of the response has it
+    [InlineData("/aborted")] // the same, read from the context
+    [InlineData("/asynchronous")] // continuations may run later
+    [InlineData("/limited")] // the handler may continue after its limit
+    [InlineData("/stream")] // the response is written after the work
+    [InlineData("/cached")] // a callback of the response holds the object
     public async Task A_request_object_that_other_code_may_still_hold_is_not_reused(string path)
     {
         await using TestApp app = await StartAsync();
@@ -70,7 +70,7 @@ public sealed class ReuseTests
                     Assert.Equal(id, await app.Client.GetStringAsync("/" + id, TestApp.Token));
                     continue;
                 }
-                // It is gone at any point of the request's way.
+                // The client disconnects at an arbitrary point of its request.
                 using RawConnection leaver = await app.ConnectAsync();
                 await leaver.SendAsync($"GET /{id} HTTP/1.1\r\nHost: x\r\n\r\n");
             }
@@ -97,7 +97,7 @@ public sealed class ReuseTests
         await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Cancelled] == 1, "the run is cancelled");
         Assert.Equal(0, app.Pool.GetSnapshot().Counts[WorkOutcome.Failed]);
         await seen.Over.WaitAsync(TestApp.Token);
-        Assert.NotSame(reused, await SeenAsync(app, path)); // the token's callbacks may refer to it
+        Assert.NotSame(reused, await SeenAsync(app, path)); // the token's callbacks may refer to the object
     }
 
     private static async Task<PoolRequest> SeenAsync(TestApp app, string path)
@@ -195,7 +195,7 @@ public sealed class ReuseTests
         /// <summary>Completes when a handler waits for its token.</summary>
         public TaskCompletionSource Waits { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        /// <summary>Released when a request has passed all of the app.</summary>
+        /// <summary>Released when the app's whole pipeline has finished with a request.</summary>
         public SemaphoreSlim Over { get; } = new(0);
     }
 }

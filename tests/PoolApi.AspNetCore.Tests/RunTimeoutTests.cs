@@ -10,7 +10,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>A handler that runs for longer than it may: the client is told at once, and what the handler does later reaches nobody.</summary>
+/// <summary>A handler exceeds MaxRunTime: its client receives the timeout response at once, and no client receives what it writes later.</summary>
 public sealed class RunTimeoutTests
 {
     private static readonly Action<RunOnPoolOptions> Short = static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50);
@@ -106,11 +106,11 @@ public sealed class RunTimeoutTests
                 await context.Response.WriteAsync("the beginning");
                 await context.Response.Body.FlushAsync();
                 gate.Pass();
-            })).RunOnPool(configure: static o => o.MaxRunTime = MachineLoad.Stretch(TimeSpan.FromSeconds(1))), // by then it must have begun
+            })).RunOnPool(configure: static o => o.MaxRunTime = MachineLoad.Stretch(TimeSpan.FromSeconds(1))), // the response must begin within it
             kestrel: true);
         await Assert.ThrowsAsync<HttpRequestException>(async () =>
         {
-            // The cut may come before the client has read the beginning.
+            // The server may cut the response off before the client has read its beginning.
             using HttpResponseMessage answer = await app.Client.GetAsync(new Uri("/", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
             await answer.Content.ReadAsStringAsync(TestApp.Token);
@@ -124,7 +124,7 @@ public sealed class RunTimeoutTests
         using var gate = new Gate();
         await using TestApp app = await TestApp.StartAsync(
             app => app.MapGet("/{slow}", (bool slow, CancellationToken cancellation) => slow ? gate.Pass(cancellation) : "done")
-                // Within it a busy machine must have run what is fast.
+                // Long enough for the fast handler on a busy machine.
                 .RunOnPool(configure: static o => o.MaxRunTime = MachineLoad.Stretch(TimeSpan.FromMilliseconds(100))),
             new() { ["Pool:Workers"] = "1", ["Pool:Nice"] = "0" });
         for (int i = 0; i < 20; i++)
@@ -137,7 +137,6 @@ public sealed class RunTimeoutTests
         Assert.Equal(20, app.Pool.GetSnapshot().Counts[WorkOutcome.TimedOut]);
     }
 
-    /// <summary>Until its limit is over, an endpoint with one is as any other.</summary>
     [Theory]
     [InlineData("value", 200)]
     [InlineData("written", 201)]
@@ -275,7 +274,7 @@ public sealed class RunTimeoutTests
         }
     }
 
-    /// <summary>The framework's cookies keep the headers that they find at their first use, and so does what a cookie policy wraps.</summary>
+    /// <summary>The framework's cookies keep the header dictionary of their first use, also inside the wrapper of a cookie policy.</summary>
     [Theory]
     [InlineData("value", false, false)]
     [InlineData("value", true, false)]
@@ -329,7 +328,7 @@ public sealed class RunTimeoutTests
                 {
                     response.Cookies.Append("own", "2");
                     return gate.Pass();
-                }).RunOnPool(configure: static o => o.MaxRunTime = MachineLoad.Stretch(TimeSpan.FromSeconds(1))); // by then it must have begun
+                }).RunOnPool(configure: static o => o.MaxRunTime = MachineLoad.Stretch(TimeSpan.FromSeconds(1))); // the handler must begin within it
             },
             kestrel: true);
 
@@ -362,7 +361,7 @@ public sealed class RunTimeoutTests
         return [.. answer.Headers.GetValues("Set-Cookie")];
     }
 
-    /// <summary>Their wrapper around the body passes on every byte, but not the end.</summary>
+    /// <summary>The caches wrap the body of the response. Their wrapper passes on every byte, but not the completion.</summary>
     [Theory]
     [InlineData("output")]
     [InlineData("response")]
@@ -405,7 +404,7 @@ public sealed class RunTimeoutTests
         using HttpResponseMessage refused = await app.Client.GetAsync(new Uri("/ping", UriKind.Relative), TestApp.Token);
         Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
         gate.Open();
-        await Patience.UntilAsync(() => limiter.GetStatistics(new DefaultHttpContext())!.CurrentAvailablePermits == 1, "the quota is given back");
+        await Patience.UntilAsync(() => limiter.GetStatistics(new DefaultHttpContext())!.CurrentAvailablePermits == 1, "the quota is released");
         Assert.Equal("pong", await app.Client.GetStringAsync("/ping", TestApp.Token));
     }
 
@@ -517,8 +516,8 @@ public sealed class RunTimeoutTests
     }
 
     [Theory]
-    [InlineData(true)] // it has run for longer than it may
-    [InlineData(false)] // the stop has given it up
+    [InlineData(true)] // the handler has exceeded MaxRunTime
+    [InlineData(false)] // the stop has given the handler up
     public async Task A_stop_ends_at_its_deadline_while_a_request_stays_open_until_its_handler_returns(bool isLimited)
     {
         using var gate = new Gate();
@@ -597,7 +596,7 @@ public sealed class RunTimeoutTests
         }
     }
 
-    /// <summary>Sets a header, does not listen, and writes a response when it is let go.</summary>
+    /// <summary>A handler that sets a header, ignores cancellation, and writes a response when the gate opens.</summary>
     internal sealed class LateHandler : IDisposable
     {
         private readonly TaskCompletionSource<Exception?> _wrote = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -609,7 +608,7 @@ public sealed class RunTimeoutTests
 
         public bool HasReturned => _wrote.Task.IsCompleted;
 
-        /// <summary>What became of the attempt to write.</summary>
+        /// <summary>The exception of the attempt to write; null if it succeeded.</summary>
         public Task<Exception?> Wrote => _wrote.Task.WaitAsync(TimeSpan.FromSeconds(60));
 
         public Task<int> StatusSeenOutside => _statusSeen.Task.WaitAsync(TimeSpan.FromSeconds(60));
@@ -662,11 +661,11 @@ public sealed class RunTimeoutTests
     }
 }
 
-/// <summary>A controller whose action does not listen.</summary>
+/// <summary>A controller whose action ignores cancellation.</summary>
 [Route("late")]
 public sealed class LateController : ControllerBase
 {
-    /// <summary>Runs too long.</summary>
+    /// <summary>Runs past its limit.</summary>
     [HttpGet("action")]
     public string Action() => HttpContext.RequestServices.GetRequiredService<RunTimeoutTests.LateHandler>().Run(HttpContext).GetAwaiter().GetResult();
 }

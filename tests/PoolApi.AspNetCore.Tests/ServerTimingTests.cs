@@ -4,7 +4,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Server-Timing tells of the request that it answers, so no cache of the app's sends it again.</summary>
+/// <summary>Server-Timing describes one request, so no cache of the app replays it.</summary>
 public sealed class ServerTimingTests
 {
     [Theory]

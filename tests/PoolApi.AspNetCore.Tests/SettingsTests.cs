@@ -4,7 +4,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Settings are judged at the start, all at once, before a thread is made.</summary>
+/// <summary>Settings are validated at the start, all at once, before any thread is created.</summary>
 public class SettingsTests
 {
     [Theory]
@@ -140,7 +140,7 @@ public class SettingsTests
         var log = new CapturingLog();
         await using WebApplication app = TestApp.Build(static _ => { }, settings, configure, kestrel: false, pool: true, log);
         Exception thrown = await Assert.ThrowsAnyAsync<Exception>(() => app.StartAsync(TestApp.Token));
-        Assert.Empty(log.With("Shutting down worker")); // no thread was made
+        Assert.Empty(log.With("Shutting down worker")); // no thread was created
         return [.. Flat(thrown).Order(StringComparer.Ordinal)];
 
         static IEnumerable<string> Flat(Exception e) => e switch

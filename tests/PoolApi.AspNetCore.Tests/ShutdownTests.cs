@@ -5,7 +5,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>A stop drains, then cancels what missed the deadline, then joins, and says what became of everything.</summary>
+/// <summary>A stop drains, cancels the work that misses the deadline, joins the workers, and logs the outcome of everything.</summary>
 public class ShutdownTests
 {
     private static readonly Uri Root = new("/", UriKind.Relative);
@@ -51,7 +51,7 @@ public class ShutdownTests
         await using TestApp app = await StartAsync(gate);
         var account = app.App.Services.GetRequiredService<ShutdownLog>();
 
-        // As a second signal does while the stop is on its way.
+        // As a second signal does while the stop runs.
         Assert.Equal(143, account.Close([], flushed: true, cut: 143));
         await app.App.StopAsync(TestApp.Token);
 
@@ -128,7 +128,7 @@ public class ShutdownTests
             Text: "Shutdown complete: exit 4, accepted 1, completed 0, failed 0, cancelled 0, expired 0, client gone 0, not started 0, abandoned 1, joined 0/1",
         });
         Assert.Matches(@"^Worker 0 \(cpu-0\) could not be joined: it runs work for /, since [0-9.]+ s$", Assert.Single(app.Log.With("Worker 0 (")));
-        // The test server ends the body with the request, and the request with its handler.
+        // The test server ends the body when the request ends, and the request ends when its handler returns.
         gate.Open();
         await AdmissionTests.AssertProblem(unknown, "state-unknown");
     }
@@ -254,7 +254,7 @@ public class ShutdownTests
         using var gate = new Gate();
         gate.Open();
         await using TestApp app = await StartAsync(gate, new() { ["Shutdown:LameDuck"] = "00:10:00" }, kestrel: true);
-        // As a signal does it: an app that stops itself, or a drain that is asked for, has no lame duck.
+        // Begins like a signal: in this app, StopAsync alone or a request to /drain skips the lame duck phase.
         app.Shutdown.Begin("SIGTERM", lameDuck: true);
         Assert.Equal(ShutdownState.LameDuck, app.Shutdown.State);
         Task stop = app.App.StopAsync(TestApp.Token);
@@ -262,7 +262,7 @@ public class ShutdownTests
         using HttpResponseMessage response = await app.Client.GetAsync(Root, TestApp.Token);
         Assert.Equal("passed", await response.Content.ReadAsStringAsync(TestApp.Token));
         Assert.True(response.Headers.ConnectionClose);
-        app.Shutdown.Begin("enough", lameDuck: false); // ends it
+        app.Shutdown.Begin("enough", lameDuck: false); // ends the lame duck phase
         await stop;
         Assert.Matches("^Shutdown: LameDuck, reason SIGTERM, 0 in flight, 0 queued, [0-9]+ ms$", Assert.Single(app.Log.With("Shutdown: LameDuck")));
         Assert.StartsWith("Shutdown complete: exit 0, accepted 1, completed 1,", Assert.Single(app.Log.With("Shutdown complete")), StringComparison.Ordinal);
@@ -290,7 +290,7 @@ public class ShutdownTests
         Task stop = app.App.StopAsync(TestApp.Token);
         await Patience.UntilAsync(() => app.Shutdown.State == ShutdownState.LameDuck, "lame duck");
         Assert.Equal("ran", await app.Client.GetStringAsync(Root, TestApp.Token));
-        app.Shutdown.Begin("enough", lameDuck: false); // ends it
+        app.Shutdown.Begin("enough", lameDuck: false); // ends the lame duck phase
         await stop;
         Assert.Matches(
             "^Shutdown complete: accepted 1, completed 1, failed 0, cancelled 0, expired 0, client gone 0, not started 0, abandoned 0, joined ([0-9]+)/\\1$",
@@ -374,7 +374,7 @@ public class ShutdownTests
         await using TestApp app = await StartAsync(gate);
         Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
         await gate.NextArrivalAsync();
-        Task waiting = app.App.WaitForShutdownAsync(TestApp.Token); // stops the host too, once it is stopping
+        Task waiting = app.App.WaitForShutdownAsync(TestApp.Token); // also calls StopAsync, once the host is stopping
         Task first = app.App.StopAsync(TestApp.Token);
         Task second = app.App.StopAsync(TestApp.Token);
         await Patience.UntilAsync(() => app.Shutdown.State == ShutdownState.Draining, "draining");
@@ -549,7 +549,7 @@ public class ShutdownTests
         }
     }
 
-    /// <summary>A clock that throws as an allocation does where there is no memory.</summary>
+    /// <summary>A clock that throws like an allocation for which there is no memory.</summary>
     private sealed class FullMemoryClock : TimeProvider
     {
         private int _failures;
@@ -573,11 +573,11 @@ public class ShutdownTests
     }
 }
 
-/// <summary>The exit code belongs to the whole process: nothing else runs beside these.</summary>
+/// <summary>The exit code belongs to the whole process, so no other test runs in parallel with these.</summary>
 [CollectionDefinition(nameof(ExitCodeTests), DisableParallelization = true)]
 public class ExitCodeGroup;
 
-/// <summary>The exit code that a stop leaves.</summary>
+/// <summary>The exit code that a stop sets.</summary>
 [Collection(nameof(ExitCodeTests))]
 public class ExitCodeTests
 {

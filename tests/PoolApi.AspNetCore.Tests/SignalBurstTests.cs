@@ -3,7 +3,7 @@ using PoolApi.AspNetCore.Shutdown;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Signals in a burst are one stop; a second one means: now.</summary>
+/// <summary>The signals of a burst count as one stop. A later signal asks for an immediate end.</summary>
 public class SignalBurstTests
 {
     private readonly FakeTimeProvider _time = new();

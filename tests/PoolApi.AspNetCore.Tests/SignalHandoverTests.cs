@@ -3,8 +3,8 @@ using PoolApi.AspNetCore.Shutdown;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>A signal that comes while the host takes over the signals is neither lost nor counted twice.</summary>
-[Collection(nameof(ExitCodeTests))] // the handlers are of the process
+/// <summary>A signal that arrives while the host takes over the handling of signals counts exactly once.</summary>
+[Collection(nameof(ExitCodeTests))] // signal handlers belong to the process
 public class SignalHandoverTests
 {
     private static readonly StopSignal Terminate = Assert.Single(StopSignal.All, static s => s.Signal == PosixSignal.SIGTERM);
@@ -18,13 +18,13 @@ public class SignalHandoverTests
     {
         StopSignal signal = Assert.Single(StopSignal.All, s => s.Signal == which);
         var first = new List<StopSignal>();
-        using var signals = new StopSignals(first.Add, static _ => Assert.Fail("one signal is no second one"));
+        using var signals = new StopSignals(first.Add, static _ => Assert.Fail("a single signal counted as a second one"));
         var context = new PosixSignalContext(which);
 
         EarlyStopSignals.End(signal, context, NoLog);
 
         Assert.Equal([signal], first);
-        Assert.True(context.Cancel); // or the runtime ends the process
+        Assert.True(context.Cancel); // otherwise the runtime ends the process
     }
 
     [Fact]
@@ -44,7 +44,7 @@ public class SignalHandoverTests
         Assert.Equal([Terminate], second);
     }
 
-    /// <summary>A clock by which a second passes between two readings.</summary>
+    /// <summary>A clock that advances by a second at each reading.</summary>
     private sealed class NoBurst : TimeProvider
     {
         private long _seconds;

@@ -7,8 +7,8 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>A traced request has a span for its time in the queue and one for its time on a worker; where nobody listens, none is made.</summary>
-/// <remarks>The only tests of this program that listen to this source: a listener is the process's.</remarks>
+/// <summary>A traced request has a span for its time in the queue and one for its time on a worker; without a listener it has none.</summary>
+/// <remarks>A listener applies to the whole process. No other test of this program listens to this source.</remarks>
 public sealed class SpanTests
 {
     private static readonly ActivitySource Own = new("SpanTests");
@@ -80,7 +80,7 @@ public sealed class SpanTests
         Assert.False(PoolSpans.AreWanted);
         using var request = new HttpRequestMessage(HttpMethod.Get, "/") { Headers = { { "traceparent", $"00-{_trace}-{_client}-00" } } };
         (await app.Client.SendAsync(request, TestApp.Token)).Dispose();
-        // The server's own, which is there since the log is: its parent is the client's.
+        // The current activity is the server's own, which exists because logging is on. Its parent is the client's span.
         Assert.Equal(_client, seen!.ParentSpanId);
 
         using ActivityListener listener = Listen();
@@ -114,7 +114,7 @@ public sealed class SpanTests
     [Theory]
     [InlineData("/sync", HttpStatusCode.OK)]
     [InlineData("/async", HttpStatusCode.OK)]
-    [InlineData("/expires", HttpStatusCode.ServiceUnavailable)] // its span is made at its end
+    [InlineData("/expires", HttpStatusCode.ServiceUnavailable)] // the wait span is created when the wait ends
     public async Task A_listener_that_throws_at_the_end_of_a_span_holds_up_no_response(string path, HttpStatusCode status)
     {
         using ActivityListener listener = Listen(throwsAt: path == "/expires" ? "wait " : "run ");
@@ -170,7 +170,7 @@ public sealed class SpanTests
 
     private HttpRequestMessage Traced(string path) => new(HttpMethod.Get, path) { Headers = { { "traceparent", $"00-{_trace}-{_client}-01" } } };
 
-    /// <param name="throwsAt">The beginning of the names of this test's spans at whose end the listener throws.</param>
+    /// <param name="throwsAt">The listener throws at the end of each span of this test whose name begins with this.</param>
     private ActivityListener Listen(string? throwsAt = null)
     {
         var listener = new ActivityListener

@@ -7,7 +7,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>Work that was accepted before, such as a job, is drained with the requests: before any hosted service stops, within the same deadline.</summary>
+/// <summary>A stop drains stored work, such as jobs, together with the requests: before any hosted service stops, by the same deadline.</summary>
 public sealed class StoredWorkStopTests
 {
     [Fact]
@@ -144,7 +144,7 @@ public sealed class StoredWorkStopTests
         await using TestApp app = await TestApp.StartAsync(app =>
         {
             Action<RunOnPoolOptions> limit = static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50);
-            // One that is synchronous, one that awaits, one whose request ends after the filter, and one that writes for itself.
+            // A synchronous handler, one that awaits, one whose request ends after its filter, and a RequestDelegate.
             if (path == "/synchronous") app.MapGet("/", (HttpContext context) => Late(context)).RunOnPool(configure: limit);
             if (path == "/asynchronous")
             {
@@ -190,7 +190,7 @@ public sealed class StoredWorkStopTests
 
     /// <param name="app">The app.</param>
     /// <param name="work">The work.</param>
-    /// <param name="endOfCode">When the code of the work has returned: its services live until then. Default: with the work.</param>
+    /// <param name="endOfCode">Completes when the code of the work has returned; its services live until then. Default: until the work ends.</param>
     private static async Task RunAsync(TestApp app, Work work, Task? endOfCode = null)
     {
         Endpoint endpoint = app.App.Services.GetRequiredService<EndpointDataSource>().Endpoints
@@ -251,7 +251,7 @@ public sealed class StoredWorkStopTests
         }
     }
 
-    /// <summary>Keeps what becomes of the work, as a store does.</summary>
+    /// <summary>A hosted service, as a store has one. It records whether the work has ended before its own stop.</summary>
     private sealed class Keeper : IHostedService
     {
         public Func<bool>? HasEnded { get; set; }

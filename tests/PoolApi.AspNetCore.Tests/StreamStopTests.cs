@@ -6,7 +6,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>A streamed response is work under way: its handler has ended, and the response is still being written.</summary>
+/// <summary>A streamed response is in flight after its handler has returned, as long as the response is being written.</summary>
 public class StreamStopTests
 {
     public static TheoryData<string> Forms => [.. Streams.Forms];
@@ -66,7 +66,7 @@ public class StreamStopTests
         client.Reset();
 
         await streams.HasBeenCancelled.Task.Patiently();
-        await Patience.UntilAsync(() => app.Shutdown.Responses.Count == 0, "it is over");
+        await Patience.UntilAsync(() => app.Shutdown.Responses.Count == 0, "the response has ended");
     }
 
     [Fact]
@@ -90,7 +90,7 @@ public class StreamStopTests
         await using TestApp app = await TestApp.StartAsync(
             static app => app.MapGet("/", static () => TypedResults.Bytes(new byte[24 << 20])).RunOnPool(),
             new() { ["Shutdown:Drain"] = "00:00:00.100", ["Shutdown:Cancel"] = "00:00:00" },
-            // Nothing but the stop may cut it.
+            // Only the stop may cut the response off.
             static builder => builder.Services.AddSingleton(new Endpoints.ResponseBudget(30_000_000) { StallTimeout = Timeout.InfiniteTimeSpan }),
             kestrel: true);
         using RawConnection client = await app.ConnectAsync();
@@ -100,7 +100,7 @@ public class StreamStopTests
         await app.App.StopAsync(TestApp.Token);
 
         Assert.Contains(" 1 in flight,", Assert.Single(app.Log.With("Shutdown: Draining")), StringComparison.Ordinal);
-        await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "the bytes are back");
+        await Patience.UntilAsync(() => app.PoolContext().Responses.Used == 0, "the budget is released");
     }
 
     [Theory]
@@ -129,7 +129,7 @@ public class StreamStopTests
                     await context.Response.WriteAsync("first");
                     await context.Response.Body.FlushAsync();
                     gate.Pass(CancellationToken.None);
-                })).CacheOutput().RunOnPool(configure: static o => o.MaxRunTime = MachineLoad.Stretch(TimeSpan.FromSeconds(1))); // by then it must have begun
+                })).CacheOutput().RunOnPool(configure: static o => o.MaxRunTime = MachineLoad.Stretch(TimeSpan.FromSeconds(1))); // long enough to begin
             },
             new() { ["Shutdown:Drain"] = "00:00:00.100" },
             builder =>
@@ -159,11 +159,11 @@ public class StreamStopTests
     private static Task<TestApp> StartAsync(Streams streams, string drain, string cancel = "00:00:20", bool kestrel = true) => TestApp.StartAsync(
         app =>
         {
-            // The token that is a parameter.
+            // The sequence uses the token that is a parameter of the handler.
             app.MapGet("/json", (CancellationToken cancellation) => streams.Read(cancellation)).RunOnPool();
-            // The token that the framework hands to the sequence.
+            // The sequence uses the token that the framework passes to it.
             app.MapGet("/json-value", () => TypedResults.Ok(streams.Read())).RunOnPool();
-            // The token of the request, as the answer sees it.
+            // The result uses the token of the request.
             app.MapGet("/stream", (HttpContext context) => Results.Stream(body => streams.WriteAsync(body, context.RequestAborted), "text/plain")).RunOnPool();
             app.MapGet("/events", (CancellationToken cancellation) => TypedResults.ServerSentEvents(streams.Read(cancellation))).RunOnPool();
             app.MapGet("/own", () => new OwnResult(streams)).RunOnPool();
@@ -219,7 +219,7 @@ public class StreamStopTests
     }
 }
 
-/// <summary>One stream: an item, then nothing until it is told to end or its token is cancelled.</summary>
+/// <summary>One stream. It sends an item, and then nothing until the test ends it or its token is cancelled.</summary>
 public sealed class Streams
 {
     public static readonly string[] Forms = ["json", "json-value", "stream", "events", "own", "awaited", "json-action", "file-action"];
@@ -262,7 +262,7 @@ public sealed class Streams
     }
 }
 
-/// <summary>The same from actions of a controller.</summary>
+/// <summary>The same stream from the actions of a controller.</summary>
 [ApiController]
 public sealed class StreamController(Streams streams) : ControllerBase
 {

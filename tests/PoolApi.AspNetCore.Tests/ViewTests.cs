@@ -6,7 +6,7 @@ using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
 
-/// <summary>What can be seen from outside: every worker as JSON, and the app's own instruments.</summary>
+/// <summary>The monitoring data of an app: every worker as JSON, and the instruments of the app's own meter.</summary>
 public class ViewTests
 {
     [Fact]
@@ -67,7 +67,7 @@ public class ViewTests
             new Dictionary<string, string?> { ["Pool:QueueBytes"] = "9000" },
             static builder => builder.Services.AddSingleton<IMeasuredBudget>(new OwnBudget()));
         var seen = new ConcurrentDictionary<string, long>();
-        // Other apps in this process report under the same name: only this app's own meter is listened to.
+        // Other apps in this process have meters of the same name, so the test listens to this app's meter only.
         Meter own = app.App.Services.GetRequiredService<IMeterFactory>().Create("PoolApi");
         using var listener = new MeterListener
         {

@@ -51,14 +51,14 @@ public sealed class ApiControllerTests
         Assert.Equal(["item: io", "item: io"], app.Trail.Take());
     }
 
-    /// <summary>MVC wraps what an action returns: a filter sees the wrapping.</summary>
+    /// <summary>MVC wraps the value that an action returns, so a filter sees the wrapper and not the sequence.</summary>
     [Fact]
     public async Task A_lazy_sequence_is_read_on_the_pool_whatever_it_is_wrapped_in()
     {
         await using ConsumerApp app = await StartAsync(static routes => routes.RunOnPool("cpu"));
         foreach (string path in (string[])["lazy", "lazy-value", "lazy-object", "lazy-json", "lazy-result", "lazy-typed", "lazy-union"])
         {
-            // One endpoint with the attribute, one without it, by the convention.
+            // The first endpoint is on its pool by the attribute, the second by the convention of the routes.
             Assert.Equal((path, "[1,2]"), (path, (await app.GetAsync("/on/" + path)).Ok()));
             Assert.Equal([path, "item: io", "item: io"], [path, .. app.Trail.Take()]);
             Assert.Equal((path, "[1,2]"), (path, (await app.GetAsync("/off/" + path)).Ok()));
@@ -125,7 +125,7 @@ public sealed class ApiControllerTests
             Assert.Equal((path, HttpStatusCode.GatewayTimeout), (path, reply.Status));
             Assert.Contains("urn:poolapi:problem:run-timeout", reply.Body, StringComparison.Ordinal);
         }
-        Assert.Equal("io", (await app.GetAsync("/on/text")).Ok()); // the worker goes on
+        Assert.Equal("io", (await app.GetAsync("/on/text")).Ok()); // the worker continues
     }
 
     [Fact]
@@ -147,7 +147,7 @@ public sealed class ApiControllerTests
         Task<Reply> blocking = app.GetAsync("/blocks");
         await gate.NextArrivalAsync();
         Task<Reply> high = app.GetAsync("/marked/high");
-        await Patience.UntilAsync(() => app.Pool("io").GetSnapshot().GetQueueLength(WorkPriority.High) == 1, "it waits among the urgent");
+        await Patience.UntilAsync(() => app.Pool("io").GetSnapshot().GetQueueLength(WorkPriority.High) == 1, "the request is queued with high priority");
         Reply expired = await app.GetAsync("/marked/short");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, expired.Status);
         Assert.Contains("urn:poolapi:problem:expired", expired.Body, StringComparison.Ordinal);
@@ -208,7 +208,7 @@ public sealed class ApiControllerTests
     private static Task<ConsumerApp> MapAsync<TController>() =>
         ConsumerApp.StartAsync(static b => b.Services.AddControllers().Only(typeof(TController)), static app => app.MapControllers(), pool: false);
 
-    /// <summary>The attribute cannot tell that the pools are another app's, and nothing else of the library runs at the start of such an app.</summary>
+    /// <summary>The attribute cannot detect that the pools belong to another app, and the library runs no other code at the start of this app.</summary>
     [Fact]
     public async Task An_attribute_in_an_app_without_a_pool_fails_the_request_if_another_app_has_one()
     {
@@ -222,7 +222,7 @@ public sealed class ApiControllerTests
     private static Task<InvalidOperationException> FailAsync<TController>() => Assert.ThrowsAsync<InvalidOperationException>(static () =>
         ConsumerApp.StartAsync(static b => b.Services.AddControllers().Only(typeof(TController)), static app => app.MapControllers()));
 
-    /// <summary>A sequence that has a form of its own in JSON, by an attribute.</summary>
+    /// <summary>A sequence with its own form in JSON, which an attribute sets.</summary>
     [JsonConverter(typeof(AsText<Temperatures>))]
     public sealed class Temperatures : IEnumerable<int>
     {
@@ -231,7 +231,7 @@ public sealed class ApiControllerTests
         IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
     }
 
-    /// <summary>The same by the app's options.</summary>
+    /// <summary>A sequence with its own form in JSON, which the app's options set.</summary>
     public sealed class Pressures : IEnumerable<int>
     {
         public IEnumerator<int> GetEnumerator() => Enumerable.Range(1000, 3).GetEnumerator();
@@ -333,7 +333,7 @@ public sealed class ApiControllerTests
     public sealed class OffController : ItemsController
     {
         [HttpGet("text")]
-        public string Text() => "io"; // the same words
+        public string Text() => "io"; // the same text as on the pool
     }
 
     [Route("on")]

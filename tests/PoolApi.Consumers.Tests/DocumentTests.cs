@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Mvc;
 
 namespace PoolApi.Consumers.Tests;
 
-/// <summary>The OpenAPI document of an app says what the pool may answer in the place of an endpoint.</summary>
+/// <summary>The OpenAPI document of an app lists the responses that the pool may send in place of an endpoint.</summary>
 public sealed class DocumentTests
 {
     [Theory]

@@ -7,7 +7,7 @@ namespace PoolApi.Consumers.Tests;
 /// <summary>Several pools in an app, and several apps in a process.</summary>
 public sealed class HostsTests
 {
-    /// <summary>An app of which tests start as many as they like.</summary>
+    /// <summary>An app that a test can start several times in one process.</summary>
     internal sealed class Startup
     {
         public void ConfigureServices(IServiceCollection services)
@@ -98,7 +98,7 @@ public sealed class HostsTests
             });
         Task<Reply> running = app.GetAsync("/io");
         Assert.True(await arrived.WaitAsync(TimeSpan.FromSeconds(60), ConsumerApp.Token));
-        // Of two more, the queue has room for one: the other is refused at once.
+        // The queue has room for one of two more requests: the other is refused at once.
         Task<Reply>[] more = [app.GetAsync("/io"), app.GetAsync("/io")];
         Reply refused = await await Task.WhenAny(more);
         Assert.Contains("urn:poolapi:problem:queue-full", refused.Body, StringComparison.Ordinal);

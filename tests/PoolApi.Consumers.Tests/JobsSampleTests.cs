@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Mvc.Testing;
 
 namespace PoolApi.Consumers.Tests;
 
-/// <summary>The sample that has jobs on SQLite in ten lines.</summary>
+/// <summary>The sample of an app with jobs on SQLite.</summary>
 public sealed class JobsSampleTests : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-jobs-sample-");

@@ -7,7 +7,7 @@ using PoolApi.Jobs.AspNetCore;
 
 namespace PoolApi.Consumers.Tests;
 
-/// <summary>Jobs in an app of somebody else's: where its routes are, whose jobs they are, and what is refused at the start.</summary>
+/// <summary>Jobs in a consumer's app: the prefix of their routes, the jobs of each client, and configurations that fail the start.</summary>
 public sealed class JobsTests : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-jobs-");
@@ -190,11 +190,11 @@ public sealed class JobsTests : IDisposable
             });
         IJobs jobs = app.Services.GetRequiredService<IJobs>();
         string busy = await AcceptAsync("/io");
-        await held.WaitAsync(ConsumerApp.Token); // the only worker of io has it
+        await held.WaitAsync(ConsumerApp.Token); // the only worker of io runs it
         string waits = await AcceptAsync("/io");
         Job ofIo = await jobs.EnqueueAsync(new OfIo(2), cancellationToken: ConsumerApp.Token);
 
-        // More than cpu has workers, so that some of them are claimed from the store.
+        // More jobs than cpu has workers, so that the workers claim some of them from the store.
         string[] others = [await AcceptAsync("/cpu"), await AcceptAsync("/cpu"), await AcceptAsync("/cpu"), await AcceptAsync("/cpu")];
         Job ofCpu = await jobs.EnqueueAsync(new OfCpu(1), cancellationToken: ConsumerApp.Token);
         foreach (string other in others) Assert.Equal("cpu", await ResultAsync(other));

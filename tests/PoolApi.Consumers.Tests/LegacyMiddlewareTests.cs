@@ -4,16 +4,16 @@ using Microsoft.AspNetCore.SignalR;
 
 namespace PoolApi.Consumers.Tests;
 
-/// <summary>An old app's middleware, which blocks: a whole branch of the pipeline on a pool.</summary>
+/// <summary>The middleware of an old app blocks, so a whole branch of the pipeline runs on a pool.</summary>
 public sealed class LegacyMiddlewareTests
 {
-    /// <summary>Answers by itself, as such middleware does, from a body that it reads while it blocks.</summary>
+    /// <summary>Reads the body, blocks, and writes the response itself, as such middleware does.</summary>
     private static async Task LegacyAsync(HttpContext context)
     {
         context.RequestServices.GetRequiredService<Trail>().Add("legacy");
         using var reader = new StreamReader(context.Request.Body);
         string body = await reader.ReadToEndAsync(ConsumerApp.Token);
-        Thread.Sleep(1); // it blocks
+        Thread.Sleep(1); // blocks its thread
         context.RequestServices.GetRequiredService<Trail>().Add("legacy again");
         context.Response.Headers["X-Legacy"] = "yes";
         await context.Response.WriteAsync($"{context.Request.PathBase}|{context.Request.Path}|{body}", ConsumerApp.Token);
@@ -132,7 +132,7 @@ public sealed class LegacyMiddlewareTests
         Assert.True(on.IsFromPool);
     }
 
-    /// <summary>Routing finds the endpoint, and with it the limit, when the body is in memory.</summary>
+    /// <summary>Routing finds the endpoint and its limit inside the branch, when the body is already in memory.</summary>
     [Theory]
     [InlineData("handler")]
     [InlineData("delegate")]
@@ -178,7 +178,7 @@ public sealed class LegacyMiddlewareTests
         }
     }
 
-    /// <summary>A limit that is lifted again gives the body back, and one that is larger changes nothing.</summary>
+    /// <summary>The limit that the middleware sets last applies: none at all, or five bytes.</summary>
     [Fact]
     public async Task Middleware_of_the_branch_may_change_the_limit_until_the_body_is_read()
     {

@@ -6,7 +6,7 @@ using PoolApi.AspNetCore.Endpoints;
 
 namespace PoolApi.Consumers.Tests;
 
-/// <summary>Limits that an app has set hold on the pool, and what cannot run on a pool says so.</summary>
+/// <summary>The limits of an app hold on the pool, and an endpoint that cannot run on a pool fails the start with an error that states the fix.</summary>
 public sealed class LimitTests
 {
     private static Task<ConsumerApp> StartAsync() => ConsumerApp.StartAsync(
@@ -105,7 +105,7 @@ public sealed class LimitTests
         {
             app.MapGet("/other", static () => Trail.Here).RunOnPool("cpu");
             RunOnPoolMetadata others = ((IEndpointRouteBuilder)app).DataSources.Single().Endpoints[0].Metadata.GetRequiredMetadata<RunOnPoolMetadata>();
-            // Metadata of the app's own, and of another endpoint, change nothing.
+            // Neither metadata of the app's own nor the metadata of another endpoint has an effect.
             app.MapGet("/", static () => Trail.Here).WithMetadata(others, "words").RunOnPool();
             object[] all = [.. ((IEndpointRouteBuilder)app).DataSources.Single().Endpoints[0].Metadata.Where(static m => m is not (System.Reflection.MethodInfo or HttpMethodMetadata))];
             app.MapGet("/before", static () => Trail.Here).WithMetadata(all).RunOnPool();

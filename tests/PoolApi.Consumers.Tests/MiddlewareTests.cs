@@ -34,7 +34,7 @@ public sealed class MiddlewareTests
         await gate.NextArrivalAsync();
         await gate.NextArrivalAsync();
 
-        // All workers are taken: each of these waits until its time is over.
+        // All workers are busy, so each of these requests waits until its timeout.
         Reply[] timeouts = await Task.WhenAll(Enumerable.Range(0, 47).Select(_ => app.GetAsync("/short")));
         Assert.All(timeouts, static reply => Assert.Equal((HttpStatusCode.GatewayTimeout, "too slow"), (reply.Status, reply.Body)));
         Task<Reply>[] patient = [.. Enumerable.Range(0, 60).Select(_ => app.GetAsync("/patient"))];
@@ -119,7 +119,7 @@ public sealed class MiddlewareTests
         await foreach (SseItem<string> item in SseParser.Create(body).EnumerateAsync(ConsumerApp.Token))
         {
             seen.Add($"{item.EventType} {item.Data}");
-            second.TrySetResult(); // the first has come before the second exists
+            second.TrySetResult(); // the client has the first event before the second exists
         }
         Assert.Equal(["tick one", "tick two"], seen);
         Assert.Equal(["handler: cpu"], app.Trail.Take());
@@ -211,7 +211,7 @@ public sealed class MiddlewareTests
         Assert.Equal(3, app.Pool().GetSnapshot().Counts[WorkOutcome.Failed]);
     }
 
-    /// <summary>The error page is an endpoint on the pool too, and the same context comes to it after the request has failed.</summary>
+    /// <summary>The error page is an endpoint on the pool too. It receives the context of the failed request.</summary>
     [Fact]
     public async Task A_request_that_failed_on_the_pool_may_be_executed_again_on_the_pool()
     {

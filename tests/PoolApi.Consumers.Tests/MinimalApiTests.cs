@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace PoolApi.Consumers.Tests;
 
-/// <summary>A minimal API: groups, filters, typed results, validation, uploads. Each endpoint is there with and without the pool.</summary>
+/// <summary>A minimal API: groups, filters, typed results, validation, uploads. Each endpoint is mapped with and without the pool.</summary>
 public sealed class MinimalApiTests
 {
     public sealed record Order([property: Range(1, 100)] int Count, [property: Required] string Name);
@@ -261,7 +261,7 @@ public sealed class MinimalApiTests
         Assert.Equal(["outer: server", "inner: cpu", "handler: cpu", "inner again: cpu", "outer again: server"], app.Trail.Take());
     }
 
-    /// <summary>A result of the app's own, which is executed on the pool because its value is lazy, and does not end there.</summary>
+    /// <summary>A result of the app's own. It starts on the pool because its value is lazy, and it awaits before it ends.</summary>
     private sealed record Lines(IEnumerable<int> Numbers, Func<Task> First) : IResult, IValueHttpResult
     {
         object IValueHttpResult.Value => Numbers;
@@ -455,7 +455,7 @@ public sealed class MinimalApiTests
             app.MapGet("/nothing", static () => SlowAsync().Wait()).RunOnPool();
             app.MapGet("/lazy", static () => Enumerable.Range(0, 3).Select(static _ => SlowAsync().GetAwaiter().GetResult())).RunOnPool();
             app.MapGet("/query", static (Trail trail, [FromKeyedServices("cpu")] FixedThreadPool pool) =>
-                new OwnJson(new Query(trail, () => pool.RunAsync(static () => { }).AsTask()))).RunOnPool(); // by stand-ins
+                new OwnJson(new Query(trail, () => pool.RunAsync(static () => { }).AsTask()))).RunOnPool(); // needs stand-ins
         });
         foreach (var (path, body) in ((string, string)[])[("/value", "1"), ("/nothing", ""), ("/lazy", "[1,1,1]"), ("/query", "[0,1,2]")])
         {

@@ -33,7 +33,7 @@ public sealed class MvcTests
             app.Trail.Take());
     }
 
-    /// <summary>As documented: a view is written as its model is read, and so off the pool, unless the endpoint says otherwise.</summary>
+    /// <summary>As documented: a view reads its model while it is written, and thus off the pool unless the endpoint sets ExecuteResult.</summary>
     [Fact]
     public async Task A_lazy_model_is_read_by_the_view_and_so_off_the_pool()
     {
@@ -81,7 +81,7 @@ public sealed class MvcTests
         Assert.Equal(1, app.Pool("io").GetSnapshot().Counts[WorkOutcome.Failed]);
     }
 
-    /// <summary>An error page has the context of the request that has failed on the pool, and in it what led that request there.</summary>
+    /// <summary>An error page receives the context of the request that failed on the pool, which still has the features of that request.</summary>
     [Fact]
     public async Task An_error_page_off_the_pool_stays_off_it()
     {
@@ -125,7 +125,7 @@ public sealed class MvcTests
         static FormUrlEncodedContent Form(string token) => new([new("__RequestVerificationToken", token), new("text", "hello")]);
     }
 
-    /// <summary>The antiforgery filter reads the form before any other filter could count it.</summary>
+    /// <summary>The antiforgery filter reads the form before any other filter could check its length.</summary>
     [Fact]
     public async Task A_form_over_the_body_limit_is_refused_before_any_filter_runs()
     {
@@ -205,7 +205,7 @@ public sealed class MvcTests
                 app.MapControllerRoute("plain", "plain", where);
             });
         Assert.Equal("io", (await app.GetAsync("/plain")).Ok());
-        Assert.Equal("io", (await app.GetAsync("/named")).Ok()); // the attribute counts for more
+        Assert.Equal("io", (await app.GetAsync("/named")).Ok()); // the attribute takes precedence over the route
     }
 
     private static string Shown()

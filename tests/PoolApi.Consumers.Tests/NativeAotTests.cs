@@ -1,8 +1,8 @@
 namespace PoolApi.Consumers.Tests;
 
 /// <summary>
-/// An app that is written to be published as a native program. Here it runs on the runtime, with what such a program has in common with it: request
-/// delegates and JSON that are generated as it is built. Its build analyzes it for trimming and AOT.
+/// An app that is written for Native AOT. Here it runs on the ordinary runtime, but with request delegates and JSON code that are generated at
+/// build time, as in a native program. Its build also runs the analyzers for trimming and AOT.
 /// </summary>
 public sealed class NativeAotTests
 {

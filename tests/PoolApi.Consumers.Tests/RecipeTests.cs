@@ -7,7 +7,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace PoolApi.Consumers.Tests;
 
-/// <summary>What the README of the library tells an app's author to write, for each kind of app.</summary>
+/// <summary>The examples of the library's README, for each kind of app, run as the README describes.</summary>
 public sealed partial class RecipeTests
 {
     [Fact]

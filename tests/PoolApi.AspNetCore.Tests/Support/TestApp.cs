@@ -6,7 +6,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests.Support;
 
-/// <summary>A small app with a pool of one worker (unless said otherwise), in this process.</summary>
+/// <summary>A small app with a pool of one worker (unless a test sets another number), in this process.</summary>
 internal sealed class TestApp : IAsyncDisposable
 {
     private TestApp(WebApplication app, CapturingLog log, Uri? address)
@@ -23,7 +23,7 @@ internal sealed class TestApp : IAsyncDisposable
 
     public CapturingLog Log { get; }
 
-    /// <summary>Where it listens; null on a test server.</summary>
+    /// <summary>The address on which Kestrel listens; null with a test server.</summary>
     public Uri? Address { get; }
 
     public HttpClient Client { get; }
@@ -71,7 +71,7 @@ internal sealed class TestApp : IAsyncDisposable
         return new TestApp(app, log, kestrel ? new Uri(address!) : null);
     }
 
-    /// <summary>A connection of one's own, to say things that no well-bred client says.</summary>
+    /// <summary>A raw connection, for requests that an HTTP client does not send.</summary>
     public Task<RawConnection> ConnectAsync() => RawConnection.OpenAsync(Address!.Port);
 
     public Task UntilQueued(int count) => Patience.UntilAsync(() => Pool.GetSnapshot().QueueLength == count, $"{count} queued");

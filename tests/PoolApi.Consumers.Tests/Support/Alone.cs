@@ -3,7 +3,7 @@ using System.Runtime.Loader;
 
 namespace PoolApi.Consumers.Tests.Support;
 
-/// <summary>Runs code as in a process of its own: with statics of its own, in which no other test has added a pool.</summary>
+/// <summary>Runs code in a load context of its own, as in another process: its statics are separate, so no other test has added a pool.</summary>
 internal sealed class Alone : AssemblyLoadContext
 {
     private static readonly string[] Own = [typeof(Alone).Assembly.GetName().Name!, typeof(RunOnPoolAttribute).Assembly.GetName().Name!];
@@ -13,7 +13,7 @@ internal sealed class Alone : AssemblyLoadContext
     {
     }
 
-    /// <param name="body">A method, and no lambda: it is found again by its name.</param>
+    /// <param name="body">A static method and not a lambda: the loaded copy of the assembly finds it by its name.</param>
     public static Task RunAsync(Func<Task> body)
     {
         MethodInfo method = body.Method;

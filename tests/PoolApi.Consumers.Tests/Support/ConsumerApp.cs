@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.TestHost;
 
 namespace PoolApi.Consumers.Tests.Support;
 
-/// <summary>An app as its author writes it, with a pool "cpu" of two workers, in this process. Knows the libraries' public API only.</summary>
+/// <summary>An app as its author writes it, with a pool "cpu" of two workers, in this process. Uses only the public API of the libraries.</summary>
 internal sealed class ConsumerApp : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -26,7 +26,7 @@ internal sealed class ConsumerApp : IAsyncDisposable
 
     /// <param name="add">The app's services.</param>
     /// <param name="map">Its middleware and endpoints.</param>
-    /// <param name="kestrel">A real server, whose limits hold; otherwise one in memory.</param>
+    /// <param name="kestrel">Whether the server is Kestrel, which enforces its limits, or a test server in memory.</param>
     /// <param name="pool">Whether the app adds the pool.</param>
     public static async Task<ConsumerApp> StartAsync(
         Action<WebApplicationBuilder>? add, Action<WebApplication> map, bool kestrel = false, bool pool = true)
@@ -83,7 +83,7 @@ internal sealed class ConsumerApp : IAsyncDisposable
 
 internal static class OnlyControllers
 {
-    /// <summary>Of this assembly's controllers, an app has those that belong to it.</summary>
+    /// <summary>Limits an app to its own controllers among those of this assembly.</summary>
     public static IMvcBuilder Only(this IMvcBuilder mvc, params Type[] controllers) => mvc.ConfigureApplicationPartManager(parts =>
     {
         foreach (ControllerFeatureProvider all in parts.FeatureProviders.OfType<ControllerFeatureProvider>().ToArray()) parts.FeatureProviders.Remove(all);

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Consumers.Tests.Support;
 
-/// <summary>An answer as its client has it, to be compared with another.</summary>
+/// <summary>An answer as its client receives it, for comparison with another.</summary>
 internal sealed record Reply(HttpStatusCode Status, string? ContentType, string Body, string Headers, bool IsFromPool)
 {
     private static readonly Regex TraceId = new("\"traceId\":\"[^\"]*\"");
@@ -18,7 +18,7 @@ internal sealed record Reply(HttpStatusCode Status, string? ContentType, string 
                 .Select(static h => $"{h.Key}: {string.Join(", ", h.Value)}").Order(StringComparer.Ordinal)),
         response.Headers.Contains("Server-Timing"));
 
-    /// <summary>The same answer, wherever it was made.</summary>
+    /// <summary>Asserts that the answer is the same with the pool as without it.</summary>
     public static void AssertSame(Reply withoutPool, Reply withPool)
     {
         Assert.False(withoutPool.IsFromPool);

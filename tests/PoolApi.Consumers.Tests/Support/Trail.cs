@@ -1,6 +1,6 @@
 namespace PoolApi.Consumers.Tests.Support;
 
-/// <summary>What ran on which threads, in order.</summary>
+/// <summary>Records which steps ran on which threads, in order.</summary>
 internal sealed class Trail
 {
     private readonly List<string> _steps = [];
@@ -18,7 +18,7 @@ internal sealed class Trail
         lock (_steps) _steps.Add($"{step}: {Here}");
     }
 
-    /// <summary>The steps so far. The next ones begin anew.</summary>
+    /// <summary>Returns the steps so far and clears them.</summary>
     public string[] Take()
     {
         lock (_steps)
