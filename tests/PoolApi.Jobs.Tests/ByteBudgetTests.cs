@@ -3,7 +3,7 @@ using PoolApi.Jobs.Running;
 
 namespace PoolApi.Jobs.Tests;
 
-/// <summary>A budget of bytes is never exceeded, and a request that does not fit takes nothing, not even for a moment.</summary>
+/// <summary>A request for bytes never exceeds the budget unless it is alone. A request that does not fit takes nothing, not even for a moment.</summary>
 public class ByteBudgetTests
 {
     [Fact]
@@ -23,7 +23,7 @@ public class ByteBudgetTests
                 if (budget.TryTake(100)) exceeded++;
             }
         });
-        Assert.True(budget.TryTake(1)); // so that 100 never fit
+        Assert.True(budget.TryTake(1)); // so that 100 bytes never fit
         tooLarge.Start();
         barrier.SignalAndWait(token);
         for (int i = 0; i < Rounds; i++)
@@ -75,10 +75,10 @@ public class ByteBudgetTests
 
         Assert.True(budget.TryTakeOrAlone(4, held: 0));
         Assert.True(budget.TryTakeOrAlone(6, held: 4));
-        Assert.True(budget.TryTakeOrAlone(15, held: 10)); // its own bytes are nobody else's
+        Assert.True(budget.TryTakeOrAlone(15, held: 10)); // the caller's own bytes do not count as another's
         Assert.Equal(25, budget.Used);
         budget.Return(24);
-        Assert.False(budget.TryTakeOrAlone(25, held: 0)); // another has the one that is left
+        Assert.False(budget.TryTakeOrAlone(25, held: 0)); // another caller holds the remaining byte
         Assert.True(budget.TryTakeOrAlone(9, held: 0));
         Assert.Equal(10, budget.Used);
     }

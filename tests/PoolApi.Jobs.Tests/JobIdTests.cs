@@ -3,7 +3,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests;
 
-/// <summary>A job that comes later has the greater id.</summary>
+/// <summary>A later job has the greater id.</summary>
 public sealed class JobIdTests
 {
     [Fact]
@@ -24,7 +24,7 @@ public sealed class JobIdTests
         byte[] id = Jobs.New().Id.ToByteArray(bigEndian: true);
 
         long time = Convert.ToInt64(Convert.ToHexString(id.AsSpan(0, 6)), 16);
-        // Whoever makes many at once is ahead of the clock by a quarter of a microsecond for each.
+        // A process that makes many ids at once runs ahead of the clock, by a quarter of a microsecond for each.
         Assert.InRange(time, before, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() + 100);
         Assert.Equal((7, 2), (id[6] >> 4, id[8] >> 6));
     }

@@ -10,9 +10,9 @@ using static PoolApi.TestKit.Patience;
 namespace PoolApi.Jobs.Tests;
 
 /// <summary>
-/// P5: what a service of the schema's second version has stored opens, lists, runs and gives its results. <c>Files/jobs-v2.db</c> and
-/// <c>Files/jobs-v2.sql</c> (a dump) are of such a service, killed while it ran a job. Changed by hand: the job that waits is due in 2100, the
-/// one that ran has a progress, and the one with the tag "traced" has nothing but a traceparent, as the first version wrote it.
+/// P5: the store opens the data of a service of the schema's second version, lists and runs its jobs, and returns its results.
+/// <c>Files/jobs-v2.db</c> and <c>Files/jobs-v2.sql</c> (a dump) are from such a service, killed while it ran a job. Changed by hand: the scheduled
+/// job is due in 2100, the running job has a progress, and the job with the tag "traced" has only a traceparent, as the first version wrote it.
 /// </summary>
 [Collection(PostgresTests.Name)]
 [Trait("Category", "Slow")]
@@ -70,7 +70,7 @@ public sealed class SecondVersionTests(PostgresCluster cluster)
         var claimed = new List<JobClaim>();
         await UntilAsync(async () =>
         {
-            await store.MaintainAsync(Rules, Token); // the instance that ran one is dead
+            await store.MaintainAsync(Rules, Token); // the instance that ran one of the jobs is dead
             claimed.AddRange((await store.ClaimAsync("now", 10, Jobs.LongLease, Token)).Claims);
             return claimed.Count >= 3;
         });

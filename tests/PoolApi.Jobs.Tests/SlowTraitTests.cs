@@ -2,7 +2,7 @@ using System.Reflection;
 
 namespace PoolApi.Jobs.Tests;
 
-/// <summary>The short run of CONTRIBUTING.md starts no PostgreSQL: it leaves out what has the trait.</summary>
+/// <summary>The short run of CONTRIBUTING.md starts no PostgreSQL, because it leaves out the classes with the trait.</summary>
 public sealed class SlowTraitTests
 {
     [Fact]

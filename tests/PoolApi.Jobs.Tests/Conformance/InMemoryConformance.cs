@@ -2,7 +2,7 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.Tests.Conformance;
 
-/// <summary>The reference passes its own suite: as a store that is shared, and as one of a single process.</summary>
+/// <summary>Tests the reference store itself: as a shared store, and as the store of a single process.</summary>
 public sealed class InMemoryConformance : JobStoreConformance
 {
     private readonly InMemoryJobs _jobs = new();

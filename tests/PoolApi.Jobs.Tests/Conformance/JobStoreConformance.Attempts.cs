@@ -21,7 +21,7 @@ public abstract partial class JobStoreConformance
         await TendUntilAsync(store, job.Id, JobState.Queued);
         JobClaim fourth = await ClaimOneAsync(store, "d");
 
-        // A claim brings them along; the latest is the job itself.
+        // A claim includes the earlier attempts. The job itself shows the latest one.
         Assert.Equal(3, fourth.Job.Earlier.Count);
         await store.FinishAsync(fourth, Jobs.Failure(), Token);
         Job ended = await GetAsync(store, job.Id);
@@ -66,7 +66,7 @@ public abstract partial class JobStoreConformance
         AssertSameTime(first.Job.StartedAt!.Value, failed.StartedAt);
         AssertSameTime(failedAt, failed.EndedAt);
 
-        // Tried again, and cancelled while it waits: the attempt is in the list already, so the end is none.
+        // The job is cancelled while it waits for another attempt. The list has the last attempt already, so the end's entry has no attempt.
         await store.FinishAsync(await ClaimOneAsync(store, "b"), new JobEnd(JobState.Queued, null, new JobError("n", "d"), TimeSpan.FromHours(1)), Token);
         await store.CancelAsync(job.Id, Token);
         await store.RetryAsync(job.Id, Token);

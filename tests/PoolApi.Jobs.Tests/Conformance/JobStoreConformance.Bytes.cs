@@ -19,7 +19,7 @@ public abstract partial class JobStoreConformance
     {
         await using IJobStore store = await OpenAsync();
         DateTimeOffset start = Jobs.Now - TimeSpan.FromMinutes(1);
-        // The small ones behind the large one do not overtake it.
+        // The small jobs behind the large job do not overtake it.
         await AcceptAsync(store, WithBody("d", 1, WorkPriority.Low, start));
         await AcceptAsync(store, WithBody("c", 1, WorkPriority.Normal, start.AddSeconds(2)));
         await AcceptAsync(store, WithBody("b", 300, WorkPriority.Normal, start.AddSeconds(1)));
@@ -29,7 +29,7 @@ public abstract partial class JobStoreConformance
 
         Assert.Equal(kinds, string.Join(' ', claims.Claims.Select(static c => c.Job.Kind)));
         Assert.Equal(isOutOfBytes, claims.IsOutOfBytes);
-        // What was left can be claimed by whoever has room, and was not counted as an attempt.
+        // An instance with room can claim the remaining jobs, and no attempt of theirs was counted.
         List<JobClaim> others = await ClaimAllAsync(store);
         Assert.Equal("a b c d", string.Join(' ', claims.Claims.Concat(others).Select(static c => c.Job.Kind)));
         Assert.All(others, static c => Assert.Equal(1, c.Job.Attempt));

@@ -111,7 +111,7 @@ public abstract partial class JobStoreConformance
         JobClaim claim = await ClaimOneAsync(store);
         await store.FinishAsync(claim, new JobEnd(JobState.Queued, RetryAfter: TimeSpan.FromMinutes(30)), Token);
         Job waiting = await GetAsync(store, job.Id);
-        AssertSameTime(job.Deadline!.Value, waiting.Deadline); // a further attempt has no more time
+        AssertSameTime(job.Deadline!.Value, waiting.Deadline); // a further attempt does not extend the deadline
         await store.CancelAsync(job.Id, Token);
 
         Job retried = (await store.RetryAsync(job.Id, Token))!.After;
@@ -258,7 +258,7 @@ public abstract partial class JobStoreConformance
             }
             catch (OperationCanceledException)
             {
-                return false; // it may have been done
+                return false; // the store may have accepted the job
             }
         })).Patiently();
 
@@ -266,7 +266,7 @@ public abstract partial class JobStoreConformance
         {
             Job? read = await store.GetAsync(jobs[i].Id, Token);
             if (created[i]) Assert.NotNull(read);
-            // One that was cancelled and is not there may still come; then it has the key.
+            // The store may accept the job of a cancelled call even later. Then that job has the key.
             JobAcceptance again = await store.AcceptAsync(jobs[i] with { Id = Guid.CreateVersion7() }, Token);
             if (read is not null) Assert.Equal((AcceptOutcome.Existing, jobs[i].Id), (again.Outcome, again.Job.Id));
             else if (again.Outcome == AcceptOutcome.Existing) Assert.Equal(jobs[i].Id, again.Job.Id);
@@ -275,7 +275,7 @@ public abstract partial class JobStoreConformance
         Assert.Equal(300, (await ClaimAllAsync(store)).Count);
     }
 
-    /// <summary>A job that has ended in the way that belongs to the state.</summary>
+    /// <summary>A job that has ended in a state, with a result and an error that belong to the state.</summary>
     private static async Task<Job> EndedAsync(IJobStore store, JobState state, NewJob? job = null)
     {
         Job accepted = await AcceptAsync(store, job);

@@ -37,7 +37,7 @@ public abstract partial class JobStoreConformance
     {
         await using IJobStore store = await OpenAsync();
         DateTimeOffset start = Jobs.Now;
-        // Accepted in another order than they are due in.
+        // The order of acceptance differs from the order of the due times.
         foreach (WorkPriority priority in new[] { WorkPriority.Low, WorkPriority.High, WorkPriority.Normal })
         {
             foreach (int due in new[] { 40, 20, 30, 10 })
@@ -122,7 +122,7 @@ public abstract partial class JobStoreConformance
         await AcceptAsync(store, Jobs.New("now"));
         JobClaims one = await store.ClaimAsync("me", 10, Jobs.LongLease, Token);
         Assert.Equal("now", Assert.Single(one.Claims).Job.Kind);
-        Assert.Null(one.NextDue); // it is told to who asks again
+        Assert.Null(one.NextDue); // the next claim reports it
         Assert.InRange((await store.ClaimAsync("me", 10, Jobs.LongLease, Token)).NextDue!.Value, TimeSpan.FromMinutes(55), TimeSpan.FromMinutes(60.1));
     }
 
@@ -188,7 +188,7 @@ public abstract partial class JobStoreConformance
             {
                 IJobStore store = claimer % 2 == 0 ? one : two;
                 var random = new Random(claimer);
-                // One that skips what others have in hand may see nothing while there is something.
+                // A claim skips jobs that other claims hold locked, so it may return nothing while jobs are due.
                 while (claimed.Count < Count)
                 {
                     int max = random.Next(1, 20);

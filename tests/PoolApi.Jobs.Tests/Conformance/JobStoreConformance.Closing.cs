@@ -38,7 +38,7 @@ public abstract partial class JobStoreConformance
         foreach (var (name, call) in calls) answers[name] = (await Record.ExceptionAsync(() => call().Patiently()))?.GetType();
 
         Assert.All(answers, static a => Assert.True(a.Value == typeof(JobStoreUnavailableException), $"{a.Key}: {a.Value}"));
-        await store.DisposeAsync(); // twice is no harm
+        await store.DisposeAsync(); // a second disposal is harmless
     }
 
     [Fact]

@@ -264,14 +264,14 @@ public abstract partial class JobStoreConformance
 
         Assert.Null(second.Job.Progress);
         Assert.Null((await GetAsync(store, job.Id)).Progress);
-        await store.ReportProgressAsync(first, 0.75, Token); // of an attempt that is over
+        await store.ReportProgressAsync(first, 0.75, Token); // the progress of an attempt that has ended
         Assert.Null((await GetAsync(store, job.Id)).Progress);
     }
 
     [Fact]
     public async Task A_store_can_be_disposed_of_twice()
     {
-        // Whoever opened it does so before the end, and the container that made it once more.
+        // The caller that opened the store disposes of it, and the container that created it does so again.
         await using IJobStore store = await OpenAsync();
         await AcceptAsync(store);
         await store.DisposeAsync();

@@ -7,7 +7,7 @@ namespace PoolApi.Jobs.Tests.Conformance;
 
 public abstract partial class JobStoreConformance
 {
-    /// <summary>The same random calls, one after another, to the store and to the reference: the same answers, the same jobs.</summary>
+    /// <summary>Makes the same random calls, one after another, to the store and to the reference. The answers and the jobs must be the same.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -18,7 +18,7 @@ public abstract partial class JobStoreConformance
         await using var reference = new InMemoryJobStore();
         var random = new Random(seed);
         var ids = new List<Guid>();
-        var claims = new List<(JobClaim Here, JobClaim There)>(); // old ones too: they must be refused alike
+        var claims = new List<(JobClaim Here, JobClaim There)>(); // also old claims: both stores must reject them
         for (int step = 0; step < 400; step++)
         {
             Guid id = ids.Count == 0 || random.Next(20) == 0 ? Guid.CreateVersion7() : ids[random.Next(ids.Count)];
@@ -40,7 +40,7 @@ public abstract partial class JobStoreConformance
                     if (here.Outcome == AcceptOutcome.Created) ids.Add(job.Id);
                     break;
                 case 3:
-                    await PassAsync(3); // so that what was accepted is due by both clocks
+                    await PassAsync(3); // so that the accepted jobs are due by both clocks
                     List<JobClaim> mine = [.. (await ClaimAllAsync(store)).OrderBy(static c => c.Job.Id)];
                     List<JobClaim> its = [.. (await ClaimAllAsync(reference)).OrderBy(static c => c.Job.Id)];
                     Assert.Equal(its.Select(static c => (c.Job.Id, c.Job.Attempt, c.Redeliveries)), mine.Select(static c => (c.Job.Id, c.Job.Attempt, c.Redeliveries)));
@@ -80,8 +80,8 @@ public abstract partial class JobStoreConformance
     }
 
     /// <summary>
-    /// Many do everything at once. Afterwards: every job that was accepted has ended; it ended once, and once more for each time
-    /// that it was retried; and no two ever had it in hand at the same time.
+    /// Many callers make random calls at once. Afterwards every accepted job has ended once, and once more for each retry. No two
+    /// callers ever hold the same job at the same time.
     /// </summary>
     [Fact]
     public async Task Under_random_concurrent_operations_every_job_ends_once_and_once_more_per_retry()
@@ -98,7 +98,7 @@ public abstract partial class JobStoreConformance
             {
                 Job job = await GetAsync(two, id);
                 Assert.True(job.State.IsFinal(), $"{job}");
-                // What was handed back and was to be cancelled has ended, and nobody was told.
+                // A hand-back ends a job whose cancellation was requested, and its caller does not learn that.
                 Assert.InRange(history.Ends, 1 + history.Retries - history.HandedBack, 1 + history.Retries);
             }
         }
@@ -116,7 +116,7 @@ public abstract partial class JobStoreConformance
 
     private static void AssertAlike(Job expected, Job actual)
     {
-        // Times are by two clocks, and versions need only grow.
+        // Times are of two clocks, and versions need only grow.
         Assert.Equal(
             (expected.Id, expected.State, expected.Attempt, expected.IsCancelRequested, expected.FinishedAt is null),
             (actual.Id, actual.State, actual.Attempt, actual.IsCancelRequested, actual.FinishedAt is null));
@@ -142,13 +142,13 @@ public abstract partial class JobStoreConformance
                     case 0 or 1 or 2:
                         NewJob job = Jobs.New(
                             priority: (WorkPriority)random.Next(-1, 2), maxAttempts: 3, tags: ["storm"], key: random.Next(2) == 0 ? $"{random.Next(200)}" : null);
-                        // Noted before: others may have it in hand, and end it, before this one is told.
+                        // Recorded before the call: others may claim the job and end it before the call returns.
                         Accepted[job.Id] = new History();
                         JobAcceptance accepted = random.Next(2) == 0
                             ? await store.AcceptAsync(job, Token) : await store.AcceptAndClaimAsync(job, $"{seed}", Jobs.LongLease, Token);
                         if (accepted.Claim is { } own)
                         {
-                            Assert.True(_inHand.TryAdd(job.Id, seed), "Two have the same job.");
+                            Assert.True(_inHand.TryAdd(job.Id, seed), "Two callers hold the same job.");
                             held.Add(own);
                         }
                         if (accepted.Outcome != AcceptOutcome.Created) Accepted.TryRemove(job.Id, out _);
@@ -157,7 +157,7 @@ public abstract partial class JobStoreConformance
                     case 3 or 4:
                         foreach (JobClaim claim in (await store.ClaimAsync($"{seed}", random.Next(1, 5), Jobs.LongLease, Token)).Claims)
                         {
-                            Assert.True(_inHand.TryAdd(claim.Job.Id, seed), "Two have the same job.");
+                            Assert.True(_inHand.TryAdd(claim.Job.Id, seed), "Two callers hold the same job.");
                             held.Add(claim);
                         }
                         break;
@@ -190,7 +190,7 @@ public abstract partial class JobStoreConformance
             }
         }
 
-        /// <summary>Ends what is left.</summary>
+        /// <summary>Finishes the remaining jobs.</summary>
         public async Task CalmAsync(IJobStore store)
         {
             foreach (JobClaim claim in await ClaimAllAsync(store)) await EndAsync(store, claim, JobState.Succeeded);
@@ -200,7 +200,7 @@ public abstract partial class JobStoreConformance
         {
             JobClaim claim = held[random.Next(held.Count)];
             held.Remove(claim);
-            _inHand.TryRemove(claim.Job.Id, out _); // before it is let go of: whoever claims it next may be quick
+            _inHand.TryRemove(claim.Job.Id, out _); // before the store releases it: another caller may claim it at once
             return claim;
         }
 
@@ -209,7 +209,7 @@ public abstract partial class JobStoreConformance
             _inHand.TryRemove(claim.Job.Id, out _);
             Assert.True(await store.FinishAsync(claim, new JobEnd(state), Token));
             if (state != JobState.Queued) Interlocked.Increment(ref Accepted[claim.Job.Id].Ends);
-            else Interlocked.Increment(ref Accepted[claim.Job.Id].HandedBack); // or cancelled, if somebody wanted that
+            else Interlocked.Increment(ref Accepted[claim.Job.Id].HandedBack); // or cancelled, if that was requested
         }
 
         public sealed class History

@@ -116,7 +116,7 @@ public abstract partial class JobStoreConformance
         MaintenanceReport first = await store.MaintainAsync(rules, Token);
 
         Assert.True(first.MayBeMore);
-        Assert.InRange(first.Swept, 1, 20); // ten lose their results, ten are gone
+        Assert.InRange(first.Swept, 1, 20); // at most ten lose their results, and ten are deleted
         Assert.NotEmpty((await store.ListAsync(new JobQuery(), Token)).Jobs);
         await MaintainAsync(store, rules);
         Assert.Empty((await store.ListAsync(new JobQuery(), Token)).Jobs);
@@ -133,7 +133,7 @@ public abstract partial class JobStoreConformance
         ids.Add((await AcceptAsync(store, Jobs.New(body: new string('b', 9 * Size)))).Id); // larger than a round's limit
         foreach (JobClaim claim in await ClaimAllAsync(store)) await store.FinishAsync(claim, Jobs.Success(body), Token);
         await PassAsync(50);
-        // A round may sweep bodies, and delete jobs that were not swept in time: two jobs each.
+        // A round may sweep the bodies of two jobs, and delete two jobs that were not swept in time.
         var rules = new MaintenanceRules(TimeSpan.FromMilliseconds(1), 3) { SweepBytes = 4 * Size };
 
         int left = ids.Count, rounds = 0;
@@ -147,14 +147,14 @@ public abstract partial class JobStoreConformance
                 if (await store.GetPayloadAsync(id, 0, Token) is not null) left++;
             }
             Assert.InRange(before - left, 0, 4);
-            Assert.True(rounds < 100, "Maintenance says for ever that there may be more.");
+            Assert.True(rounds < 100, "Maintenance never stops reporting that there may be more.");
         }
 
         Assert.Equal(0, left);
         Assert.InRange(rounds, 4, 100);
     }
 
-    /// <summary>A job between once and twice its retention, whatever the machine was busy with meanwhile.</summary>
+    /// <summary>A job that ended between once and twice the retention ago, however busy the machine is.</summary>
     private static async Task<JobWithResult> SweptAsync(IJobStore store, JobState state)
     {
         for (int attempt = 0; attempt < 20; attempt++)

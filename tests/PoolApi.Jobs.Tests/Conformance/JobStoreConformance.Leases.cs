@@ -248,7 +248,7 @@ public abstract partial class JobStoreConformance
             await PassAsync(200);
 
             var tended = await Task.WhenAll(Enumerable.Range(0, 6).Select(i => Task.Run(() => MaintainAsync(i % 2 == 0 ? one : two)))).Patiently();
-            int rest = (await MaintainAsync(one)).Redelivered; // what all left to the others
+            int rest = (await MaintainAsync(one)).Redelivered; // the jobs that each round left to the others
 
             Assert.Equal(100, tended.Sum(static t => t.Redelivered) + rest);
             List<JobClaim> claims = await ClaimSuspectsAsync(one);
@@ -270,7 +270,7 @@ public abstract partial class JobStoreConformance
         {
             isShared = first.IsShared;
             id = (await AcceptAsync(first)).Id;
-            // Nobody else can have a store of one process: there the lease is over with the process.
+            // No other instance uses an unshared store, so its leases end with the process.
             await ClaimOneAsync(first, "dead", isShared ? TimeSpan.FromMilliseconds(100) : Jobs.LongLease);
         }
 

@@ -88,7 +88,7 @@ public abstract partial class JobStoreConformance
         await using IJobStore store = await OpenAsync();
         var before = new HashSet<Guid>();
         for (int i = 0; i < 60; i++) before.Add((await AcceptAsync(store, Jobs.New(tags: ["x"]))).Id);
-        await PassAsync(5); // so that what comes is newer
+        await PassAsync(5); // so that later jobs have later ids
         var seen = new List<Guid>();
         JobPage page;
         Guid? after = null;
@@ -97,7 +97,7 @@ public abstract partial class JobStoreConformance
             page = await store.ListAsync(new JobQuery { Tag = "x", Limit = 7, After = after }, Token);
             seen.AddRange(page.Jobs.Select(static j => j.Id));
             after = page.Jobs[^1].Id;
-            // Between the pages jobs come, end and are cancelled; the last of the page too.
+            // Between the pages, jobs are accepted, finished and cancelled, also the last job of the page.
             await AcceptAsync(store, Jobs.New(tags: ["x"]));
             await store.CancelAsync(after.Value, Token);
             foreach (JobClaim claim in (await store.ClaimAsync("me", 3, Jobs.LongLease, Token)).Claims) await store.FinishAsync(claim, Jobs.Success(), Token);
@@ -208,7 +208,7 @@ public abstract partial class JobStoreConformance
         return all;
     }
 
-    /// <summary>Eighty jobs of two kinds, three clients, all sorts of tags and all states.</summary>
+    /// <summary>Eighty jobs of two kinds, of two clients or none, with various tags and in all states.</summary>
     private static async Task<IReadOnlyList<Job>> ManyAsync(IJobStore store)
     {
         string[][] tags = [[], ["x"], ["y", "x"], ["X"], ["xx", "x_"], ["%", "y"], ["it's"], ["ü", "x"]];

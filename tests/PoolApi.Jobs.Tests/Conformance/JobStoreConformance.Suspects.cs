@@ -28,7 +28,7 @@ public abstract partial class JobStoreConformance
 
         foreach (Guid id in guilty) Assert.Equal("poison", (await GetAsync(store, id)).Error?.Name);
         foreach (Guid id in innocent) Assert.Equal(JobState.Succeeded, (await GetAsync(store, id)).State);
-        // For each killer: one death among strangers, one beside new ones, and then alone until it is known.
+        // Each killer causes one death among other jobs, one beside new jobs, and then deaths alone until it fails as poison.
         Assert.InRange(deaths, killers * (rules.MaxRedeliveries + 1), killers * (rules.MaxRedeliveries + 3));
     }
 
@@ -122,7 +122,7 @@ public abstract partial class JobStoreConformance
         await using IJobStore store = await OpenAsync();
         HashSet<Guid> suspects = await DieTwiceAsync(store, 2, bytes: 300);
         JobClaim first = Assert.Single((await store.ClaimAsync("third", 4, Jobs.LongLease, Token)).Claims);
-        await PassAsync(1000); // for as long it is the turn of other jobs next
+        await PassAsync(1000); // other jobs have the next turn for the same time
         Assert.True(await store.FinishAsync(first, Jobs.Success(), Token));
 
         JobClaims none = await store.ClaimAsync("third", 4, 100, Jobs.LongLease, Token);
@@ -143,14 +143,14 @@ public abstract partial class JobStoreConformance
             JobClaim lost = await ClaimOneAsync(store, $"away {loss}", ShortLease);
             await TendUntilAsync(store, id, JobState.Queued, rules);
             Assert.Equal([LeaseState.Lost], await store.RenewAsync([lost], Jobs.LongLease, Token));
-            Assert.Equal([LeaseState.Lost], await store.RenewAsync([lost], Jobs.LongLease, Token)); // said twice, it counts once
+            Assert.Equal([LeaseState.Lost], await store.RenewAsync([lost], Jobs.LongLease, Token)); // a repeated renewal counts once
         }
         for (int i = 0; i < 3; i++) await AcceptAsync(store);
 
         Assert.Equal(4, (await store.ClaimAsync("me", 4, Jobs.LongLease, Token)).Claims.Count);
     }
 
-    /// <summary>So many jobs that ran together when their instance died.</summary>
+    /// <summary>Creates jobs that ran together when their instance died.</summary>
     private static async Task<HashSet<Guid>> DieAsync(IJobStore store, int count, int bytes = 0)
     {
         for (int i = 0; i < count; i++) await AcceptAsync(store, WithBody("diagnostics/noop", bytes));
@@ -161,7 +161,7 @@ public abstract partial class JobStoreConformance
         return [.. claims.Select(static c => c.Job.Id)];
     }
 
-    /// <summary>So many jobs that were running at two deaths, at the second each as the only job of its instance.</summary>
+    /// <summary>Creates jobs that were running at two deaths. At the second death each was the only job of its instance.</summary>
     private static async Task<HashSet<Guid>> DieTwiceAsync(IJobStore store, int count, int bytes)
     {
         HashSet<Guid> suspects = await DieAsync(store, count, bytes);
@@ -171,7 +171,7 @@ public abstract partial class JobStoreConformance
         return suspects;
     }
 
-    /// <summary>Instances that run what they get: one that runs a killer dies with all that it has, others end what they have.</summary>
+    /// <summary>Runs instances one after another. Each finishes its jobs, but with a killer among them it dies with all of them.</summary>
     private static async Task<int> CrashLoopAsync(IJobStore store, MaintenanceRules rules, HashSet<Guid> killers, int workers)
     {
         int deaths = 0;

@@ -73,9 +73,9 @@ public abstract partial class JobStoreConformance
 
             foreach (Ears ear in ears)
             {
-                await UntilAsync(() => ear.Changes.Any(c => c.Id == job.Id && c.Version >= asked.Version && c.IsCancelRequested), "That it is to be cancelled");
+                await UntilAsync(() => ear.Changes.Any(c => c.Id == job.Id && c.Version >= asked.Version && c.IsCancelRequested), "The cancellation request");
             }
-            // One that waits is cancelled at once: nobody has to do anything.
+            // A queued job is cancelled at once, so the notification requests nothing from an instance.
             Job cancelled = (await two.CancelAsync(waiting.Id, Token))!.After;
             foreach (Ears ear in ears)
             {
@@ -100,7 +100,7 @@ public abstract partial class JobStoreConformance
         {
             async Task<T> TellsAsync<T>(string what, Func<ValueTask<T>> act)
             {
-                // What was told of earlier may still come, coalesced: until it is quiet.
+                // Earlier notifications may still arrive, coalesced. So this waits until no more arrive.
                 int[] before;
                 do
                 {
@@ -109,7 +109,7 @@ public abstract partial class JobStoreConformance
                 }
                 while (!before.SequenceEqual(ears.Select(static e => e.Due)));
                 T result = await act();
-                for (int i = 0; i < ears.Length; i++) await UntilAsync(() => ears[i].Due > before[i], $"That a job may be due after {what}, told to {i},");
+                for (int i = 0; i < ears.Length; i++) await UntilAsync(() => ears[i].Due > before[i], $"A notification to listener {i} after {what}");
                 return result;
             }
 
@@ -161,7 +161,7 @@ public abstract partial class JobStoreConformance
         await using IJobStore store = await OpenAsync(ears);
         Job job = await EndedAsync(store, JobState.Succeeded);
         await HearAnotherAsync();
-        await PassAsync(200); // that more jobs may be due is told apart from their changes
+        await PassAsync(200); // notifications of due jobs are separate from those of changes
         int changes = ToldOfIt(), due = ears.Due;
 
         await store.GetAsync(job.Id, Token);
@@ -178,7 +178,7 @@ public abstract partial class JobStoreConformance
 
         int ToldOfIt() => ears.Changes.Count(change => change.Id == job.Id);
 
-        // A store tells of changes in their order: what it told of before has been heard then.
+        // A store notifies of changes in their order, so all earlier notifications have arrived then.
         async Task HearAnotherAsync()
         {
             Job another = await EndedAsync(store, JobState.Succeeded);

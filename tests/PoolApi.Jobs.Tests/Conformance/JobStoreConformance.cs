@@ -3,31 +3,31 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Conformance;
 
-/// <summary>What every store promises (<see cref="IJobStore"/>), as tests. A store's own test class derives from this.</summary>
+/// <summary>Tests the contract of every store (<see cref="IJobStore"/>). The test class of each store derives from this class.</summary>
 /// <remarks>
-/// The store's clock is the real one, so leases and deadlines are short where they are to run out and long where they are not; what
-/// takes longer than thought because the machine is busy makes no test fail.
+/// The store uses the real clock. So leases and deadlines are short if they must run out, and long otherwise. A delay on a busy machine
+/// fails no test.
 /// </remarks>
 public abstract partial class JobStoreConformance
 {
     /// <summary>Opens a store. The first of a test is empty; the test disposes of it.</summary>
-    /// <param name="listener">Is told of changes.</param>
+    /// <param name="listener">Receives the notifications.</param>
     private protected abstract Task<IJobStore> OpenAsync(IJobStoreListener? listener = null);
 
     /// <summary>
-    /// Opens one more store on the data of <see cref="OpenAsync"/>: as another instance while the first is open, if the store
-    /// is shared; or after the first has been closed. The test disposes of it.
+    /// Opens another store on the data of <see cref="OpenAsync"/>. If the store is shared, the first may still be open, and this is
+    /// another instance. Otherwise the first has been closed. The test disposes of it.
     /// </summary>
-    /// <param name="listener">Is told of changes.</param>
+    /// <param name="listener">Receives the notifications.</param>
     private protected abstract Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null);
 
-    /// <summary>Lets time pass by the store's clock, which is the real one: until leases and deadlines are over, or what comes is later.</summary>
-    /// <remarks>That it takes longer on a busy machine is never wrong.</remarks>
+    /// <summary>Waits in real time until leases and deadlines have run out, or until later events have a later time.</summary>
+    /// <remarks>A longer wait on a busy machine fails no test.</remarks>
     private static Task PassAsync(int milliseconds) => Task.Delay(milliseconds, Token);
 
     private static readonly MaintenanceRules KeepAll = new(TimeSpan.FromDays(1), 1_000_000);
 
-    /// <summary>A second instance, where there can be one; otherwise the first, so that the same test says something of it.</summary>
+    /// <summary>A second instance if the store is shared; otherwise the first, so that the same test covers it.</summary>
     private async Task<IJobStore> OtherAsync(IJobStore first, IJobStoreListener? listener = null) =>
         first.IsShared ? await OpenAnotherAsync(listener) : first;
 
@@ -40,7 +40,7 @@ public abstract partial class JobStoreConformance
 
     private static Task<JobClaim> ClaimOneAsync(IJobStore store, string owner = "me") => ClaimOneAsync(store, owner, Jobs.LongLease);
 
-    /// <summary>Claims the one job that there is, as soon as it is due.</summary>
+    /// <summary>Claims the only job as soon as it is due.</summary>
     private static async Task<JobClaim> ClaimOneAsync(IJobStore store, string owner, TimeSpan lease)
     {
         JobClaim? claim = null;
@@ -48,7 +48,7 @@ public abstract partial class JobStoreConformance
         return claim!;
     }
 
-    /// <summary>Claims all that is due now, one or many at a time.</summary>
+    /// <summary>Claims all jobs that are due now, one or many at a time.</summary>
     private static async Task<List<JobClaim>> ClaimAllAsync(IJobStore store, int max = 100, string owner = "me")
     {
         var all = new List<JobClaim>();
@@ -61,7 +61,7 @@ public abstract partial class JobStoreConformance
         }
     }
 
-    /// <summary>Claims all that were beside a death: each for an instance of its own, since none has two at a time.</summary>
+    /// <summary>Claims all suspects: each for its own instance, since an instance has only one suspect at a time.</summary>
     private static async Task<List<JobClaim>> ClaimSuspectsAsync(IJobStore store)
     {
         var all = new List<JobClaim>();
@@ -76,13 +76,13 @@ public abstract partial class JobStoreConformance
         return job;
     }
 
-    /// <summary>Rounds of tending until no more is to be done.</summary>
+    /// <summary>Runs rounds of maintenance until a round reports that none is left to do.</summary>
     private static async Task<(int Expired, int Redelivered, int Poisoned, int Swept)> MaintainAsync(IJobStore store, MaintenanceRules? rules = null)
     {
         (int expired, int redelivered, int poisoned, int swept) = (0, 0, 0, 0);
         for (int round = 0; ; round++)
         {
-            Assert.True(round < 10_000, "Maintenance says for ever that there may be more.");
+            Assert.True(round < 10_000, "Maintenance never stops reporting that there may be more.");
             MaintenanceReport report = await store.MaintainAsync(rules ?? KeepAll, Token);
             expired += report.Expired;
             redelivered += report.Redelivered.Values.Sum();
@@ -92,7 +92,7 @@ public abstract partial class JobStoreConformance
         }
     }
 
-    /// <summary>Tends until a job is in a state.</summary>
+    /// <summary>Maintains the store until a job is in a state.</summary>
     private static async Task<Job> TendUntilAsync(IJobStore store, Guid id, JobState state, MaintenanceRules? rules = null)
     {
         Job? job = null;
@@ -107,7 +107,7 @@ public abstract partial class JobStoreConformance
         return job!;
     }
 
-    /// <summary>A job with a claim whose lease has run out, or soon has.</summary>
+    /// <summary>A claimed job whose lease has run out or soon runs out.</summary>
     private static async Task<(Job Job, JobClaim Claim)> OrphanAsync(IJobStore store, NewJob? job = null, string owner = "dead")
     {
         Job accepted = await AcceptAsync(store, job);
@@ -117,7 +117,7 @@ public abstract partial class JobStoreConformance
     private static void AssertSameTime(DateTimeOffset expected, DateTimeOffset? actual) =>
         Assert.InRange((actual!.Value - expected).Duration(), TimeSpan.Zero, TimeSpan.FromMilliseconds(2));
 
-    /// <summary>A time by the store's clock, between two by this process's: on the same machine, to a second.</summary>
+    /// <summary>Asserts that a time of the store is between two of this process, to a second: both clocks are of the same machine.</summary>
     private static void AssertBetween(DateTimeOffset from, DateTimeOffset to, DateTimeOffset? actual) =>
         Assert.InRange(actual!.Value, from - TimeSpan.FromSeconds(1), to + TimeSpan.FromSeconds(1));
 }

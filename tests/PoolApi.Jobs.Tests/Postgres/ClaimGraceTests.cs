@@ -12,7 +12,7 @@ public sealed class ClaimGraceTests(PostgresCluster cluster)
     private const int Queued = 20_000;
 
     private readonly string _schema = PostgresTests.NewSchema();
-    private readonly string _shadow = PostgresTests.NewSchema(); // its statistics are found before the server's own
+    private readonly string _shadow = PostgresTests.NewSchema(); // the server finds a view of this schema before its own statistics
 
     [Theory]
     [InlineData("0A000")] // a compatible server that does not have them
@@ -42,7 +42,7 @@ public sealed class ClaimGraceTests(PostgresCluster cluster)
     public async Task The_check_for_claims_undone_by_a_crash_does_not_read_the_whole_queue()
     {
         PostgresCluster.Require();
-        // As if the server had recovered from a crash before the jobs were accepted.
+        // Simulates a server that recovered from a crash before the jobs were accepted.
         await cluster.ExecuteAsync($"create schema {_shadow}; create table {_shadow}.pg_stat_wal as select now() as stats_reset");
         await using PostgreSqlJobStore store = await OpenAsync();
         await cluster.ExecuteAsync(

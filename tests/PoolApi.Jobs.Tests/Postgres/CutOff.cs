@@ -5,8 +5,8 @@ using System.Net.Sockets;
 namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>
-/// Stands between a store and its database and, when it is told to, lets nothing through any more, without closing anything: what
-/// a network does that is cut.
+/// A proxy between a store and its database. After a cut it forwards nothing and closes no connection, as a network does that drops all
+/// packets.
 /// </summary>
 internal sealed class CutOff : IAsyncDisposable
 {
@@ -18,10 +18,10 @@ internal sealed class CutOff : IAsyncDisposable
     private readonly Gate _answers = new();
     private Gate _gate = new();
 
-    /// <summary>How many bytes a second come from the database, on all connections together; 0: as many as can.</summary>
+    /// <summary>The limit of bytes per second from the database, on all connections together; 0: no limit.</summary>
     public int BytesPerSecond { get; set; }
 
-    /// <summary>How many bytes have come from the database, on all connections together.</summary>
+    /// <summary>The number of bytes from the database so far, on all connections together.</summary>
     public long BytesFromServer => Volatile.Read(ref _bytesFromServer);
 
     private readonly SemaphoreSlim _pace = new(1);
@@ -36,17 +36,17 @@ internal sealed class CutOff : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    /// <summary>Lets nothing through.</summary>
+    /// <summary>Stops forwarding in both directions.</summary>
     public void Cut() => _gate.Close();
 
-    /// <summary>Lets nothing through that comes from the database: what it is sent, it does.</summary>
+    /// <summary>Stops forwarding from the database, which still receives and executes statements.</summary>
     public void CutAnswers() => _answers.Close();
 
     /// <summary>
-    /// Lets nothing through on the connections that there are, only on new ones. What is sent meanwhile, even on a connection that
-    /// is closed after it, gets through when the gate is opened.
+    /// Stops forwarding on the open connections, but not on new ones. Data that is sent meanwhile is forwarded when the gate is
+    /// opened, even if its connection has been closed since.
     /// </summary>
-    /// <returns>What opens them again.</returns>
+    /// <returns>Opens the gate of these connections when it is disposed of.</returns>
     public IDisposable CutWhatIsOpen()
     {
         Gate old = _gate;
@@ -79,7 +79,7 @@ internal sealed class CutOff : IAsyncDisposable
             {
                 Socket client = await _listener.AcceptSocketAsync();
                 var server = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-                if (BytesPerSecond > 0) server.ReceiveBufferSize = 64 * 1024; // the kernel's would hide how slow it is
+                if (BytesPerSecond > 0) server.ReceiveBufferSize = 64 * 1024; // the kernel's larger buffer would hide the slow link
                 client.NoDelay = true;
                 _sockets.Add(client);
                 _sockets.Add(server);
@@ -91,7 +91,7 @@ internal sealed class CutOff : IAsyncDisposable
         }
         catch (Exception e) when (e is SocketException or InvalidOperationException)
         {
-            // Stopped: while it waited for a client, or before it did.
+            // The listener was stopped, during the wait for a client or before it.
         }
     }
 
@@ -118,7 +118,7 @@ internal sealed class CutOff : IAsyncDisposable
         }
         catch (ObjectDisposedException)
         {
-            // Over.
+            // The connection is closed.
         }
     }
 

@@ -6,7 +6,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>What an instance tells the others, and how often.</summary>
+/// <summary>The notifications that an instance sends to the others, and how often it sends them.</summary>
 [Trait("Category", "Slow")]
 public sealed class JobChangesTests
 {
@@ -33,7 +33,7 @@ public sealed class JobChangesTests
         // A timer may be a little early.
         Assert.InRange(count, 3, 1 + (Stopwatch.GetElapsedTime(since) / TimeSpan.FromSeconds(0.9)));
         Assert.All(sent, static message => Assert.Equal("me ?", message));
-        await UntilAsync(() => ears.Missed >= count, "That this instance is told too");
+        await UntilAsync(() => ears.Missed >= count, "The same number of notifications to this instance");
     }
 
     [Fact]
@@ -52,7 +52,7 @@ public sealed class JobChangesTests
 
         changes.MayHaveMissed();
 
-        await UntilAsync(() => ears.Missed > 0, "That this instance is told");
+        await UntilAsync(() => ears.Missed > 0, "A notification to this instance");
         Assert.StartsWith("me ?", sent.First(), StringComparison.Ordinal);
     }
 }

@@ -4,7 +4,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>An answer that comes late is no jump of the server's clock: the dead still lose their leases.</summary>
+/// <summary>A late answer does not count as a jump of the server's clock, so dead instances still lose their leases.</summary>
 [Collection(PostgresTests.Name)]
 [Trait("Category", "Slow")]
 public sealed class LateAnswerTests(PostgresCluster cluster)
@@ -16,7 +16,7 @@ public sealed class LateAnswerTests(PostgresCluster cluster)
         string schema = PostgresTests.NewSchema();
         await using var store = new PostgreSqlJobStore(cluster.ConnectionString, schema, PostgresTests.Patient);
         await store.OpenAsync(Token);
-        // A jump would be distrusted for as long as the longest lease.
+        // After a jump the clock is not trusted for the length of the longest lease.
         await store.AcceptAsync(Jobs.New(), Token);
         Assert.Single((await store.ClaimAsync("other", 1, Jobs.LongLease, Token)).Claims);
         await using var proxy = new MuteProxy(cluster.Port);

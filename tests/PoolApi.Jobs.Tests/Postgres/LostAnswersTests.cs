@@ -5,7 +5,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>A change that is committed is told to every instance, also if the instance that made it got no answer, or none in time.</summary>
+/// <summary>Every instance is notified of a committed change, even if the instance that made it got no answer, or none in time.</summary>
 [Collection(PostgresTimeoutTests.Name)]
 [Trait("Category", "Slow")]
 public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
@@ -116,13 +116,13 @@ public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
         throw new InvalidOperationException("It is gone.");
     }
 
-    /// <summary>Lets an operation be carried out whose answer is lost. Afterwards there are still no answers.</summary>
-    /// <param name="make">Makes what it is done to.</param>
+    /// <summary>Executes an operation whose answer is lost. Afterwards the answers are still cut off.</summary>
+    /// <param name="make">Makes the operation's input.</param>
     /// <param name="act">The operation.</param>
-    /// <param name="isDone">Whether it has been carried out.</param>
+    /// <param name="isDone">Whether the server has executed it.</param>
     /// <remarks>
-    /// It needs an idle connection on which its statement is prepared. Since the store uses its connections for notifications too, there may be
-    /// none. Then it is tried again.
+    /// The operation needs an idle connection on which its statement is prepared. The store uses its connections for notifications too, so there may
+    /// be none. Then the operation is tried again.
     /// </remarks>
     private async Task<T> LoseAnswerAsync<T>(Func<Task<T>> make, Func<T, Task> act, Func<T, Task<bool>> isDone)
     {

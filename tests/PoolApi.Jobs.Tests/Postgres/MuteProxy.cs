@@ -4,32 +4,32 @@ using System.Net.Sockets;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>How far a connection gets before the server says nothing more.</summary>
+/// <summary>The stage of a connection at which the server stops answering.</summary>
 public enum MuteAt
 {
-    /// <summary>It is passed on to the server.</summary>
+    /// <summary>None: the connection is passed on to the server.</summary>
     Nowhere,
 
-    /// <summary>It is accepted.</summary>
+    /// <summary>The connection is accepted.</summary>
     Accept,
 
-    /// <summary>Its wish for TLS is granted.</summary>
+    /// <summary>The client's request for TLS is granted.</summary>
     TlsGranted,
 
     /// <summary>The TLS handshake has begun.</summary>
     TlsHandshake,
 
-    /// <summary>Its wish for TLS is declined, its startup packet is read.</summary>
+    /// <summary>The client's request for TLS is declined, and its startup packet is read.</summary>
     Startup,
 
-    /// <summary>It is authenticated.</summary>
+    /// <summary>The client is authenticated.</summary>
     Authenticated,
 
-    /// <summary>It has a session that is ready.</summary>
+    /// <summary>The session is ready.</summary>
     Ready,
 }
 
-/// <summary>Stands between a store and its database; new connections get as far as it is told, and keep that state until they are closed.</summary>
+/// <summary>A proxy between a store and its database. New connections stop at a given stage and stay there until they are closed.</summary>
 internal sealed class MuteProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -54,19 +54,19 @@ internal sealed class MuteProxy : IAsyncDisposable
     /// <summary>The port that new connections are passed on to.</summary>
     public int Target { get; set; }
 
-    /// <summary>How far new connections get.</summary>
+    /// <summary>The stage at which new connections stop.</summary>
     public MuteAt MuteAt { get; set; }
 
-    /// <summary>How late the server's answers reach the client, over the connections that are passed on.</summary>
+    /// <summary>The delay of the server's answers on connections that are passed on.</summary>
     public TimeSpan AnswerDelay { get; set; }
 
-    /// <summary>How many connections it has accepted.</summary>
+    /// <summary>The number of connections that the proxy has accepted.</summary>
     public int Accepted => Volatile.Read(ref _accepted);
 
-    /// <summary>Connections that are kept waiting and that the client has not closed.</summary>
+    /// <summary>The number of connections that wait for an answer and that the client has not closed.</summary>
     public int Mute => Volatile.Read(ref _mute);
 
-    /// <summary>The most that there were at once.</summary>
+    /// <summary>The largest number of such connections at a time.</summary>
     public int MostMute => Volatile.Read(ref _mostMute);
 
     /// <summary>Closes the connections that are passed on.</summary>
@@ -165,7 +165,7 @@ internal sealed class MuteProxy : IAsyncDisposable
             var ignored = new byte[4096];
             while (await stream.ReadAsync(ignored, _closing.Token) > 0)
             {
-                // Nothing is said any more.
+                // The proxy does not answer any more.
             }
         }
         finally

@@ -3,7 +3,7 @@ using PoolApi.Jobs.PostgreSql;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>A listener ends when it is told to, whatever Npgsql does with the cancellation.</summary>
+/// <summary>A wait for a notification ends when it is cancelled, even if Npgsql loses the cancellation.</summary>
 [Collection(PostgresTests.Name)]
 [Trait("Category", "Slow")]
 public sealed class NotificationWaitTests(PostgresCluster cluster)
@@ -13,7 +13,7 @@ public sealed class NotificationWaitTests(PostgresCluster cluster)
     {
         await using NpgsqlConnection connection = await ConnectAsync();
         using var cancelled = new CancellationTokenSource();
-        Task lost = connection.WaitAsync(CancellationToken.None); // as Npgsql's own is after a lost cancellation
+        Task lost = connection.WaitAsync(CancellationToken.None); // like Npgsql's own wait after a lost cancellation
         Task ends = NotificationWait.EndAsync(connection, lost, cancelled.Token);
         Assert.False(ends.IsCompleted);
 

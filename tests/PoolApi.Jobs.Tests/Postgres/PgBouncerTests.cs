@@ -7,7 +7,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>A pooler between the store and its database. Where PgBouncer is not installed, skipped; with CI=true, failed.</summary>
+/// <summary>A pooler between the store and its database. If PgBouncer is not installed, the tests are skipped; with CI=true they fail.</summary>
 [Collection(PostgresTimeoutTests.Name)]
 [Trait("Category", "Slow")]
 public sealed class PgBouncerTests(PostgresCluster cluster)
@@ -63,7 +63,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
         int held = 0;
         Task[] holders = [.. Enumerable.Range(0, 5).Select(_ => HoldAsync())];
         await UntilAsync(() => Volatile.Read(ref held) == 5, "That all sessions are in use");
-        long before = database.Interruptions; // an opening that a busy machine made too slow is one
+        long before = database.Interruptions; // an opening that was too slow on a busy machine counts as one
 
         for (int i = 0; i < 2; i++)
             await Assert.ThrowsAsync<JobStoreUnavailableException>(() => database.RunAsync(static _ => Task.FromResult(true), mayRepeat: true, Token)).Patiently();
@@ -99,7 +99,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
         }
     }
 
-    /// <summary>A PgBouncer of its own before the tests' PostgreSQL.</summary>
+    /// <summary>A test's own PgBouncer in front of the tests' PostgreSQL.</summary>
     private sealed class Bouncer(PostgresCluster cluster, Process process, string folder, int port) : IAsyncDisposable
     {
         public int Port => port;
@@ -158,7 +158,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
             return bouncer;
         }
 
-        /// <summary>Makes it open connections to the server, which are idle afterwards.</summary>
+        /// <summary>Makes PgBouncer open connections to the server, which are idle afterwards.</summary>
         public async Task WarmUpAsync(int connections) => await Task.WhenAll(Enumerable.Range(0, connections).Select(async _ =>
         {
             await using var connection = new NpgsqlConnection(ConnectionString + ";Pooling=false;No Reset On Close=true");

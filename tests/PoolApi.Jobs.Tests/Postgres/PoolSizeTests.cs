@@ -2,7 +2,7 @@ using PoolApi.Jobs.PostgreSql;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>How many connections a store opens at most: as many as the connection string says, or 16.</summary>
+/// <summary>The largest number of connections that a store opens: the connection string's, or 16.</summary>
 [Trait("Category", "Slow")]
 public sealed class PoolSizeTests
 {

@@ -6,7 +6,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>What only a store has that several instances share.</summary>
+/// <summary>Tests that apply only to a store that several instances share.</summary>
 [Collection(PostgresTests.Name)]
 [Trait("Category", "Slow")]
 public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDisposable
@@ -63,7 +63,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
             await one.OpenAsync(Token);
             await two.OpenAsync(Token);
             Job job = (await one.AcceptAsync(Jobs.New(tags: ["tag"], runAt: Jobs.Now + TimeSpan.FromMilliseconds(10)), Token)).Job;
-            await UntilAsync(() => ears.Due > 0, "That the other instance hears of the job");
+            await UntilAsync(() => ears.Due > 0, "A notification to the other instance");
             JobClaim? claim = null;
             await UntilAsync(async () => (claim = (await two.ClaimAsync("two", 1, Jobs.LongLease, Token)).Claims.SingleOrDefault()) is not null, "That the job is due");
             await two.FinishAsync(claim!, new JobEnd(JobState.Succeeded, new JobResult(200, null, "body"u8.ToArray())), Token);
@@ -93,7 +93,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
         Assert.Null(await other.GetAsync(job.Id, Token));
         Assert.Equal(own.Job.Id, Assert.Single((await other.ClaimAsync("other", 10, Jobs.LongLease, Token)).Claims).Job.Id);
         Assert.Equal(job.Id, Assert.Single((await one.ClaimAsync("one", 10, Jobs.LongLease, Token)).Claims).Job.Id);
-        await others.HearFromAsync(third); // after the time in which it would have heard of the first one's job
+        await others.HearFromAsync(third); // by then a notification of the first app's job would have arrived
         Assert.DoesNotContain(others.Changes, c => c.Id == job.Id);
     }
 
@@ -158,7 +158,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
         Guid[] ids = await Task.WhenAll(Enumerable.Range(0, 2000).Select(async _ => (await one.AcceptAsync(Jobs.New(), Token)).Job.Id)).Patiently();
         await one.ClaimAsync("one", ids.Length, Jobs.LongLease, Token);
 
-        await UntilAsync(() => ids.ToHashSet().IsSubsetOf(others.Changes.Select(static c => c.Id)), "That all are told");
+        await UntilAsync(() => ids.ToHashSet().IsSubsetOf(others.Changes.Select(static c => c.Id)), "A notification of each job");
     }
 
     [Fact]
@@ -224,7 +224,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
         await using NpgsqlTransaction claim = await other.BeginTransactionAsync(Token);
         await using var locking = new NpgsqlCommand($"select from {_schema}.jobs where id = '{job.Id}' for update", other);
         await locking.ExecuteNonQueryAsync(Token);
-        await UntilAsync(async () => await ScalarAsync($"select run_at < now() from {_schema}.jobs where id = '{job.Id}'") is true, "That its time has come");
+        await UntilAsync(async () => await ScalarAsync($"select run_at < now() from {_schema}.jobs where id = '{job.Id}'") is true, "That the job is due");
 
         JobClaims none = await store.ClaimAsync("me", 1, 1000, Jobs.LongLease, Token);
 

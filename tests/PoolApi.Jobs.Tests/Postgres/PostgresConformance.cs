@@ -4,7 +4,7 @@ using PoolApi.Jobs.Tests.Conformance;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>What every store promises, of the PostgreSQL store.</summary>
+/// <summary>The tests of every store's contract, on the PostgreSQL store.</summary>
 [Collection(PostgresTests.Name)]
 [Trait("Category", "Slow")]
 public sealed class PostgresConformance(PostgresCluster cluster) : JobStoreConformance

@@ -5,15 +5,15 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>Faults of sessions and of the database that break no connection. When the fault is over, the store works again by itself.</summary>
+/// <summary>Faults of sessions and of the database other than an outage. When the fault is over, the store works again by itself.</summary>
 [Collection(PostgresTimeoutTests.Name)]
 [Trait("Category", "Slow")]
 public sealed class PostgresFaultTests(PostgresCluster cluster)
 {
-    /// <summary>Stands for the name of a test's database.</summary>
+    /// <summary>The placeholder for the name of a test's database.</summary>
     private const string Database = "{0}";
 
-    // Returns when the sessions have ended: a signal alone may reach one after its next statement.
+    // Waits until the sessions have ended. Otherwise a session may execute its next statement before the signal reaches it.
     private const string Terminate = "select pg_terminate_backend(pid, 180000) from pg_stat_activity where datname = '{0}' and pid <> pg_backend_pid()";
 
     [Theory]
@@ -76,7 +76,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
         Job job = (await place.Store.AcceptAsync(Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)), Token)).Job;
         await place.Store.CheckAsync(Token);
 
-        // Sessions have the setting from their beginning on, once it is committed.
+        // Only sessions that begin after the commit have the setting.
         await place.ExecuteAsync(place.Of(begin));
         await place.ExecuteAsync(place.Of(Terminate));
         await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await place.Store.AcceptAsync(Jobs.New(), Token));
@@ -102,17 +102,17 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
         };
         await store.OpenAsync(Token);
         int session = await SessionAsync();
-        await cluster.ExecuteAsync($"alter role {role} connection limit 1"); // the session's
+        await cluster.ExecuteAsync($"alter role {role} connection limit 1"); // the open session is that one
         long before = store.Database.Interruptions;
         int accepted = proxy.Accepted;
 
-        store.Database.Failed!(); // so it connects again
+        store.Database.Failed!(); // so the listener connects again
 
-        await UntilAsync(() => proxy.Accepted >= accepted + 3 || store.Database.Interruptions > before, "That it is refused twice");
+        await UntilAsync(() => proxy.Accepted >= accepted + 3 || store.Database.Interruptions > before, "That the server rejects the listener twice");
         Assert.Equal(before, store.Database.Interruptions);
         Assert.Equal(session, await SessionAsync());
         await cluster.ExecuteAsync($"alter role {role} connection limit -1");
-        await UntilAsync(() => ears.Missed > 0, "That it has connected again");
+        await UntilAsync(() => ears.Missed > 0, "That the listener is connected again");
 
         Task<int> SessionAsync() => store.Database.RunAsync(static connection => Task.FromResult(connection.ProcessID), mayRepeat: true, Token);
     }
@@ -124,7 +124,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
         Job suspect = (await place.Store.AcceptAsync(Jobs.New("suspect", maxAttempts: 9), Token)).Job;
         Assert.Single((await place.Store.ClaimAsync("dead", 1, TimeSpan.FromMilliseconds(1), Token)).Claims);
         var rules = new MaintenanceRules(TimeSpan.FromDays(1), 3);
-        await UntilAsync(async () => (await place.Store.MaintainAsync(rules, Token)).Redelivered.Count > 0, "That it is redelivered");
+        await UntilAsync(async () => (await place.Store.MaintainAsync(rules, Token)).Redelivered.Count > 0, "That the job is redelivered");
         Job other = (await place.Store.AcceptAsync(Jobs.New("other"), Token)).Job;
         // The first statement that claims the other job is cancelled. By then another statement has claimed the suspect.
         await place.ExecuteAsync(
@@ -233,7 +233,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
         return await Task.WhenAll(Enumerable.Range(0, Sessions).Select(_ => store.Database.RunAsync(
             async connection =>
             {
-                // By the simple protocol, as a pooler would.
+                // Uses the simple protocol, as a pooler does.
                 await using var command = new NpgsqlCommand(sql, connection);
                 object? value = await command.ExecuteScalarAsync();
                 if (Interlocked.Increment(ref there) == Sessions) all.SetResult();
@@ -243,11 +243,11 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
             mayRepeat: true, Token))).Patiently();
     }
 
-    /// <summary>After a fault that may have been a crash, nothing is claimed for three seconds.</summary>
+    /// <summary>Waits until the store works again. After a fault that may have been a crash, it claims no job for three seconds.</summary>
     private static Task UseSoonAsync(PostgreSqlJobStore store) =>
         UntilAsync(async () => await Record.ExceptionAsync(() => UseAsync(store)) is null, "That the store works again");
 
-    /// <summary>Each method once, and the check.</summary>
+    /// <summary>Calls most methods of the store, and its check.</summary>
     private static async Task UseAsync(PostgreSqlJobStore store)
     {
         Guid id = (await store.AcceptAsync(Jobs.New(priority: Threading.WorkPriority.High), Token)).Job.Id;
@@ -269,7 +269,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
         await store.CheckAsync(Token);
     }
 
-    /// <summary>A database of its own, and a store in it.</summary>
+    /// <summary>A test's own database with a store in it.</summary>
     private sealed class Place(PostgresCluster cluster, string name, PostgreSqlJobStore store) : IAsyncDisposable
     {
         public PostgreSqlJobStore Store => store;

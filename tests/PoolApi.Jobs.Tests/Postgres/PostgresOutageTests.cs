@@ -7,7 +7,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>What happens while the database is gone, and afterwards. Has a PostgreSQL of its own, since it kills it.</summary>
+/// <summary>Tests the store during an outage of the database and after it. The class has its own PostgreSQL, since the tests kill it.</summary>
 [Trait("Category", "Slow")]
 public sealed class PostgresOutageTests : IAsyncLifetime
 {
@@ -60,9 +60,9 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         await UntilAsync(() => accepted.Count > before + 100, "That jobs are accepted again");
         await over.CancelAsync();
         await Task.WhenAll(clients).Patiently();
-        await UntilAsync(() => ears.Missed > 0, "That it is told of what may have been missed");
+        await UntilAsync(() => ears.Missed > 0, "A notification that changes may have been missed");
 
-        // The attempt that ran meanwhile counts, and once.
+        // The end of the attempt that ran meanwhile is written, and counts once.
         Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
         Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
         Assert.Equal(JobState.Succeeded, (await store.GetAsync(running.Id, Token))!.State);
@@ -79,7 +79,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         await store.AcceptAsync(Jobs.New(), Token);
         JobClaim first = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
         await store.HandBackAsync([first], Token);
-        // Claimed as in a life of the database that it has forgotten.
+        // Simulates a claim that a crash of the database has undone.
         JobClaim forgotten = first with { Number = first.Number + 1_000_000 };
 
         Assert.Equal([LeaseState.Held], await store.RenewAsync([forgotten], Jobs.LongLease, Token));
@@ -100,7 +100,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
 
         proxy.Cut();
-        // On connections that were open, and on new ones.
+        // First on connections that were open, then on new ones.
         for (int i = 0; i < 2; i++)
         {
             long since = Stopwatch.GetTimestamp();
@@ -123,7 +123,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
                 return false;
             }
         });
-        await UntilAsync(() => ears.Missed > 0, "That it is told of what may have been missed");
+        await UntilAsync(() => ears.Missed > 0, "A notification that changes may have been missed");
     }
 
     [Fact]
@@ -139,7 +139,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         using (proxy.CutWhatIsOpen())
         {
             await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.ClaimAsync("me", 1, Jobs.LongLease, Token));
-            // On another connection, before the call that was given up has arrived.
+            // This claim uses another connection. The abandoned call has not arrived yet.
             none = await store.ClaimAsync("me", 1, Jobs.LongLease, Token);
             Assert.Empty(none.Claims);
             await store.AcceptAsync(Jobs.New(), Token);
@@ -173,12 +173,12 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         await UntilAsync(async () => await QueryAsync("select count(*) from poolapi.jobs where state = 1") is 1L, "That the late claim takes the job");
         long lost = (long)(await QueryAsync("select claim_call from poolapi.jobs"))!;
         JobClaim claim = await UntilClaimedAsync(store);
-        // As after a crash that has undone this claim.
+        // Simulates a crash that has undone this claim.
         await QueryAsync($"update poolapi.jobs set state = 0, attempt = 0, lease_until = null, claim = claim - 1, claim_call = {lost}");
 
         Assert.Equal([LeaseState.Held], await store.RenewAsync([claim], Jobs.LongLease, Token));
         Job next = (await store.AcceptAsync(Jobs.New(), Token)).Job;
-        JobClaim other = await UntilClaimedAsync(store); // the first claim after a second undoes those of the call
+        JobClaim other = await UntilClaimedAsync(store); // the first claim after a second undoes the claims of the lost call
         await Task.Delay(LostClaims.Pause, Token);
         Assert.Empty((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
 
@@ -200,14 +200,14 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         await using var proxy = new CutOff(_cluster.Port);
         await using var store = new PostgreSqlJobStore($"{_cluster.ConnectionString};Port={proxy.Port}", "poolapi", PostgresTests.Stretched);
         await store.OpenAsync(Token);
-        // One connection is open now, the statement is prepared on it, and nobody uses it.
+        // Now one connection is open and idle, and the statement is prepared on it.
         Assert.NotNull((await store.AcceptAndClaimAsync(Jobs.New(), "me", Jobs.LongLease, Token)).Claim);
         NewJob job = Jobs.New();
 
         using (proxy.CutWhatIsOpen())
             await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAndClaimAsync(job, "me", Jobs.LongLease, Token));
 
-        // It arrives now, and nobody runs it: its client does not know of it, but might.
+        // The call arrives now, and no instance runs its job. The job is accepted, so one must run it although the client got no answer.
         JobClaim claim = await UntilClaimedAsync(store);
         Assert.Equal((job.Id, 1), (claim.Job.Id, claim.Job.Attempt));
         Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
@@ -225,7 +225,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         if (!startsLater) await other.OpenAsync(Token);
         Job job = (await runs.AcceptAsync(Jobs.New(), Token)).Job;
         JobClaim claim = Assert.Single((await runs.ClaimAsync("runs", 1, Jobs.LongLease, Token)).Claims);
-        // Claimed as in a life of the database that it has forgotten.
+        // Simulates a claim that a crash of the database has undone.
         await runs.HandBackAsync([claim], Token);
         claim = claim with { Number = claim.Number + 1_000_000 };
         await _cluster.KillAsync();
@@ -241,20 +241,20 @@ public sealed class PostgresOutageTests : IAsyncLifetime
             }
             catch (JobStoreUnavailableException)
             {
-                // Its connections are dead, and it did not know.
+                // The store's connections are broken, and it has not noticed that yet.
             }
         }
 
-        // It gets to say so only after a second.
+        // The instance that runs the job renews its lease only after a second.
         long since = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(1))
         {
             await ClaimAsync(other, "other");
-            if (Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(1)) await ClaimAsync(runs, "runs"); // the first may take long
+            if (Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(1)) await ClaimAsync(runs, "runs"); // the first claim may take long
         }
         Assert.Equal(JobState.Queued, (await other.GetAsync(job.Id, Token))!.State);
         Assert.Equal([LeaseState.Held], await runs.RenewAsync([claim], Jobs.LongLease, Token));
-        // From some time on they claim again.
+        // After the delay the instances claim again.
         Job next = (await runs.AcceptAsync(Jobs.New(), Token)).Job;
         await UntilAsync(
             async () =>
@@ -268,7 +268,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         Assert.True(await runs.FinishAsync(claim, Jobs.Success(), Token));
     }
 
-    /// <summary>Claims as an instance does: a call that fails is repeated.</summary>
+    /// <summary>Claims as an instance does, and repeats a call that fails.</summary>
     private static async Task<JobClaim> UntilClaimedAsync(PostgreSqlJobStore store)
     {
         JobClaim? claim = null;

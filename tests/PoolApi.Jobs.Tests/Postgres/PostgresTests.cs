@@ -13,7 +13,7 @@ public sealed class PostgresTests : ICollectionFixture<PostgresCluster>
     /// </summary>
     internal static readonly DatabaseLimits Patient = DatabaseLimits.Default.Times(60);
 
-    /// <summary>The limits of a store whose test waits for them to be over: the defaults, or longer on a busy machine.</summary>
+    /// <summary>The limits of a store whose test waits until they are exceeded: the defaults, or longer on a busy machine.</summary>
     internal static DatabaseLimits Stretched => DatabaseLimits.Default.Times(MachineLoad.Factor);
 
     /// <summary>A name for a schema that no other test has.</summary>
@@ -21,8 +21,8 @@ public sealed class PostgresTests : ICollectionFixture<PostgresCluster>
 }
 
 /// <summary>
-/// The tests of faults and limits. They share a second PostgreSQL: most of their time they wait for a timeout, while the tests of the
-/// first one compute.
+/// The tests of faults and limits. They share a second PostgreSQL, so that they run beside the tests of the first one: they mostly wait for
+/// timeouts, while those compute.
 /// </summary>
 [CollectionDefinition(Name)]
 public sealed class PostgresTimeoutTests : ICollectionFixture<PostgresCluster>

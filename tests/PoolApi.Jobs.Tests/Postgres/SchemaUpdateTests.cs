@@ -4,7 +4,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>P5: a schema of the version before opens, and every job in it goes on.</summary>
+/// <summary>P5: the store opens a schema of the first version and continues every job in it.</summary>
 [Collection(PostgresTests.Name)]
 [Trait("Category", "Slow")]
 public sealed class SchemaUpdateTests(PostgresCluster cluster)
@@ -35,7 +35,7 @@ public sealed class SchemaUpdateTests(PostgresCluster cluster)
         var claimed = new List<JobClaim>();
         await UntilAsync(async () =>
         {
-            await store.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), 3), Token); // the instance that ran one is dead
+            await store.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), 3), Token); // the instance that ran one of the jobs is dead
             claimed.AddRange((await store.ClaimAsync($"instance {claimed.Count}", 10, Jobs.LongLease, Token)).Claims);
             return claimed.Count >= 3;
         });

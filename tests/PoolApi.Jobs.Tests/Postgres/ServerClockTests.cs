@@ -16,7 +16,7 @@ public sealed class ServerClockTests
         await using var store = new PostgreSqlJobStore(cluster.ConnectionString, PostgresTests.NewSchema(), PostgresTests.Patient);
         await store.OpenAsync(Token);
 
-        // Set forth, nobody is taken for dead for as long as the longest lease. Set back, each lease counts for itself.
+        // After a jump forward, no instance counts as dead for the length of the longest lease. After a jump back, each lease keeps its own length.
         await SetAsync(TimeSpan.FromHours(1), leaseOfTheDead: TimeSpan.FromSeconds(3), leaseOfTheLiving: MachineLoad.Stretch(TimeSpan.FromSeconds(3)));
         await SetAsync(TimeSpan.FromHours(-1), leaseOfTheDead: TimeSpan.FromSeconds(1), leaseOfTheLiving: TimeSpan.FromSeconds(30));
 
@@ -40,7 +40,7 @@ public sealed class ServerClockTests
             List<string> run = await RunAsync();
             Assert.All((string[])["handed back", "waiting", "new"], kind => Assert.Contains(kind, run));
 
-            // Patience is a minute, the clock was set by hours.
+            // This wait is limited to minutes, and the clock was set by an hour or more.
             await UntilAsync(
                 async () =>
                 {

@@ -3,7 +3,7 @@ using PoolApi.Jobs.PostgreSql;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>What the store makes of the server's errors.</summary>
+/// <summary>How the store classifies the server's errors.</summary>
 [Trait("Category", "Slow")]
 public sealed class ServerErrorsTests
 {
@@ -22,7 +22,7 @@ public sealed class ServerErrorsTests
     [InlineData("53200", "Lost")]
     [InlineData("XX000", "Lost")]
     [InlineData("42601", "Lost")]
-    [InlineData("25P03", "StaleSession")] // its transaction is rolled back, and the server is well
+    [InlineData("25P03", "StaleSession")] // its transaction is rolled back, and the server works
     [InlineData("57P05", "StaleSession")]
     public void An_error_that_ends_the_session_is_never_classified_as_one_that_keeps_it_open(string state, string meaning) =>
         Assert.Equal(meaning, ServerErrors.Classify(state, endsSession: true).ToString());

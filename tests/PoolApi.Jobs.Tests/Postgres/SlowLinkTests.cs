@@ -4,7 +4,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Postgres;
 
-/// <summary>Large bodies over a link that is slow for the limit that one statement has.</summary>
+/// <summary>Large bodies over a link on which one body takes longer than the statement timeout.</summary>
 [Collection(PostgresTimeoutTests.Name)]
 [Trait("Category", "Slow")]
 public sealed class SlowLinkTests(PostgresCluster cluster)
@@ -35,12 +35,12 @@ public sealed class SlowLinkTests(PostgresCluster cluster)
         await far.OpenAsync(Token);
 
         JobClaims claims = await far.ClaimAsync("far", 3, Jobs.LongLease, Token);
-        // Not even one of their bodies has come.
+        // The link has not carried even one of their bodies.
         Assert.InRange(link.BytesFromServer, 1, Length / 2);
         Assert.Equal(3, claims.Claims.Count);
         Assert.All(claims.Claims, static c => Assert.Equal((Length, 1), (c.UnreadBytes, c.Job.Attempt)));
 
-        // Each takes longer than the server lets a statement run.
+        // Each read takes longer than the statement timeout.
         Assert.True((await far.ReadBodyAsync(claims.Claims[0], Token))!.Value.Span.SequenceEqual(body));
         Assert.True((await far.GetResultAsync(ended, Token))!.Result!.Body.Span.SequenceEqual(body));
     }

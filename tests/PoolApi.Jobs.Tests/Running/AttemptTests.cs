@@ -109,7 +109,7 @@ public sealed class AttemptTests
 
         await rig.AcceptAsync(Jobs.New() with { Id = id });
 
-        await rig.UntilAsync(id, JobState.Cancelled); // the leases are renewed in ten minutes only
+        await rig.UntilAsync(id, JobState.Cancelled); // the first renewal of the lease, in ten minutes, would be too late
     }
 
     [Fact]
@@ -145,7 +145,7 @@ public sealed class AttemptTests
     {
         await using Rig rig = await Rig.StartAsync(static (_, token) =>
         {
-            token.WaitHandle.WaitOne(Long); // it ends because it is told to stop, but well
+            token.WaitHandle.WaitOne(Long); // the work ends at the cancellation, but successfully
             return ScriptedExecutor.Success;
         });
 
@@ -183,7 +183,7 @@ public sealed class AttemptTests
 
         await rig.PassAsync(clock, TimeSpan.FromSeconds(7), TimeSpan.FromSeconds(0.5));
         Assert.False(rig.IsSwept(job.Id));
-        await rig.PassAsync(clock, TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(0.5)); // a quarter of it is the most that it is late
+        await rig.PassAsync(clock, TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(0.5)); // the sweep is late by at most a quarter of the retention
 
         Assert.True(rig.IsSwept(job.Id));
     }
@@ -211,11 +211,11 @@ public sealed class AttemptTests
         await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
         ValueTask<AttemptEnd> request = rig.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
-        await rig.PassAsync(clock, TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1)); // it maintains slowly by now: no job is queued, none runs
+        await rig.PassAsync(clock, TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1)); // maintenance is slow by now, because no job is queued or runs
         Job late = await rig.AcceptAsync(Jobs.New(timeout: TimeSpan.FromMilliseconds(200)));
         await rig.AsleepAsync();
 
-        await rig.PassAsync(clock, TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(0.5)); // less than it takes while no job is queued
+        await rig.PassAsync(clock, TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(0.5)); // less than the interval of slow maintenance
 
         Assert.Equal(JobState.Expired, rig.Look(late.Id).State);
         gate.Open();
@@ -237,7 +237,7 @@ public sealed class AttemptTests
                 catch (OperationCanceledException)
                 {
                     stopped.TrySetResult();
-                    return ScriptedExecutor.Success; // it had just been done
+                    return ScriptedExecutor.Success; // the work had just been completed
                 }
             },
             options: Rig.Options with { Lease = TimeSpan.FromMilliseconds(600) }, isShared: true);
@@ -273,7 +273,7 @@ public sealed class AttemptTests
         await UntilAsync(() => rig.Store.Calls("renew") >= renewals + 6);
 
         lock (rig.Jobs.Gate) leaseEnd = rig.Jobs.Rows[job.Id].LeaseEnd;
-        Assert.True(leaseEnd > granted + TimeSpan.FromSeconds(1), $"{leaseEnd}"); // the first grant is over
+        Assert.True(leaseEnd > granted + TimeSpan.FromSeconds(1), $"{leaseEnd}"); // the renewals have extended the lease
         gate.Open();
         Assert.Equal(1, (await rig.UntilAsync(job.Id, JobState.Succeeded)).Attempt);
     }
@@ -285,7 +285,7 @@ public sealed class AttemptTests
         var clock = new FakeTimeProvider(Jobs.Now);
         await using Rig rig = await Rig.StartAsync(
             (_, token) => gate.Pass(token), options: Rig.Options with { Lease = TimeSpan.FromSeconds(30) }, isShared: true, time: clock);
-        await rig.QuietAsync(); // the first round has ended: it would be held too, and then there is no further one
+        await rig.QuietAsync(); // the first round has ended: otherwise it would be held, and no further round would begin
         Job job = await rig.AcceptAsync();
         await gate.ArrivalAsync();
         var end = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -382,7 +382,7 @@ public sealed class AttemptTests
         await using (InMemoryJobStore other = await rig.OpenAnotherAsync())
         {
             rig.Store.Fault = "away";
-            job = (await other.AcceptAsync(Jobs.New(), Token)).Job; // tells the listeners of all
+            job = (await other.AcceptAsync(Jobs.New(), Token)).Job; // notifies the listeners of all instances
         }
         await UntilAsync(() => rig.Dispatcher.StoreFault is not null);
 

@@ -30,7 +30,7 @@ public class BytesTests
         var jobs = new List<Job>();
         for (int i = 0; i < 20; i++)
         {
-            // Half of them as a client's request does it: claimed as they are accepted, if they fit.
+            // Half of them as a client's request does it: they are claimed at acceptance, if their bodies fit.
             NewJob job = WithBody(i % 3 == 0 ? 600 : 200);
             jobs.Add(i % 2 == 0 ? await rig.AcceptAsync(job) : (await rig.Dispatcher.AcceptAsync(job, isWaitedFor: false, Token)).Job);
         }
@@ -70,7 +70,7 @@ public class BytesTests
         Job second = await rig.AcceptAsync(WithBody(10));
         await rig.Store.GetAsync(second.Id, Token);
         Assert.Equal(JobState.Queued, rig.Look(second.Id).State);
-        // One for the worker that is free, and one for the job that came, each of which may be looked at twice.
+        // One claim for the free worker and one for the new job. Each may be repeated once.
         Assert.InRange(rig.Store.Calls("claim") - claims, 0, 4);
 
         written.SetResult();
@@ -155,13 +155,13 @@ public class BytesTests
         };
         Task[] requests = [.. Enumerable.Range(0, 2).Select(_ => rig.Pool.RunAsync(token => first.Pass(token), CancellationToken.None).AsTask())];
         await first.ArrivalAsync(2);
-        rig.Dispatcher.RequestPromptClaim(); // of a job that is not there: its claim finds nothing, and is answered when both jobs are
+        rig.Dispatcher.RequestPromptClaim(); // for no job: the claim finds nothing, and its answer is held until both jobs are accepted
         await isAnswered.Task.Patiently();
         Job large = (await rig.Dispatcher.AcceptAsync(WithBody(5000), isWaitedFor: true, Token)).Job;
         Job small = (await rig.Dispatcher.AcceptAsync(WithBody(10), isWaitedFor: true, Token)).Job;
         rig.Store.After = null;
         answer.SetResult();
-        await UntilAsync(() => rig.Pool.GetSnapshot().QueueLength == 1, "That the large one is in the pool's queue");
+        await UntilAsync(() => rig.Pool.GetSnapshot().QueueLength == 1, "That the large job is in the pool's queue");
         requests = [.. requests, .. Enumerable.Range(0, 2).Select(_ => rig.Pool.RunAsync(token => second.Pass(token), CancellationToken.None).AsTask())];
 
         first.Open();
@@ -199,7 +199,7 @@ public class BytesTests
         Assert.Equal(31, rig.Dispatcher.BytesInHand);
         await using InMemoryJobStore client = await rig.OpenAnotherAsync();
         Job job = (await client.AcceptAsync(WithBody(20), Token)).Job;
-        await claiming.Task.Patiently(); // for as many bytes as are free while the other body holds its own
+        await claiming.Task.Patiently(); // this claim may use only the bytes that the other body leaves free
 
         accept.SetResult();
         Assert.Equal(AcceptOutcome.Existing, (await acceptance.Patiently()).Outcome);

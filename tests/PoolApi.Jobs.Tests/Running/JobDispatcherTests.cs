@@ -8,13 +8,13 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 
-/// <summary>How jobs come from the store to the pool, and back.</summary>
+/// <summary>How the dispatcher claims jobs from the store, runs them on the pool, and writes their ends.</summary>
 public sealed class JobDispatcherTests
 {
     [Fact]
     public async Task A_job_accepted_while_the_dispatcher_is_idle_runs_at_once()
     {
-        // The clock stands still: nothing but being told starts a job.
+        // The clock stands still, so only a notification starts a job.
         await using Rig rig = await Rig.StartAsync(time: new FakeTimeProvider());
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
         for (int i = 0; i < 5; i++)
@@ -38,7 +38,7 @@ public sealed class JobDispatcherTests
             Assert.NotNull(acceptance.Claim);
             Job job = await rig.UntilAsync(acceptance.Job.Id, JobState.Succeeded);
             Assert.Equal((1, rig.Dispatcher.Owner), (job.Attempt, job.Worker));
-            // A worker that has told its result may be held up before it is free.
+            // A worker may be delayed after it returns its result and before it is idle.
             await UntilAsync(() => rig.Dispatcher.AttemptCount == 0 && rig.Pool.GetSnapshot().Workers.All(static w => w.State == WorkerState.Idle));
             await rig.AsleepAsync();
         }
@@ -79,14 +79,14 @@ public sealed class JobDispatcherTests
         await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), workers: 3);
         await rig.QuietAsync();
 
-        // The first alone: of those that reserve at the same moment, each may count the others and leave the workers to them.
+        // The first job is accepted alone. Of concurrent reservations, each may count the others and leave the workers to them.
         JobAcceptance first = await rig.Dispatcher.AcceptAsync(Jobs.New(), false, Token);
         JobAcceptance[] burst =
             [first, .. await Task.WhenAll(Enumerable.Range(0, 49).Select(_ => Task.Run(async () => await rig.Dispatcher.AcceptAsync(Jobs.New(), false, Token))))];
 
         Assert.InRange(burst.Count(static a => a.Claim is not null), 1, 3);
         await gate.ArrivalAsync(3);
-        await rig.AsleepAsync(); // it has claimed all that it may
+        await rig.AsleepAsync(); // the dispatcher has claimed all that it may
         Assert.Equal((3, 47), (burst.Count(a => rig.Look(a.Job.Id).State == JobState.Running), burst.Count(a => rig.Look(a.Job.Id).State == JobState.Queued)));
         gate.Open();
         foreach (JobAcceptance each in burst) await rig.UntilAsync(each.Job.Id, JobState.Succeeded);
@@ -102,7 +102,7 @@ public sealed class JobDispatcherTests
         ValueTask<AttemptEnd> request = busy.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
         Job job = await busy.AcceptAsync();
-        await busy.UntilAsync(job.Id, JobState.Running); // it waits in the pool of the one that is busy
+        await busy.UntilAsync(job.Id, JobState.Running); // the job waits in the pool of the busy instance
 
         await using Rig idle = await Rig.StartAsync(jobs: jobs, isShared: true);
         Job ended = await idle.UntilAsync(job.Id, JobState.Succeeded);
@@ -134,7 +134,7 @@ public sealed class JobDispatcherTests
     [Fact]
     public async Task In_an_unshared_store_a_job_without_notification_is_found_by_the_next_maintenance()
     {
-        await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Retention = TimeSpan.FromSeconds(12) }); // it tends every three seconds
+        await using Rig rig = await Rig.StartAsync(options: Rig.Options with { Retention = TimeSpan.FromSeconds(12) }); // rounds are three seconds apart
         await rig.QuietAsync();
         rig.Store.IsMute = true;
         Job job = await rig.AcceptAsync();
@@ -160,7 +160,7 @@ public sealed class JobDispatcherTests
         await committed.Task.Patiently();
 
         Task<bool> stop = StopAsync();
-        // Many steps of other threads: a stop that does not wait would end meanwhile.
+        // The pool runs many steps. A stop that does not wait would end meanwhile.
         for (int i = 0; i < 100; i++) await rig.Pool.RunAsync(static () => { });
         answer.SetResult();
 
@@ -183,7 +183,7 @@ public sealed class JobDispatcherTests
         await rig.QuietAsync();
         InMemoryJobStore other = await rig.OpenAnotherAsync();
         NewJob job = Jobs.New();
-        // Committed, and its answer on the way.
+        // The acceptance is committed, and its answer is under way.
         rig.Store.After = async operation =>
         {
             if (operation == "accept") await other.CancelAsync(job.Id, Token);
@@ -256,7 +256,7 @@ public sealed class JobDispatcherTests
         for (int i = 0; i < 10; i++) ids.Add((await rig.AcceptAsync()).Id);
 
         await gate.ArrivalAsync(3);
-        await rig.AsleepAsync(); // it has claimed all that it may
+        await rig.AsleepAsync(); // the dispatcher has claimed all that it may
 
         Assert.Equal(3, gate.Arrived);
         Assert.Equal(3, ids.Count(id => rig.Look(id).State == JobState.Running));
@@ -360,15 +360,15 @@ public sealed class JobDispatcherTests
     {
         var clock = new FakeTimeProvider(Jobs.Now);
         await using Rig rig = await Rig.StartAsync(time: clock);
-        await rig.AcceptAsync(Jobs.New(runAt: clock.GetUtcNow() + TimeSpan.FromHours(1))); // what is due later needs no looking either
+        await rig.AcceptAsync(Jobs.New(runAt: clock.GetUtcNow() + TimeSpan.FromHours(1))); // a job that is due later causes no calls either
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
         await UntilAsync(() => rig.Dispatcher.AttemptCount == 0);
-        await rig.PassAsync(clock, TimeSpan.FromMinutes(11), TimeSpan.FromSeconds(1)); // the pace while a job runs is a sixth of the lease: ten minutes
+        await rig.PassAsync(clock, TimeSpan.FromMinutes(11), TimeSpan.FromSeconds(1)); // while a job runs, rounds are ten minutes apart (Lease / 6)
         int calls = rig.Store.Calls();
 
         await rig.PassAsync(clock, TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(1));
 
-        // Once a minute it is maintained, and asked for jobs.
+        // Once a minute the dispatcher maintains the store and claims.
         Assert.True(rig.Store.Calls() - calls is >= 18 and <= 22, $"{rig.Store.Calls() - calls} calls: maintain {rig.Store.Calls("maintain")}, claim {rig.Store.Calls("claim")}");
     }
 
@@ -410,7 +410,7 @@ public sealed class JobDispatcherTests
         using var gate = new Gate();
         using var release = new SemaphoreSlim(0);
         var handingBack = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        // No job goes first, so one is claimed for a busy worker only if its client waits.
+        // No job goes first, so without a free worker a job is claimed only if its client waits.
         await using Rig rig = await Rig.StartAsync(static pool => new RefusingFirst(pool), workers: 1);
         await rig.QuietAsync();
         ValueTask<AttemptEnd> request = rig.Pool.RunAsync(() => gate.Pass());
@@ -421,7 +421,7 @@ public sealed class JobDispatcherTests
         };
         Job job = (await rig.Dispatcher.AcceptAsync(Jobs.New(), isWaitedFor: true, Token)).Job;
         await handingBack.Task.Patiently();
-        await rig.AsleepAsync(); // it has looked for jobs before this one is queued again
+        await rig.AsleepAsync(); // the dispatcher has claimed before this job is queued again
 
         release.Release();
 
@@ -468,8 +468,8 @@ public sealed class JobDispatcherTests
             });
         }
 
-        Assert.InRange(rig.Store.Calls("claim") - claims, 10, 50); // for each time, one that finds it, and some that find no other
-        // It waits for a claim that is under way too, whose attempt is not listed yet.
+        Assert.InRange(rig.Store.Calls("claim") - claims, 10, 50); // each time, one claim finds the job, and some find none
+        // The stop also waits for a claim under way, whose attempt is not listed yet.
         await rig.Dispatcher.StopAsync(Token).Patiently();
         Assert.Equal((JobState.Queued, 0), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
     }
@@ -499,8 +499,8 @@ public sealed class JobDispatcherTests
         ValueTask<AttemptEnd> waiting = rig.Pool.RunAsync(() => second.Pass());
         Job job = await rig.AcceptAsync(Jobs.New(priority: WorkPriority.High));
         rig.Dispatcher.RequestPromptClaim();
-        await rig.UntilAsync(job.Id, JobState.Running); // it is claimed, though no worker is free
-        await UntilAsync(() => rig.Pool.GetSnapshot().QueueLength == 2); // the store knows of its claim before the pool has it
+        await rig.UntilAsync(job.Id, JobState.Running); // the job is claimed, though no worker is free
+        await UntilAsync(() => rig.Pool.GetSnapshot().QueueLength == 2); // the claim is in the store before the job is in the pool's queue
         ValueTask<bool> later = rig.Pool.RunAsync(() => !rig.Script.Begun.IsEmpty);
         Assert.Empty(rig.Script.Begun);
 
@@ -510,10 +510,10 @@ public sealed class JobDispatcherTests
         Guid[] begun = [.. rig.Script.Begun];
         second.Open();
 
-        Assert.Empty(begun); // the request that waited before it had the worker
+        Assert.Empty(begun); // the earlier request had the worker
         await waiting;
         await rig.UntilAsync(job.Id, JobState.Succeeded);
-        Assert.True(await later, "The job went behind a request that came after it.");
+        Assert.True(await later, "The job ran after a later request.");
     }
 
     [Fact]
@@ -526,7 +526,7 @@ public sealed class JobDispatcherTests
         ValueTask<AttemptEnd> request = rig.Pool.RunAsync(() => gate.Pass());
         await gate.ArrivalAsync();
         await rig.AsleepAsync();
-        await rig.PassAsync(clock, TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(0.1)); // the time comes, and nobody tells when the worker is free
+        await rig.PassAsync(clock, TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(0.1)); // the job becomes due while the worker is busy
         Assert.Equal(JobState.Queued, rig.Look(job.Id).State);
 
         gate.Open();
@@ -588,7 +588,7 @@ public sealed class JobDispatcherTests
         await UntilAsync(() => rig.Dispatcher.StoreFault is null, "That the store works");
     }
 
-    /// <summary>A log that throws at each line, as the framework's do when a provider throws.</summary>
+    /// <summary>A log that throws at each line, as the framework's logger does when a provider throws.</summary>
     private sealed class ThrowingLog : ILogger<JobDispatcher>
     {
         public IDisposable? BeginScope<TState>(TState state)

@@ -5,7 +5,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 
-/// <summary>An alert on the increase of a counter sees the first occurrence only if the counter was there before, at 0.</summary>
+/// <summary>An alert on the increase of a counter sees the first occurrence only if the counter existed before, at 0.</summary>
 public sealed class JobInstrumentsTests : IDisposable
 {
     private readonly Meter _meter = new(nameof(JobInstrumentsTests) + Guid.NewGuid());
@@ -111,7 +111,7 @@ public sealed class JobInstrumentsTests : IDisposable
             Job job = await rig.AcceptAsync(Jobs.New(kind: kind, maxAttempts: 1));
             await rig.UntilAsync(job.Id, kind == "good" ? JobState.Succeeded : JobState.Failed);
         }
-        // The count comes after the write, and the stop after both.
+        // The end is counted after its write, and the stop waits for both.
         await rig.Dispatcher.StopAsync(Token);
         Assert.Equal((1, 2), (_sums["poolapi.job.finished good succeeded"], _sums["poolapi.job.finished bad failed"]));
     }

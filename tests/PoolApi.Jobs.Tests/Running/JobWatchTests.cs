@@ -142,7 +142,7 @@ public sealed class JobWatchTests : IAsyncLifetime
         await isRead.Task.Patiently();
         _store.IsMute = true;
         await _store.CancelAsync(job.Id, Token);
-        // Another watcher reads the end. From here on nobody needs to read it again.
+        // Another watcher reads the end. From here on no further read is needed.
         await using IAsyncEnumerator<Job> second = Watch(job.Id, after: job.Version);
         Assert.Equal(JobState.Cancelled, await NextAsync(second));
 
@@ -233,7 +233,7 @@ public sealed class JobWatchTests : IAsyncLifetime
         Task<JobState> next = NextAsync(later);
         await ClaimAsync();
 
-        // It reads the newer version, which wakes the others.
+        // This watcher reads the newer version, which wakes the others.
         await using IAsyncEnumerator<Job> last = Watch(job.Id);
         Assert.Equal(JobState.Running, await NextAsync(last));
 
@@ -263,7 +263,7 @@ public sealed class JobWatchTests : IAsyncLifetime
         await UntilAsync(() => _watch.Count == 0);
     }
 
-    /// <summary>The last version.</summary>
+    /// <summary>Watches a job to its end, and returns its last version.</summary>
     private async Task<Job?> EndAsync(Guid id, CancellationToken cancellation)
     {
         Job? last = null;

@@ -4,7 +4,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 
-/// <summary>An outage of the store that is longer than a lease: the instances that live keep their jobs, and those that died lose theirs.</summary>
+/// <summary>After an outage of the store that is longer than a lease, live instances keep their jobs, and dead ones lose theirs.</summary>
 public sealed class OutageTests
 {
     private static readonly TimeSpan Outage = TimeSpan.FromSeconds(40);
@@ -33,11 +33,11 @@ public sealed class OutageTests
         for (TimeSpan passed = TimeSpan.Zero; passed < Outage; passed += Second) _clock.Advance(Second);
         await UntilAsync(() => first.Waits && second.Waits, "That both try to renew their leases");
         first.End();
-        await UntilAsync(() => first.Rounds > 0, "That the first is back");
+        await UntilAsync(() => first.Rounds > 0, "That the first instance maintains the store again");
         await one.PassAsync(_clock, Granted / 2, Second);
         Job meanwhile = one.Look(jobs[1].Id);
         second.End();
-        await UntilAsync(() => second.Rounds > 0, "That the second is back");
+        await UntilAsync(() => second.Rounds > 0, "That the second instance maintains the store again");
         for (TimeSpan passed = TimeSpan.Zero; passed < Granted * 3; passed += Second)
         {
             await one.PassAsync(_clock, Second, Second);
@@ -58,7 +58,7 @@ public sealed class OutageTests
         await dying.OpenAsync(Token);
         await using Rig rig = await StartAsync(null);
         await rig.QuietAsync();
-        rig.Store.IsMute = true; // it does not claim the job that the other instance is to have
+        rig.Store.IsMute = true; // this instance must not claim the other one's job
         Job job = (await dying.AcceptAsync(Jobs.New(), Token)).Job;
         Assert.Single((await dying.ClaimAsync("dead", 1, Granted, Token)).Claims);
         rig.Store.IsMute = false;
@@ -93,7 +93,7 @@ public sealed class OutageTests
         return acceptance.Job;
     }
 
-    /// <summary>The time in which an instance gets no answer from its store.</summary>
+    /// <summary>The time during which an instance gets no answer from its store.</summary>
     private sealed class Away
     {
         private readonly TaskCompletionSource _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -113,10 +113,10 @@ public sealed class OutageTests
             };
         }
 
-        /// <summary>Whether it waits for the answer to a renewal.</summary>
+        /// <summary>Whether the instance waits for the answer to a renewal.</summary>
         public bool Waits => _store.Calls("renew") > _renewals;
 
-        /// <summary>How often it has maintained the store since.</summary>
+        /// <summary>How often the instance has maintained the store since.</summary>
         public int Rounds => Volatile.Read(ref _rounds);
 
         public void End() => _end.SetResult();

@@ -122,33 +122,33 @@ public sealed class PartTests
 
         reporter.Report(0.101);
         Assert.Equal(0.1, await SeenAsync());
-        reporter.Report(0.4); // too soon: it waits
-        reporter.Report(0.5); // and is replaced
+        reporter.Report(0.4); // too soon: the report waits
+        reporter.Report(0.5); // and this one replaces it
         Assert.Equal(0.1, await SeenAsync());
         Assert.Equal(1, store.Calls("progress"));
         _time.Advance(TimeSpan.FromMilliseconds(100));
         Assert.Equal(0.5, await SeenAsync());
         _time.Advance(TimeSpan.FromMilliseconds(100));
-        reporter.Report(0.509); // nothing to be seen of it
+        reporter.Report(0.509); // the same whole percent as before
         Assert.Equal(2, store.Calls("progress"));
         _time.Advance(TimeSpan.FromSeconds(1));
         var gate = new TaskCompletionSource();
         store.Before = _ => gate.Task;
         reporter.Report(0.6);
         _time.Advance(TimeSpan.FromSeconds(1));
-        reporter.Report(0.7); // one at a time
+        reporter.Report(0.7); // one write at a time
         Assert.False(reporter.Written.IsCompleted);
         await UntilAsync(() => store.Calls("progress") == 3);
         store.Before = null;
         gate.SetResult();
-        await UntilAsync(() => store.Calls("progress") == 4); // the latest, though no other follows it
+        await UntilAsync(() => store.Calls("progress") == 4); // the latest report is written, though no other follows it
         Assert.Equal(0.7, await SeenAsync());
 
-        reporter.Report(0.8); // waits for its pause
+        reporter.Report(0.8); // waits for the end of the pause
         await reporter.SettleAsync();
         _time.Advance(TimeSpan.FromSeconds(1));
-        reporter.Report(0.9); // by code that goes on
-        Assert.Equal(0.7, await SeenAsync()); // waits for a write that was begun
+        reporter.Report(0.9); // by code that still runs
+        Assert.Equal(0.7, await SeenAsync()); // waits for a write that has begun
         Assert.Equal(4, store.Calls("progress"));
     }
 
@@ -168,10 +168,10 @@ public sealed class PartTests
         await reporter.Written.Patiently();
         store.Fault = null;
         _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal(2, store.Calls("progress")); // a store that is away is not asked ten times a second
+        Assert.Equal(2, store.Calls("progress")); // a store that is away is not called ten times a second
         _time.Advance(TimeSpan.FromSeconds(1));
 
-        await UntilAsync(() => store.Calls("progress") == 3, "That it is written again");
+        await UntilAsync(() => store.Calls("progress") == 3, "That the progress is written again");
         await reporter.Written.Patiently();
         Assert.Equal(0.9, (await store.GetAsync(claim.Job.Id, Token))!.Progress);
         _time.Advance(TimeSpan.FromMinutes(1));
@@ -251,7 +251,7 @@ public sealed class PartTests
         await rig.UntilAsync((await rig.AcceptAsync()).Id, JobState.Succeeded);
     }
 
-    /// <summary>The context of a pool that has been joined: nobody is there to resume anything.</summary>
+    /// <summary>The context of a joined pool, which runs no continuations.</summary>
     private sealed class JoinedPool : SynchronizationContext
     {
         public override void Post(SendOrPostCallback d, object? state)

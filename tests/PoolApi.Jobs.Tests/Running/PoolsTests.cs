@@ -7,7 +7,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 
-/// <summary>An instance whose jobs run on several pools: none of them waits for another's workers, queue or memory.</summary>
+/// <summary>An instance whose jobs run on several pools. No pool's jobs wait for another pool's workers, queue or memory.</summary>
 public sealed class PoolsTests : IAsyncDisposable
 {
     private readonly Meter _meter = new("test");
@@ -71,7 +71,7 @@ public sealed class PoolsTests : IAsyncDisposable
 
         await UntilAsync(await AcceptAsync("cpu", here: true, body: "0123456789"), JobState.Succeeded);
 
-        // The bytes of the result are given back a moment after it is written.
+        // The bytes of the result are returned a moment after its write.
         await Patience.UntilAsync(() => _dispatchers!.BytesInHand == 10, "That only the running job holds bytes");
         Assert.Equal(20, _dispatchers!.MaxBytesInHand);
     }
@@ -175,7 +175,7 @@ public sealed class PoolsTests : IAsyncDisposable
         _meter.Dispose();
     }
 
-    /// <summary>Lets a time pass in steps of a second, and lets the dispatchers do after each what there is to do then.</summary>
+    /// <summary>Advances the clock in steps of a second. After each step the dispatchers complete what is due then.</summary>
     private async Task PassAsync(FakeTimeProvider clock, TimeSpan time)
     {
         for (TimeSpan passed = TimeSpan.Zero; passed < time; passed += TimeSpan.FromSeconds(1))
@@ -200,7 +200,7 @@ public sealed class PoolsTests : IAsyncDisposable
     }
 
     /// <param name="kind">The kind.</param>
-    /// <param name="here">By this instance; otherwise by another one, so that it is claimed from the store.</param>
+    /// <param name="here">Whether the dispatchers accept the job. Otherwise the store does, as if for another instance, and they claim the job.</param>
     /// <param name="body">The body.</param>
     private async Task<Job> AcceptAsync(string kind, bool here, string body = "")
     {

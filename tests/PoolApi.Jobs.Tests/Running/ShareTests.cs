@@ -4,7 +4,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 
-/// <summary>What jobs can count on while requests have all workers.</summary>
+/// <summary>The share of the workers' time that jobs get while requests keep all workers busy.</summary>
 public sealed class ShareTests
 {
     private const int Clients = 40;
@@ -45,7 +45,7 @@ public sealed class ShareTests
         var share = new JobShare(0.1, workers: 2, _time); // 0.2 workers
         IsDue(share);
         Pass(1); // 0.2 s saved
-        share.Started(); // uses 1, has 0.2: 0.8 s/s less
+        share.Started(); // it uses 1 worker and the share is 0.2: the credit falls by 0.8 s each second
         Pass(0.2);
         Assert.True(IsDue(share));
         Pass(0.1);
@@ -64,7 +64,7 @@ public sealed class ShareTests
         IsDue(share);
         Pass(1000);
         share.Started();
-        share.Started(); // one more than there is
+        share.Started(); // one more than the share allows
         Pass(0.9);
         Assert.True(IsDue(share));
         Pass(0.2);
@@ -106,7 +106,7 @@ public sealed class ShareTests
     [Fact]
     public void A_used_up_share_is_not_due_despite_a_rounding_error()
     {
-        var share = new JobShare(0.28, workers: 25, _time); // 7 workers, and 1e-15 by rounding
+        var share = new JobShare(0.28, workers: 25, _time); // 7 workers, and a rounding error of 1e-15
         IsDue(share);
         for (int i = 0; i < 8; i++) share.Started();
         Pass(1);
@@ -131,8 +131,8 @@ public sealed class ShareTests
 
     /// <summary>Counts pieces of work of the same size, of jobs and of requests, while both wait for the workers.</summary>
     /// <remarks>
-    /// A piece takes no time but that of the test's clock, which goes on when all workers have one, and when the clients and the dispatcher have
-    /// done what the pieces before gave them to do: so it makes no difference how busy the machine is.
+    /// A piece takes time by the test's clock only. The clock advances when each worker has a piece, and when the clients and the dispatcher have
+    /// handled the earlier pieces. So the load of the machine makes no difference.
     /// </remarks>
     private async Task<(int Jobs, int Requests)> SaturateAsync(double share, int workers, int pieces)
     {
@@ -143,7 +143,7 @@ public sealed class ShareTests
         {
             Until(() => rig!.Pool.GetSnapshot().QueueLength >= Clients - workers && rig.Store.Calls("finish") >= jobs && rig.Dispatcher.IsAsleep(TimeSpan.Zero));
             if (jobs + requests >= pieces) done.SetResult();
-            else Task.Run(() => _time.Advance(Piece)).GetAwaiter().GetResult(); // not on a worker, since what is due then begins there
+            else Task.Run(() => _time.Advance(Piece)).GetAwaiter().GetResult(); // not on a worker: the clock runs due timers on this thread
         });
         void Work(ref int count)
         {
@@ -170,7 +170,7 @@ public sealed class ShareTests
 
         gate.Open();
 
-        await done.Task.WaitAsync(MachineLoad.Stretch(Long), Token); // a thousand steps, one after the other
+        await done.Task.WaitAsync(MachineLoad.Stretch(Long), Token); // up to a thousand steps, one after another
         rig.Dispatcher.Close();
         await Task.WhenAll([.. first, .. clients]).Patiently();
         return (jobs, requests);

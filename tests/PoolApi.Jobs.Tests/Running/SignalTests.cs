@@ -4,7 +4,7 @@ using PoolApi.Jobs.Running;
 
 namespace PoolApi.Jobs.Tests.Running;
 
-/// <summary>P6: who waits for less than a timer can count does not ask again and again until it is over.</summary>
+/// <summary>P6: a wait for a fraction of a millisecond, which a timer cannot measure, does not become a busy loop.</summary>
 public class SignalTests
 {
     [Theory]
@@ -49,7 +49,7 @@ public class SignalTests
         await wait.Patiently();
     }
 
-    /// <summary>Goes on by 5 ms while a timer is made, as if another thread advanced it then.</summary>
+    /// <summary>Advances by 5 ms while a timer is created, as if another thread advanced the clock then.</summary>
     private sealed class HurryingClock : FakeTimeProvider
     {
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)

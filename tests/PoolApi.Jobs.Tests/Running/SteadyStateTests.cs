@@ -7,21 +7,21 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 
-/// <summary>P6: in a steady state the store is asked only as often as something happens, and never in circles.</summary>
+/// <summary>P6: in a steady state the dispatcher calls the store only when something happens, and never in a busy loop.</summary>
 public sealed class SteadyStateTests
 {
-    /// <summary>How long a state is watched.</summary>
+    /// <summary>The time for which a state is watched.</summary>
     private static readonly TimeSpan Time = TimeSpan.FromSeconds(2);
 
-    /// <summary>The shortest there is: rounds of maintenance are half a second apart at least.</summary>
+    /// <summary>The shortest lease that can be set. Rounds of maintenance are then half a second apart.</summary>
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(3);
 
-    /// <summary>What the rounds of a time cost: each renews, maintains, and makes one claim look; and a first claim.</summary>
+    /// <summary>The most operations of the rounds within a time: each renews, maintains and causes one claim. Two more cover the first claim.</summary>
     private static int Rounds(TimeSpan time) => (3 * (1 + (int)Math.Ceiling(time / (Lease / 6)))) + 2;
 
     private static readonly string[] Operations = ["claim", "maintain", "renew", "finish", "hand back"];
 
-    /// <summary>A state that lasts: who has the workers, what waits in the store, and whether the store works.</summary>
+    /// <summary>A steady state: the load of the workers, the jobs in the store, and whether the store works.</summary>
     private sealed record State(int Workers, Crowd Requests, int Jobs, double Share, bool IsShared, bool IsStoreAway, int Capacity);
 
     private enum Crowd
@@ -50,7 +50,7 @@ public sealed class SteadyStateTests
     {
         var states = new List<State>
         {
-            new(2, Crowd.Held, 0, 0.02, false, false, 1024), // requests have all workers, and no job was ever accepted
+            new(2, Crowd.Held, 0, 0.02, false, false, 1024), // requests hold all workers, and no job was ever accepted
             new(2, Crowd.Held, 1, 0, false, false, 1024),
             new(2, Crowd.Full, 1, 0.02, false, false, 8),
             new(2, Crowd.None, 0, 0.02, false, false, 1024),
@@ -78,7 +78,7 @@ public sealed class SteadyStateTests
         int calls = rig.Store.Calls();
         await rig.PassAsync(clock, TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(0.5));
 
-        Assert.InRange(rig.Store.Calls() - calls, 0, 2); // that jobs wait lets maintenance look once
+        Assert.InRange(rig.Store.Calls() - calls, 0, 2); // a waiting job may cause one round of maintenance
         gate.Open();
 
         await request;
@@ -100,7 +100,7 @@ public sealed class SteadyStateTests
         foreach (IAsyncEnumerator<Job> watcher in watchers) Assert.True(await watcher.MoveNextAsync());
         Task<bool>[] next = [.. watchers.Select(static w => w.MoveNextAsync().AsTask())];
         int looks = store.Calls("find changed");
-        // A look that began before a watcher had read its job has that job read once more.
+        // A poll that began before a watcher had read its job causes one more read of that job.
         await UntilAsync(() => store.Calls("find changed") >= looks + 2 && !Array.Exists(all, job => watch.IsReading(job.Id)));
         int gets = store.Calls("get");
         looks = store.Calls("find changed");
@@ -118,7 +118,7 @@ public sealed class SteadyStateTests
         Assert.Equal(0, watch.Count);
     }
 
-    /// <returns>What is wrong; <see langword="null"/>: nothing.</returns>
+    /// <returns>The exceeded bound in words; <see langword="null"/>: none is exceeded.</returns>
     private static async Task<string?> WatchAsync(State state)
     {
         using var gate = new Gate();
@@ -141,7 +141,7 @@ public sealed class SteadyStateTests
         long rounds = rig.Dispatcher.ClaimRounds;
         long since = Stopwatch.GetTimestamp();
 
-        await Task.Delay(Time, Token); // what is measured, not a wait for anything
+        await Task.Delay(Time, Token); // the measured time, not a wait for an event
 
         TimeSpan watched = Stopwatch.GetElapsedTime(since); // a busy machine may take longer
         int asked = rig.Store.Calls() - before;
@@ -152,11 +152,11 @@ public sealed class SteadyStateTests
         gate.Open();
         await over.CancelAsync();
         await Task.WhenAll(requests).Patiently();
-        // Each job is claimed and finished, and the claim after it finds the next or none. A share's job that finds no worker is left to
-        // others after a second. A store that is away is asked again after 0.1, 0.2, 0.4, 0.8, 1.6, 2, 2 … s by each of the two flows.
+        // Each job costs a claim, a finish and the next claim. A job that goes first and finds no worker is handed back after a second. Each of
+        // the two flows calls a store that is away again after 0.1, 0.2, 0.4, 0.8, 1.6, 2, 2 … s.
         int most = Rounds(watched) + (3 * jobs) + (state.IsShared ? 6 : 0) + (state.IsStoreAway ? 12 + (int)(watched - Time).TotalSeconds : 0);
-        // A look at the workers costs no operation, but time: a job's start and end and a worker that runs out of work set one off.
-        // Short requests make workers run out of work now and then.
+        // A claim round without an operation still costs time. The start and the end of a job cause one, and so does a worker that becomes
+        // idle. Short requests make workers idle now and then.
         long mostRounds = state.Requests switch { Crowd.Short => int.MaxValue, Crowd.Full => 100, _ => 20 } + (6L * jobs);
         return asked <= most && rounds <= mostRounds ? null
             : $"{state}: {asked} operations, at most {most}; {rounds} rounds, at most {mostRounds}; {jobs} jobs ran; {counts}";

@@ -3,10 +3,10 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Running;
 
-/// <summary>How a dispatcher stops: nothing is lost, nothing runs twice.</summary>
+/// <summary>How a dispatcher stops: no job is lost, and none runs twice.</summary>
 public sealed class StopTests
 {
-    /// <summary>Jobs of the kind <c>unstarted</c> never get as far as the pool; those with more than three attempts fail when they are stopped.</summary>
+    /// <summary>Jobs of the kind <c>unstarted</c> never reach the pool. Those with more than three attempts fail when they are stopped.</summary>
     private sealed class HoldingExecutor(ScriptedExecutor inner) : IJobExecutor
     {
         private int _held;
@@ -180,7 +180,7 @@ public sealed class StopTests
         await rig.UntilAsync(done.Id, JobState.Succeeded);
         await rig.AcceptAsync(Jobs.New("unstarted"));
         await UntilAsync(() => ((HoldingExecutor)rig.Executor).Held == 1);
-        rig.Store.Fault = "away"; // it cannot be handed back either
+        rig.Store.Fault = "away"; // the job cannot be handed back either
         using var late = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
 
         await rig.Dispatcher.StopAsync(late.Token).Patiently();
@@ -218,7 +218,7 @@ public sealed class StopTests
         Assert.Equal((JobState.Queued, 1), (rig.Look(job.Id).State, rig.Look(job.Id).Attempt));
     }
 
-    /// <summary>Gives a stop up while a write is under way, and waits until the dispatcher repeats no write. After the stop the store is closed.</summary>
+    /// <summary>Gives up a stop during a write, and waits until the dispatcher no longer repeats writes. The store is closed after the stop.</summary>
     private static async Task<Task> GiveUpAsync(Rig rig)
     {
         using var late = new CancellationTokenSource();
@@ -235,7 +235,7 @@ public sealed class StopTests
         }
     }
 
-    /// <summary>The first answer to an operation is held.</summary>
+    /// <summary>Holds the first answer to an operation.</summary>
     private sealed class HeldAnswer : IDisposable
     {
         private readonly TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -276,7 +276,7 @@ public sealed class StopTests
         await two.Dispatcher.StopAsync(Token).Patiently();
 
         foreach (Guid id in ids) Assert.Equal(1, (await three.UntilAsync(id, JobState.Succeeded)).Attempt);
-        // Started just before the close and cancelled by it, one may have been run to its end and handed back: not with this script.
+        // A job that starts during the close may be cancelled, handed back and run again. This script ignores the cancellation.
         Assert.All(ended.Values, static n => Assert.Equal(1, n));
     }
 }

@@ -149,7 +149,7 @@ public sealed class ClockTests : IDisposable
         public ValueTask DisposeAsync() => Store.DisposeAsync();
     }
 
-    /// <summary>A clock that is set, and a monotonic one beside it that is not.</summary>
+    /// <summary>A wall clock that the test sets, and a monotonic clock that it does not set.</summary>
     private sealed class JumpingClock : TimeProvider
     {
         private TimeSpan _set;
@@ -161,7 +161,7 @@ public sealed class ClockTests : IDisposable
 
         public void Pass(TimeSpan time) => _passed += time;
 
-        /// <summary>The monotonic clock begins at zero again.</summary>
+        /// <summary>Restarts the monotonic clock at zero, as a reboot does.</summary>
         public void StartAnew() => (_set, _passed) = (_set + _passed, TimeSpan.Zero);
 
         public override DateTimeOffset GetUtcNow() => new DateTimeOffset(2026, 11, 1, 12, 0, 0, TimeSpan.Zero) + _set + _passed;

@@ -32,7 +32,7 @@ public sealed class CloseTests : IDisposable
         Assert.Equal([StoreStep.ReaderClosed, StoreStep.ReaderClosed, StoreStep.Checkpointed, StoreStep.WriterClosed], steps);
     }
 
-    /// <summary>The first reader to close is held until the writer had time to close at the same moment, if it did.</summary>
+    /// <summary>Holds a reader while it closes, so that a writer that does not wait for it would close first.</summary>
     [Fact]
     public async Task A_reader_that_is_slow_to_close_does_not_leave_the_log_behind()
     {
@@ -123,7 +123,7 @@ public sealed class CloseTests : IDisposable
 
             await store.DisposeAsync().Patiently();
         }
-        await closed.Task.Patiently(); // it got the lock
+        await closed.Task.Patiently(); // the abandoned opening got the lock, and the store was closed
         await using SqliteJobStore other = await _place.OpenAsync();
         await other.AcceptAsync(Jobs.New(), Token);
     }
@@ -142,7 +142,7 @@ public sealed class CloseTests : IDisposable
         }
         catch (JobStoreUnavailableException)
         {
-            // It is closed.
+            // The store is closed.
         }
         catch (InvalidOperationException) when (enough.IsSet)
         {

@@ -117,7 +117,7 @@ public sealed class FileFaultTests : IDisposable
     [Fact]
     public async Task A_store_opens_through_a_symbolic_link_and_detects_that_its_target_is_deleted()
     {
-        if (!OperatingSystem.IsLinux()) Assert.Skip("Links are made as on Linux.");
+        if (!OperatingSystem.IsLinux()) Assert.Skip("The test creates a symbolic link, and runs on Linux only.");
         string target = Path.Combine(Directory.CreateDirectory(Path.Combine(_place.Directory, "elsewhere")).FullName, "other.db");
         await File.WriteAllBytesAsync(target, [], Token);
         File.CreateSymbolicLink(_place.File, target);
@@ -139,7 +139,7 @@ public sealed class FileFaultTests : IDisposable
         File.Move(_place.File, elsewhere);
 
         await MustBeAwayAsync(store, kept.Id);
-        Assert.False(File.Exists(_place.File), "A new file was made in its place.");
+        Assert.False(File.Exists(_place.File), "The store created a new file in its place.");
         File.Move(elsewhere, _place.File);
 
         Assert.Equal(AcceptOutcome.Created, (await store.AcceptAsync(Jobs.New(), Token)).Outcome);
@@ -159,7 +159,7 @@ public sealed class FileFaultTests : IDisposable
 
         await MustBeAwayAsync(store, lost.Id);
 
-        await File.WriteAllBytesAsync(_place.File + ending, [], Token); // another one of that name
+        await File.WriteAllBytesAsync(_place.File + ending, [], Token); // another file with that name
         await MustBeAwayAsync(store, lost.Id);
     }
 

@@ -114,7 +114,7 @@ public sealed class FullDiskTests : IDisposable
             foreach (string filler in fillers) File.Delete(filler);
 
             Assert.Equal(AcceptOutcome.Created, (await store.AcceptAsync(Big(40_000), Token)).Outcome);
-            // What the dead process ran is found at once, as after a start with room.
+            // Maintenance finds the job of the dead process at once, as after a start on a disk with room.
             Assert.Equal(1, (await store.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), 3), Token)).Redelivered[running.Kind]);
         }
         await using SqliteJobStore again = await _place.OpenAsync();
@@ -126,7 +126,7 @@ public sealed class FullDiskTests : IDisposable
     {
         MountSmallDisk(megabytes: 4);
         (Job waiting, _) = await LeaveAsync(isStoppedCleanly: true);
-        await File.WriteAllBytesAsync(_place.File + "-owner", [], Token); // no room was kept
+        await File.WriteAllBytesAsync(_place.File + "-owner", [], Token); // as if no disk space had been reserved
         await MustOpenWithoutRoomAsync(waiting.Id, [.. await FillDiskAsync()]);
     }
 
@@ -179,7 +179,7 @@ public sealed class FullDiskTests : IDisposable
         if (known is { } id) Assert.NotNull(await store.GetAsync(id, Token));
     }
 
-    /// <summary>Leaves a store with a job that waits and one that its process ran.</summary>
+    /// <summary>Leaves a store with a scheduled job and a job that its process ran.</summary>
     private async Task<(Job Waiting, Job Running)> LeaveAsync(bool isStoppedCleanly)
     {
         using var living = new StorePlace();
@@ -224,7 +224,7 @@ public sealed class FullDiskTests : IDisposable
 
     private static NewJob Big(int bytes) => Jobs.New(body: new string('x', bytes));
 
-    /// <summary>Accepts until there is no room.</summary>
+    /// <summary>Accepts jobs until the store is full.</summary>
     private static async Task<(List<Guid> Accepted, Guid Refused)> FillAsync(SqliteJobStore store, int bytes)
     {
         var accepted = new List<Guid>();

@@ -132,7 +132,7 @@ public sealed class GroupCommitTests : IDisposable
         }
     }
 
-    /// <summary>The names of the threads on which a caller without a context goes on after a write and after a read.</summary>
+    /// <summary>The names of the threads that run a caller's continuations of a write and of a read, without a context.</summary>
     private static async Task<string?[]> ThreadsAfterAsync(SqliteJobStore store)
     {
         JobAcceptance accepted = await store.AcceptAsync(Jobs.New(), Token).ConfigureAwait(false);

@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Tests.Sqlite;
 
-/// <summary>Holds a store's writer where it tells of its first change, so that what is asked for meanwhile waits together.</summary>
+/// <summary>Holds a store's writer at its first notification, so that the calls meanwhile wait for the same commit.</summary>
 internal sealed class HeldWriter : IJobStoreListener, IDisposable
 {
     private readonly ManualResetEventSlim _held = new();

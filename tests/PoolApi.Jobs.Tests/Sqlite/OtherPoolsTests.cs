@@ -27,7 +27,7 @@ public sealed class OtherPoolsTests : IDisposable
         foreach (KindFilter kinds in new[] { KindFilter.Only(["thumbnails"]), KindFilter.AllBut(["reports"]) })
         {
             TimeSpan least = TimeSpan.MaxValue;
-            // The least of many: on a busy machine most are held up. Reading all of them takes some 150 ms each time.
+            // The shortest of many claims counts, because a busy machine delays most of them. A claim that reads all jobs always takes some 150 ms.
             for (int n = 0; n < 1000 && least.TotalMilliseconds > MostMilliseconds; n++)
             {
                 long start = Stopwatch.GetTimestamp();

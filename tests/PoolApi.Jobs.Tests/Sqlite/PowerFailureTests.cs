@@ -4,8 +4,8 @@ using static PoolApi.TestKit.Patience;
 namespace PoolApi.Jobs.Tests.Sqlite;
 
 /// <summary>
-/// A process is killed between the write of a commit and its sync; the next one answers from that commit; then the power fails. What was
-/// answered from is on the disk.
+/// A process is killed between the write of a commit and its sync. The next process answers from that commit, and then the power fails. The
+/// commit must be on the disk.
 /// </summary>
 public sealed class PowerFailureTests : IDisposable
 {
@@ -31,7 +31,7 @@ public sealed class PowerFailureTests : IDisposable
     public async Task An_unsynced_commit_that_a_restarted_store_answers_from_survives_a_power_failure(string question, bool logIsNamed)
     {
         (NewJob job, Dictionary<string, byte[]> synced) = await KilledBeforeItsSyncAsync();
-        // Where the log is new, its name has not reached the disk either.
+        // If the log is new, its name has not reached the disk either.
         if (!logIsNamed) synced.Remove("jobs.db-wal");
         var disk = new SyncedDisk(_killed.Directory, synced);
         await using (SqliteJobStore store = _killed.Store(observer: disk.Observe))
@@ -46,7 +46,7 @@ public sealed class PowerFailureTests : IDisposable
         Assert.NotNull(await after.GetAsync(job.Id, Token));
     }
 
-    /// <summary>The kill may come at any byte of the write, or of the writes of several commits.</summary>
+    /// <summary>A kill may interrupt the write at any byte, and several commits may be unsynced.</summary>
     [Fact]
     public async Task Jobs_listed_after_a_kill_at_any_moment_survive_a_power_failure()
     {
@@ -80,7 +80,7 @@ public sealed class PowerFailureTests : IDisposable
             await using SqliteJobStore after = await left.OpenAsync();
             Assert.Equal(jobs.Select(static j => j.Id), (await after.ListAsync(new JobQuery { Limit = 100 }, Token)).Jobs.Select(static j => j.Id));
         }
-        Assert.True(shown.Count > 3, "The kills came at too few different moments.");
+        Assert.True(shown.Count > 3, "The kills hit too few different moments.");
     }
 
     [Fact]
@@ -111,8 +111,8 @@ public sealed class PowerFailureTests : IDisposable
         lock (synced) Assert.Equal(expected, synced.Take(3));
     }
 
-    /// <summary>Leaves the files as a process does that is killed before it syncs the commit of a job.</summary>
-    /// <returns>The job, and what the disk has.</returns>
+    /// <summary>Leaves the files of a process that is killed before it syncs the commit of a job.</summary>
+    /// <returns>The job, and the files that the disk has.</returns>
     private async Task<(NewJob Job, Dictionary<string, byte[]> Synced)> KilledBeforeItsSyncAsync()
     {
         NewJob job = Jobs.New(key: "key");
@@ -125,7 +125,7 @@ public sealed class PowerFailureTests : IDisposable
         return (job, synced);
     }
 
-    /// <summary>Asks, without anything being written.</summary>
+    /// <summary>Queries the store for the job without a write.</summary>
     private static async Task<bool> KnowsAsync(SqliteJobStore store, NewJob job, string question) => question switch
     {
         "repeat" => (await store.AcceptAsync(Jobs.New(key: "key"), Token)).Outcome == AcceptOutcome.Existing,

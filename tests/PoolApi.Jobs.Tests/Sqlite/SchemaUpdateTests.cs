@@ -3,7 +3,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Sqlite;
 
-/// <summary>P5: a file of the version before opens, and every job in it goes on.</summary>
+/// <summary>P5: the store opens a file of the first version and continues every job in it.</summary>
 public sealed class SchemaUpdateTests : IDisposable
 {
     private readonly StorePlace _place = new();
@@ -31,7 +31,7 @@ public sealed class SchemaUpdateTests : IDisposable
 
         Assert.Equal(5, (await store.ListAsync(new JobQuery { Limit = 10 }, Token)).Jobs.Count);
         Assert.Equal("answer"u8.ToArray(), (await store.GetResultAsync(succeeded, Token))!.Result!.Body.ToArray());
-        await store.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), 3), Token); // the process that ran one is dead
+        await store.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), 3), Token); // the process that ran one of the jobs is dead
         var claimed = new List<JobClaim>();
         for (int i = 0; i < 3; i++) claimed.AddRange((await store.ClaimAsync($"instance {i}", 10, Jobs.LongLease, Token)).Claims);
         Assert.Equal(new[] { due, paused, running }.Order(), claimed.Select(static c => c.Job.Id).Order());

@@ -3,7 +3,7 @@ using PoolApi.Jobs.Tests.Conformance;
 
 namespace PoolApi.Jobs.Tests.Sqlite;
 
-/// <summary>What every store promises, of the SQLite store.</summary>
+/// <summary>The tests of every store's contract, on the SQLite store.</summary>
 [Trait("Category", "Slow")]
 public sealed class SqliteConformanceTests : JobStoreConformance, IDisposable
 {

@@ -2,7 +2,7 @@ using PoolApi.Jobs.Sqlite;
 
 namespace PoolApi.Jobs.Tests.Sqlite;
 
-/// <summary>A prepared statement keeps nothing of what went through it.</summary>
+/// <summary>A prepared statement keeps no memory of the values that it wrote or read.</summary>
 public sealed class StatementTests : IDisposable
 {
     private const int Length = 8 << 20;

@@ -3,8 +3,8 @@ using PoolApi.Jobs.Sqlite;
 namespace PoolApi.Jobs.Tests.Sqlite;
 
 /// <summary>
-/// What the disk has of a directory if only these have reached it: what was there at the beginning, what was told to be synced since,
-/// and of names only those in a directory that was synced since.
+/// Simulates the content of a disk after a power failure. It has the initial files and the content of each file at its last sync. A file that is
+/// new since then has its name on the disk only if its directory was synced.
 /// </summary>
 internal sealed class SyncedDisk
 {
@@ -13,8 +13,8 @@ internal sealed class SyncedDisk
     private readonly Dictionary<string, byte[]> _contents;
     private HashSet<string> _names;
 
-    /// <param name="directory">The directory as the kernel has it.</param>
-    /// <param name="durable">What the disk has of it: by name.</param>
+    /// <param name="directory">The directory as the kernel shows it.</param>
+    /// <param name="durable">The initial files of the disk, by name.</param>
     public SyncedDisk(string directory, IReadOnlyDictionary<string, byte[]> durable)
     {
         _directory = directory;
@@ -22,17 +22,17 @@ internal sealed class SyncedDisk
         _names = [.. durable.Keys];
     }
 
-    /// <summary>The files of a directory, by name.</summary>
+    /// <summary>The files of a directory without the log's index, by name.</summary>
     public static Dictionary<string, byte[]> Read(string directory) =>
         Directory.GetFiles(directory).Where(static f => !f.EndsWith("-shm", StringComparison.Ordinal)).ToDictionary(f => Path.GetFileName(f), File.ReadAllBytes);
 
-    /// <summary>Makes files of contents.</summary>
+    /// <summary>Writes the files.</summary>
     public static void Write(string directory, IReadOnlyDictionary<string, byte[]> contents)
     {
         foreach (var (name, content) in contents) File.WriteAllBytes(Path.Combine(directory, name), content);
     }
 
-    /// <summary>Takes note of what is synced.</summary>
+    /// <summary>Records what the store syncs.</summary>
     public void Observe(StoreStep step, string path)
     {
         if (step != StoreStep.Synced) return;
@@ -43,7 +43,7 @@ internal sealed class SyncedDisk
         }
     }
 
-    /// <summary>The power fails: what is left.</summary>
+    /// <summary>The files that remain after a power failure.</summary>
     public Dictionary<string, byte[]> Left()
     {
         lock (_lock) return _contents.Where(c => _names.Contains(c.Key)).ToDictionary();

@@ -3,7 +3,7 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.Tests;
 
-/// <summary>Notes what a store tells.</summary>
+/// <summary>Records the notifications of a store.</summary>
 internal sealed class Ears : IJobStoreListener
 {
     private int _due;
@@ -33,13 +33,13 @@ internal sealed class Ears : IJobStoreListener
         OnMissed?.Invoke();
     }
 
-    /// <summary>Waits until a version of a job, or a later one, has been told.</summary>
+    /// <summary>Waits for the notification of a version of a job or of a later one.</summary>
     public Task HearAsync(Guid id, long version) =>
         Patience.UntilAsync(() => Changes.Any(c => c.Id == id && c.Version >= version), $"That job {id} has version {version}");
 
     /// <summary>
-    /// Waits until changes by another instance arrive, again and again if need be: one that is made before this instance listens is never told, and
-    /// <see cref="Missed"/> rises for other reasons too.
+    /// Repeats changes by another instance until a notification of one of them arrives. A change from before this instance listens is never notified.
+    /// <see cref="Missed"/> is no sign of that, because it also rises for other reasons.
     /// </summary>
     public async Task HearFromAsync(IJobStore other)
     {
@@ -55,10 +55,10 @@ internal sealed class Ears : IJobStoreListener
                 }
                 catch (JobStoreUnavailableException)
                 {
-                    // A server that was mute for many may have no session left for a moment.
+                    // A server that did not answer many connections may have no free session for a moment.
                 }
                 return Changes.Any(c => changed.Contains(c.Id));
             },
-            "That a change by another instance is told");
+            "A notification of another instance's change");
     }
 }

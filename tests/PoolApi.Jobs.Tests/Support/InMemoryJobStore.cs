@@ -3,7 +3,7 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Jobs.Tests;
 
-/// <summary>What the stores of several "instances" have in common in memory: what is a database elsewhere.</summary>
+/// <summary>The jobs that the stores of several "instances" share in memory, as real instances share a database.</summary>
 internal sealed class InMemoryJobs
 {
     public object Gate { get; } = new();
@@ -14,8 +14,8 @@ internal sealed class InMemoryJobs
 }
 
 /// <summary>
-/// The contract in its plainest form: one lock, one dictionary, every question answered by looking at all jobs. What the real
-/// stores are compared with, and what the dispatcher is tested on; it can be made to fail.
+/// The contract in its simplest form: one lock and one dictionary, and each query reads all jobs. The real stores are compared with it, and
+/// the dispatcher is tested on it. It can be made to fail.
 /// </summary>
 internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? time = null) : IJobStore
 {
@@ -31,22 +31,22 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
 
     public bool IsShared { get; init; } = true;
 
-    /// <summary>What is wrong with it: while it is set, nothing can be done.</summary>
+    /// <summary>The fault of the store. While it is set, every operation throws.</summary>
     public string? Fault { get => _fault; set => _fault = value; }
 
-    /// <summary>Operations that are done, and whose answer is lost all the same.</summary>
+    /// <summary>Operations that are executed and whose answer is lost.</summary>
     public ConcurrentDictionary<string, bool> LosesAnswersOf { get; } = new();
 
-    /// <summary>Waited for before each call, given its name.</summary>
+    /// <summary>Awaited before each call. Receives the name of the operation.</summary>
     public Func<string, Task>? Before { get; set; }
 
-    /// <summary>Waited for after each call, before its caller has the answer.</summary>
+    /// <summary>Awaited after each call, before its caller gets the answer.</summary>
     public Func<string, Task>? After { get; set; }
 
-    /// <summary>Listeners are told nothing, as if the connection that tells of changes were lost.</summary>
+    /// <summary>Whether this store notifies its listener of nothing, as if the connection for notifications were lost.</summary>
     public bool IsMute { get => _isMute; set => _isMute = value; }
 
-    /// <summary>How often an operation has been called; of all, if none is named.</summary>
+    /// <summary>How often an operation was called; without a name: all operations together.</summary>
     public int Calls(string? operation = null) => operation is null ? _calls.Values.Sum() : _calls.GetValueOrDefault(operation);
 
     public Task OpenAsync(CancellationToken cancellation)
@@ -391,7 +391,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
 
     private IEnumerable<Row> Suspects() => _jobs.Rows.Values.Where(static r => r.Job.State <= JobState.Running && r.Suspicion > 0);
 
-    /// <summary>Lets jobs be due whose time of day has come.</summary>
+    /// <summary>Makes jobs due whose scheduled time has passed.</summary>
     private void Release(DateTimeOffset now, TimeSpan steady)
     {
         foreach (Row row in _jobs.Rows.Values)
@@ -441,12 +441,12 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
 
         public long Number { get; set; }
 
-        /// <summary>The claim that was the last to write an end; for who repeats it.</summary>
+        /// <summary>The number of the claim that last wrote an end, so that the caller can repeat the write.</summary>
         public long? EndedNumber { get; set; }
 
         public TimeSpan LeaseEnd { get; set; }
 
-        /// <summary>Since when it is due, or from when on; <see langword="null"/>: at its time of day.</summary>
+        /// <summary>The monotonic time from which the job is due; <see langword="null"/>: it is due at its time of day.</summary>
         public TimeSpan? Due { get; set; }
 
         public TimeSpan? Expires { get; private set; }
@@ -469,7 +469,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
 
         public bool IsSwept { get; set; }
 
-        /// <summary>What sweeping it deletes.</summary>
+        /// <summary>The number of bytes that a sweep of the job deletes.</summary>
         public long Bytes => IsSwept ? 0 : New.Payload.Body.Length + (Result?.Body.Length ?? 0);
 
         public bool IsHeldBy(JobClaim claim) => Job.State == JobState.Running && Number == claim.Number;
@@ -482,7 +482,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
 
         public Job ToJob(TimeSpan steady) => Job.State == JobState.Running ? Job with { LeaseLeft = LeaseEnd - steady } : Job;
 
-        /// <summary>Keeps the attempt that is running, which ends now and is not the job's last.</summary>
+        /// <summary>Adds the running attempt to the earlier ones. It ends now and is not the job's last.</summary>
         public void Keep(PastOutcome outcome, DateTimeOffset now, JobError? error = null) => Job = Job with
         {
             Earlier = PastAttempts.Add(Job.Earlier, new PastAttempt(Job.Attempt, Job.StartedAt, now, Job.Worker, outcome, error)),
@@ -500,7 +500,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             if (!IsAccompanied) Deaths++;
         }
 
-        /// <summary>Whose claim it is lives: that was no death.</summary>
+        /// <summary>The owner of the claim lives, so the loss of the lease does not count as a death.</summary>
         public void Acquit(JobClaim claim)
         {
             if (LostNumber != claim.Number || Job.State != JobState.Queued) return;

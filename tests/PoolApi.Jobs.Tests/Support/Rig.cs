@@ -8,7 +8,7 @@ using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests;
 
-/// <summary>An instance in small: a dispatcher on a pool of its own, over a store in memory that others may share.</summary>
+/// <summary>A small instance: a dispatcher with its own pool and a store in memory, which other instances may share.</summary>
 internal sealed class Rig : IAsyncDisposable
 {
     private readonly Meter _meter = new("test");
@@ -41,19 +41,19 @@ internal sealed class Rig : IAsyncDisposable
 
     public ScriptedExecutor Script => (ScriptedExecutor)Executor;
 
-    /// <summary>Starts one whose jobs do what the script says, on a worker.</summary>
+    /// <summary>Starts an instance whose workers run the script for each job.</summary>
     public static Task<Rig> StartAsync(
         Func<JobAttempt, CancellationToken, AttemptEnd>? script = null, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null,
         bool isShared = false, int capacity = 1024, JobInstruments? instruments = null, TimeProvider? time = null, ILogger<JobDispatcher>? logger = null) =>
         StartAsync(
             pool => new ScriptedExecutor(pool, script ?? (static (_, _) => ScriptedExecutor.Success)), workers, options, jobs, isShared, capacity, instruments, time, logger);
 
-    /// <summary>Starts one with an executor of the test's own.</summary>
+    /// <summary>Starts an instance with the test's own executor.</summary>
     public static async Task<Rig> StartAsync(
         Func<FixedThreadPool, IJobExecutor> executor, int workers = 2, JobOptions? options = null, InMemoryJobs? jobs = null, bool isShared = false,
         int capacity = 1024, JobInstruments? instruments = null, TimeProvider? time = null, ILogger<JobDispatcher>? logger = null)
     {
-        // Nothing goes first, and no lease runs out, unless a test is about that.
+        // No job goes first, and no lease runs out, unless the test sets its own options.
         options ??= Options;
         var rig = new Rig(jobs ?? new InMemoryJobs(), isShared, workers, options, executor, capacity, instruments, time, logger);
         await rig.Store.OpenAsync(Token);
@@ -63,7 +63,7 @@ internal sealed class Rig : IAsyncDisposable
 
     public static JobOptions Options => new() { Share = 0, Lease = TimeSpan.FromHours(1), RetryDelay = TimeSpan.FromMilliseconds(20) };
 
-    /// <summary>What another instance does, or a client through it.</summary>
+    /// <summary>Opens a store of another instance, or of a client of it, on the same jobs.</summary>
     public async Task<InMemoryJobStore> OpenAnotherAsync()
     {
         var other = new InMemoryJobStore(Jobs);
@@ -73,23 +73,23 @@ internal sealed class Rig : IAsyncDisposable
 
     public async Task<Job> AcceptAsync(NewJob? job = null) => (await Store.AcceptAsync(job ?? Tests.Jobs.New(), Token)).Job;
 
-    /// <summary>The job, whatever is wrong with the store.</summary>
+    /// <summary>Reads the job past the store, so also during a fault of the store.</summary>
     public Job Look(Guid id)
     {
         lock (Jobs.Gate) return Jobs.Rows[id].Job;
     }
 
-    /// <summary>Waits until it has looked for jobs, and found none: it sleeps until it is told of one.</summary>
+    /// <summary>Waits until the dispatcher has claimed and maintained at least once, and sleeps until an event.</summary>
     public async Task QuietAsync()
     {
         await Patience.UntilAsync(() => Store.Calls("claim") > 0 && Store.Calls("maintain") > 0);
         await AsleepAsync();
     }
 
-    /// <summary>Waits until it has done what there is to do for what it has been told, and next looks for a job when it is told of more.</summary>
+    /// <summary>Waits until the dispatcher has handled all notifications and will claim next only after a further event.</summary>
     public Task AsleepAsync() => Patience.UntilAsync(() => Dispatcher.IsAsleep(TimeSpan.FromSeconds(1)), "That the dispatcher sleeps");
 
-    /// <summary>Lets a time pass in steps, and lets it do after each what there is to do then.</summary>
+    /// <summary>Advances the clock in steps. After each step the dispatcher completes what is due then.</summary>
     public async Task PassAsync(FakeTimeProvider clock, TimeSpan time, TimeSpan step)
     {
         for (TimeSpan passed = TimeSpan.Zero; passed < time; passed += step)
@@ -99,7 +99,7 @@ internal sealed class Rig : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether the job's result is gone, or the job altogether.</summary>
+    /// <summary>Whether the job's result is deleted, or the whole job.</summary>
     public bool IsSwept(Guid id)
     {
         lock (Jobs.Gate) return !Jobs.Rows.TryGetValue(id, out var row) || row.IsSwept;

@@ -4,7 +4,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Jobs.Tests;
 
-/// <summary>Runs jobs on a pool by a script: a function of the attempt that is called on a worker and says how the attempt went.</summary>
+/// <summary>Runs jobs on a pool by a script: a function that runs on a worker and returns the end of the attempt.</summary>
 internal sealed class ScriptedExecutor(FixedThreadPool pool, Func<JobAttempt, CancellationToken, AttemptEnd> script) : IJobExecutor
 {
     public static readonly AttemptEnd Success = new(AttemptOutcome.Succeeded, new JobResult(200, "text/plain", "done"u8.ToArray()), null, MayRetry: false);
@@ -13,7 +13,7 @@ internal sealed class ScriptedExecutor(FixedThreadPool pool, Func<JobAttempt, Ca
 
     public ConcurrentQueue<Guid> Begun { get; } = new();
 
-    /// <summary>How many attempts have been given to the executor and have not come back.</summary>
+    /// <summary>The number of attempts that the executor has received and not completed.</summary>
     public int InHand => Volatile.Read(ref _begun);
 
     public async ValueTask<AttemptEnd> ExecuteAsync(JobAttempt attempt, CancellationToken cancellation)
