@@ -4,7 +4,7 @@ using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.Auth;
 
-/// <summary>`PoolApi keys new` prints a key once, and lines to store that let the key in.</summary>
+/// <summary>`PoolApi keys new` prints a new key and the lines to store. The service accepts the key once one of the lines is stored.</summary>
 public sealed partial class ApiKeyCommandTests : IDisposable
 {
     private const string NotExported = "A shell cannot export a variable";
@@ -31,7 +31,7 @@ public sealed partial class ApiKeyCommandTests : IDisposable
         await File.WriteAllTextAsync(file, $"{{ {entry.Groups[1].Value} }}", ServiceApp.Token);
         await AssertOpensAsync(key, ("Auth:KeysFile", file));
         if (!variable.Success) return;
-        string setting = variable.Groups[1].Value.Replace("__", ":", StringComparison.Ordinal); // as the environment is read
+        string setting = variable.Groups[1].Value.Replace("__", ":", StringComparison.Ordinal); // as the configuration reads the environment
         await AssertOpensAsync(key, (setting, variable.Groups[2].Value));
     }
 
@@ -40,7 +40,7 @@ public sealed partial class ApiKeyCommandTests : IDisposable
     [InlineData("_Nightly_2_", true, false)]
     [InlineData("bob-2", true, true)]
     [InlineData("bob.2", true, true)]
-    [InlineData("a__b", false, false)] // the environment would read a section a with an entry b
+    [InlineData("a__b", false, false)] // in the environment it means a section a with an entry b
     [InlineData("a__b.2", false, false)]
     public async Task The_command_prints_no_variable_that_cannot_hold_the_name_and_warns_if_no_shell_exports_it(string client, bool hasVariable, bool needsMore)
     {
@@ -64,7 +64,7 @@ public sealed partial class ApiKeyCommandTests : IDisposable
     }
 
     /// <summary>Runs the command.</summary>
-    /// <returns>What it wrote: the console of a test is captured.</returns>
+    /// <returns>The text that the command wrote to the captured console.</returns>
     private static async Task<string> RunAsync(int exitCode, params string[] args)
     {
         Assert.Equal(exitCode, await CommandLine.RunAsync(["keys", .. args]));

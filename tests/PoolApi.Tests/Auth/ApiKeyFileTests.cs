@@ -7,7 +7,7 @@ using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.Auth;
 
-/// <summary>The keys follow their file without a restart, and a broken file takes no key away.</summary>
+/// <summary>Changes of the key file apply without a restart, and an invalid file keeps the previous keys.</summary>
 public sealed class ApiKeyFileTests : IDisposable
 {
     private const string First = "the-first-good-key";
@@ -19,7 +19,7 @@ public sealed class ApiKeyFileTests : IDisposable
 
     [Theory]
     [InlineData(false)]
-    [InlineData(true)] // as Kubernetes mounts a secret: the file is a link into a folder that an update exchanges
+    [InlineData(true)] // as Kubernetes mounts a secret: the file is a link into a folder that an update replaces
     public async Task A_changed_key_file_is_loaded_and_a_broken_one_keeps_the_previous_keys(bool mounted)
     {
         var file = new KeyFile(_folder.File(""), mounted);
@@ -168,7 +168,7 @@ public sealed class ApiKeyFileTests : IDisposable
     /// <summary>Watches a file with the first key of alice.</summary>
     /// <param name="clock">The clock of the watch.</param>
     /// <param name="log">Its log.</param>
-    /// <param name="changed">What the file becomes before it is watched, so that no event of this change comes.</param>
+    /// <param name="changed">The content that replaces the file before the watch starts, so that this change raises no event.</param>
     private async Task<(string Path, ApiKeyRing Keys, ApiKeyFileWatch Watch)> WatchAsync(
         TimeProvider clock, ILogger<ApiKeyFileWatch>? log = null, string? changed = null)
     {
@@ -190,13 +190,13 @@ public sealed class ApiKeyFileTests : IDisposable
         return new ConfigurationBuilder().AddInMemoryCollection(values).Build();
     }
 
-    /// <summary>A clock whose timer fires when the test says so, also while it runs.</summary>
+    /// <summary>A clock whose timer fires when the test calls <c>Fire</c>, also while its callback runs.</summary>
     private sealed class ManualTimer : TimeProvider, ITimer
     {
         private Action? _callback;
         private volatile bool _isSet;
 
-        /// <summary>Whether it was set since it fired.</summary>
+        /// <summary>Whether the timer was set since it last fired.</summary>
         public bool IsSet => _isSet;
 
         public void Fire()
@@ -220,7 +220,7 @@ public sealed class ApiKeyFileTests : IDisposable
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 
-    /// <summary>Counts how often it is asked for the time, and a timer of it set: each event does one of the two.</summary>
+    /// <summary>A clock that counts the reads of its time and the settings of its timers. Each file event reads the time.</summary>
     private sealed class WatchedClock : FakeTimeProvider
     {
         private int _uses;
@@ -258,7 +258,7 @@ public sealed class ApiKeyFileTests : IDisposable
         return answer.StatusCode;
     }
 
-    /// <summary>Waits for a line of the log, which comes after the change has had its effect.</summary>
+    /// <summary>Waits for a line of the log, which the service writes after the change has taken effect.</summary>
     private static Task SeeAsync(ServiceApp app, string part) =>
         Patience.UntilAsync(() => app.Log.Any(line => line.Contains(part, StringComparison.Ordinal)), $"'{part}' in the log");
 

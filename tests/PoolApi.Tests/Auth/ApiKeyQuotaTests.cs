@@ -4,7 +4,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Tests.Auth;
 
-/// <summary>A client may have a limit of its own: it holds for this client alone, and follows the keys file.</summary>
+/// <summary>A client's own concurrency limit applies to that client alone, and follows changes of the key file.</summary>
 public sealed class ApiKeyQuotaTests : IDisposable
 {
     private const string Alice = "alices-good-secret";
@@ -56,8 +56,8 @@ public sealed class ApiKeyQuotaTests : IDisposable
         return file;
     }
 
-    /// <summary>Keeps every worker at work until the gate opens, so that requests stay in the queue.</summary>
-    /// <returns>The end of that work.</returns>
+    /// <summary>Occupies every worker until the gate opens, so that requests stay in the queue.</summary>
+    /// <returns>A task that completes when that work ends.</returns>
     private static async Task<Task> OccupyAsync(FixedThreadPool pool, Gate gate)
     {
         Task<string>[] held = [.. Enumerable.Range(0, pool.Workers).Select(_ => pool.RunAsync(() => gate.Pass()).AsTask())];
@@ -65,7 +65,7 @@ public sealed class ApiKeyQuotaTests : IDisposable
         return Task.WhenAll(held);
     }
 
-    /// <summary>Sends a request that is accepted, as the last of so many in the queue.</summary>
+    /// <summary>Sends a request, and waits until the queue has this length.</summary>
     private static async Task<Task<HttpResponseMessage>> QueueAsync(FixedThreadPool pool, HttpClient client, string key, int queued)
     {
         Task<HttpResponseMessage> answer = SendAsync(client, key);

@@ -3,7 +3,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Tests.Auth;
 
-/// <summary>A client's key is stored as it is or as its hash, with what the client may do.</summary>
+/// <summary>The settings of a client: its key, as text or as a hash, and its permissions.</summary>
 public class ApiKeySectionTests
 {
     private const string Key = "a-good-enough-secret";
@@ -71,7 +71,7 @@ public class ApiKeySectionTests
         Assert.Equal("last", keys.ClientOf(With(Key))?.Name);
     }
 
-    // Read from the source: no test measures some nanoseconds.
+    // This test reads the source, because no test can measure a difference of some nanoseconds.
     [Fact]
     public void Hashes_are_compared_in_constant_time_only()
     {

@@ -6,7 +6,7 @@ using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.Auth;
 
-/// <summary>Without keys, changes are taken from the machine itself only, and a service that others reach says that it is open.</summary>
+/// <summary>Without keys, the service accepts changes from its own machine only, and logs a warning if other machines can reach a port.</summary>
 public sealed class OpenAccessTests
 {
     private const string Open = "Everybody who reaches http://0.0.0.0:0 may ";
@@ -75,7 +75,7 @@ public sealed class OpenAccessTests
     {
         ServiceApp app = ServiceApp.With(
             [("Jobs:Store", "none"), ("Urls", urls), ("Management:Urls", management), .. key is null ? [] : new[] { ("Auth:ApiKeys:alice", key) }]);
-        await using (app) PortTests.Start(app); // and stop: the program writes the lines between the two
+        await using (app) PortTests.Start(app); // starts and stops the service, which logs the warnings in between
         AssertWarnings(app.Lines, api, managed);
     }
 

@@ -7,7 +7,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Tests.Auth;
 
-/// <summary>A key lets its client do what its role says, and no more.</summary>
+/// <summary>The role of a key decides what its client may do.</summary>
 public sealed class RoleTests : IAsyncDisposable
 {
     private const string Reader = "the-readers-own-key";
@@ -85,7 +85,7 @@ public sealed class RoleTests : IAsyncDisposable
     [InlineData(Admin, 202, null)]
     public async Task With_keys_only_an_admin_may_drain_and_everybody_may_read_the_workers(string? key, int status, string? problem)
     {
-        // Before the drain: the host may be gone soon after it.
+        // Before the drain, because the host may stop soon after it.
         Assert.Equal(HttpStatusCode.OK, (await SendAsync(null, HttpMethod.Get, "/v1/workers")).StatusCode);
         HttpResponseMessage answer = await SendAsync(key, HttpMethod.Post, "/drain");
         if (problem is not null) await ServiceApp.AssertProblem(answer, status, problem);
@@ -108,7 +108,7 @@ public sealed class RoleTests : IAsyncDisposable
         Assert.Equal(0, service.App.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Accepted);
         Assert.False(service.App.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested);
 
-        // The two that stop the service are left out.
+        // The two routes that stop the service are left out.
         foreach (var (method, path) in changes.Where(static change => change.Path is not ("/drain" or "/stop")))
         {
             int status = await StatusAsync(method, path, Admin);

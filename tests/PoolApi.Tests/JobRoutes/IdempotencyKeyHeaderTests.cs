@@ -2,7 +2,7 @@ using PoolApi.Tests.JobRoutes.Support;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>The header Idempotency-Key: a string in quotes by the draft, a bare token by most clients.</summary>
+/// <summary>The header Idempotency-Key: a quoted string in the draft, a bare token from most clients.</summary>
 public class IdempotencyKeyHeaderTests
 {
     private static readonly string Longest = new('k', 255);

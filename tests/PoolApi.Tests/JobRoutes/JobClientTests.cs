@@ -4,7 +4,7 @@ using PoolApi.Tests.JobRoutes.Support;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>Where keys are asked for, each client has its own jobs; and what holds when the store is away.</summary>
+/// <summary>With API keys, a client can read and change only its own jobs. While the store is unavailable, every jobs route answers 503.</summary>
 public class JobClientTests
 {
     private static readonly (string, string) Alice = ("X-Api-Key", JobApp.AliceKey);

@@ -1,7 +1,7 @@
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>A cursor comes back as it went out, and whatever else is sent in its place is recognised.</summary>
+/// <summary>A cursor yields the job id that it was made from, and any other text is rejected.</summary>
 public class JobCursorTests
 {
     [Fact]

@@ -3,7 +3,7 @@ using PoolApi.Tests.JobRoutes.Support;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>The document tells of the jobs routes all that they take and answer.</summary>
+/// <summary>The OpenAPI document lists the parameters, responses and security of the jobs routes.</summary>
 public class JobDocsTests
 {
     private static async Task<JsonNode> Document(bool keys = false)

@@ -62,7 +62,7 @@ public class JobEventsTests
         string text = await response.Content.ReadAsStringAsync(JobApp.Token);
         if (events == 0)
         {
-            // A browser that is sent an empty stream comes again, and again.
+            // After an empty stream a browser reconnects again and again. After a 204 it stops.
             Assert.Equal((HttpStatusCode.NoContent, ""), (response.StatusCode, text));
             return;
         }
@@ -71,7 +71,7 @@ public class JobEventsTests
         Assert.EndsWith("}\nid: 7\n\n", text, StringComparison.Ordinal);
         Assert.Equal(events, text.Split("event: ").Length - 1);
         using HttpResponseMessage plain = await app.GetAsync($"/v1/jobs/{job.Id}");
-        // The links are relative to another URL here.
+        // The links of an event are relative to the URL of the stream.
         string data = text.Split('\n')[1]["data: ".Length..].Replace("\"../", "\"", StringComparison.Ordinal);
         Assert.Equal(await plain.Content.ReadAsStringAsync(JobApp.Token), data);
     }
@@ -81,7 +81,7 @@ public class JobEventsTests
     {
         await using JobApp app = await JobApp.StartAsync(kestrel: true);
         Job job = app.Store.Put(FakeJobStore.New(JobState.Running) with { Version = 7 });
-        // The head of the answer is here before there is any event.
+        // The head of the response arrives before the first event.
         await using EventStream stream = await EventStream.OpenAsync(app, job.Id, ("Last-Event-ID", "7"));
         app.Store.Change(job.Id, j => j with { Progress = 0.5 });
         Assert.Equal((8, "running"), await stream.NextAsync());
@@ -135,7 +135,7 @@ public class JobEventsTests
         });
         Job job = app.Store.Put(FakeJobStore.New() with { Tags = LongTags });
         using Socket lazy = await DeafWatcherAsync(app, job.Id);
-        // While there is room in the buffers, each event goes into them. Then one stays, and the time counts.
+        // The events fill the buffers. The next write waits for the client, and the write timeout elapses.
         await Patience.UntilAsync(
             () =>
             {
@@ -143,27 +143,27 @@ public class JobEventsTests
                 clock.Advance(EventStreamWriter.WriteTimeout);
                 return app.Store.Watch.Count == 0;
             },
-            "the watcher forgotten");
+            "the removal of the watcher");
         await using var rest = new NetworkStream(lazy);
         using var reader = new StreamReader(rest);
         try
         {
             string text = await reader.ReadToEndAsync(JobApp.Token);
-            Assert.DoesNotContain("\r\n0\r\n", text, StringComparison.Ordinal); // a stream that ends whole is not asked for again
+            Assert.DoesNotContain("\r\n0\r\n", text, StringComparison.Ordinal); // no last chunk: a client does not reconnect after a complete stream
         }
         catch (IOException)
         {
-            // Reset.
+            // The server reset the connection.
         }
     }
 
-    /// <summary>A client that waits for the end of a job may vanish as well as one that watches it. There is nothing to send to it.</summary>
+    /// <summary>A client that waits may vanish without closing its connection. TCP keep-alive detects that even while nothing is sent.</summary>
     [Theory]
     [InlineData("")]
     [InlineData("/events")]
     public async Task The_kernel_probes_the_connection_of_a_client_that_waits(string route)
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "The options of the socket are those of Linux.");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The service sets these socket options on Linux only.");
         var sockets = new ConcurrentQueue<Socket>();
         await using JobApp app = await JobApp.StartAsync(kestrel: true, configure: builder =>
             builder.Services.AddSingleton<IStartupFilter>(new SocketObserver(sockets)));
@@ -199,7 +199,7 @@ public class JobEventsTests
         foreach (EventStream stream in streams) Assert.Equal((1, "queued"), await stream.NextAsync());
         using var late = new CancellationTokenSource(Patience.Long);
         Task stop = app.App.StopAsync(late.Token);
-        // A body that is cut off is an exception here.
+        // A truncated body would throw here.
         foreach (EventStream stream in streams) Assert.Null(await stream.NextAsync());
         await stop;
         Assert.False(late.IsCancellationRequested);
@@ -214,7 +214,7 @@ public class JobEventsTests
         await using EventStream stream = await EventStream.OpenAsync(app, job.Id);
         Assert.Equal((1, "queued"), await stream.NextAsync());
         app.Store.IsAway = true;
-        app.Store.Watch.Changed(new JobChange(job.Id, 2, false)); // its reading fails
+        app.Store.Watch.Changed(new JobChange(job.Id, 2, false)); // reading this version fails
         app.Store.Change(job.Id, JobState.Running);
         Task<(long, string)?> next = stream.NextAsync();
         app.Store.IsAway = false;
@@ -237,8 +237,8 @@ public class JobEventsTests
     }
 
     /// <summary>
-    /// What is written for a watcher that does not read must fit into the buffers on the way, which are made small here: for
-    /// it, and for nobody else, versions are left out.
+    /// The buffers between the server and its clients are small here, so a watcher that does not read fills them soon. That
+    /// watcher skips versions; other watchers get every version.
     /// </summary>
     [Fact]
     public async Task A_watcher_that_does_not_read_skips_versions_and_gets_the_latest()
@@ -246,7 +246,7 @@ public class JobEventsTests
         const int Versions = 200; // about a quarter of them fits into the buffers
         await using JobApp app = await JobApp.StartAsync(kestrel: true, configure: static builder =>
         {
-            // A clock that stands still: on a busy machine the versions take longer than a watcher may take for one write.
+            // This clock stands still, because on a busy machine the versions may take longer than the write timeout.
             builder.Services.AddSingleton<TimeProvider>(new FakeTimeProvider(DateTimeOffset.UtcNow));
             UseSmallBuffers(builder);
         });
@@ -276,7 +276,7 @@ public class JobEventsTests
         builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = static endpoint =>
         {
             Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
-            socket.SendBufferSize = Buffers; // what it accepts inherits it
+            socket.SendBufferSize = Buffers; // accepted sockets inherit it
             return socket;
         });
     }

@@ -7,7 +7,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>GET /v1/jobs/{id}: how a job is, its ETag, and waiting for it.</summary>
+/// <summary>GET /v1/jobs/{id}: the JSON of a job, its ETag, and requests that wait for a change.</summary>
 public class JobGetTests
 {
     private static readonly DateTimeOffset Time = new(2030, 1, 31, 8, 9, 10, 123, TimeSpan.Zero);
@@ -73,7 +73,7 @@ public class JobGetTests
             Earlier =
             [
                 new PastAttempt(1, Time.AddSeconds(1), Time.AddSeconds(2), "a", PastOutcome.Retried, new JobError("busy", "Later.")),
-                new PastAttempt(1, null, Time.AddSeconds(3), null, PastOutcome.Cancelled, null), // while it was queued: no attempt
+                new PastAttempt(1, null, Time.AddSeconds(3), null, PastOutcome.Cancelled, null), // cancelled while it was queued, so no attempt
                 new PastAttempt(2, Time.AddSeconds(4), Time.AddSeconds(5), "b", PastOutcome.HandedBack, null),
             ],
         });
@@ -99,7 +99,7 @@ public class JobGetTests
         });
         Assert.Equal(Line(Earlier + Failed), await AttemptsAsync());
 
-        // The latest attempt is in the list already, and the job waits for another.
+        // The latest attempt is already among the earlier ones, and the job waits for the next one.
         app.Store.Change(job.Id, static failed => failed with { State = JobState.Queued, FinishedAt = null, Error = null, StartedAt = Time.AddSeconds(4) });
         Assert.Equal(Line(Earlier) + "]", await AttemptsAsync());
 
@@ -157,7 +157,7 @@ public class JobGetTests
         Assert.Equal(0, app.Store.Watch.Count);
     }
 
-    /// <summary>The framework's parser of ids takes more than one form of the same id.</summary>
+    /// <summary>The framework's parser accepts several spellings of the same id.</summary>
     [Theory]
     [InlineData("{0}%20")]
     [InlineData("%20{0}")]

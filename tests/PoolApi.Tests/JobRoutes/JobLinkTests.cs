@@ -5,7 +5,7 @@ using PoolApi.Tests.JobRoutes.Support;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>Every link of the jobs routes is relative to the URL of its request: it is right behind a proxy that strips a prefix.</summary>
+/// <summary>Every link of the jobs routes is relative to the URL of its request, so it is correct behind a proxy that strips a prefix.</summary>
 public class JobLinkTests
 {
     private static readonly string[] Prefixes = ["", "/thumbs", "/a/b"];

@@ -3,7 +3,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>How a job is to be run, by query or by header.</summary>
+/// <summary>The parameters of a job: priority, start time, timeout and tags, read from the query and the headers.</summary>
 public class JobParametersTests
 {
     private static readonly DateTimeOffset Now = new(2030, 6, 1, 12, 0, 0, TimeSpan.Zero);

@@ -6,7 +6,7 @@ using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>GET /v1/jobs/{id}/result: what the work answered, or why there is nothing.</summary>
+/// <summary>GET /v1/jobs/{id}/result: the stored response of a job, or a problem that names why there is none.</summary>
 public class JobResultTests
 {
     [Theory]

@@ -3,7 +3,7 @@ using PoolApi.Tests.JobRoutes.Support;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>When it is worth asking again.</summary>
+/// <summary>The Retry-After of a queued or running job.</summary>
 public class JobRetryAfterTests
 {
     private static readonly DateTimeOffset Now = new(2030, 6, 1, 12, 0, 0, TimeSpan.Zero);

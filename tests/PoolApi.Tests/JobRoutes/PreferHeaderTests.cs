@@ -3,7 +3,7 @@ using PoolApi.Tests.JobRoutes.Support;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>The header Prefer, as RFC 7240 has it.</summary>
+/// <summary>The header Prefer, as RFC 7240 specifies it.</summary>
 public class PreferHeaderTests
 {
     [Theory]
@@ -33,7 +33,7 @@ public class PreferHeaderTests
         given.AssertRight();
     }
 
-    /// <summary>Why there is a reader of its own: the grammar is *( OWS ";" [ OWS parameter ] ). Once the framework reads both, it can go.</summary>
+    /// <summary>The reason for PreferHeader: the framework's parser accepts no empty parameter (OWS ";" [ OWS parameter ]), and reads no list.</summary>
     [Theory]
     [InlineData("respond-async; ; x=1")]
     [InlineData("respond-async;")]

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>The same request has the same fingerprint, and no other request has it.</summary>
+/// <summary>Equal requests have the same fingerprint, and different requests have different ones.</summary>
 public class RequestFingerprintTests
 {
     private static string Of(string method, string path, string query, string? type, string body, string prefix = "", params (string Name, string[] Values)[] headers)

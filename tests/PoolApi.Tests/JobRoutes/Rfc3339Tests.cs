@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>Times as they are written and read.</summary>
+/// <summary>Times in the format of RFC 3339: parsing and writing.</summary>
 public class Rfc3339Tests
 {
     [Theory]

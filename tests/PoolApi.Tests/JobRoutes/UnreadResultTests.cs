@@ -9,7 +9,7 @@ using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.JobRoutes;
 
-/// <summary>Clients that ask for results and lists and do not read them.</summary>
+/// <summary>Clients that request results and lists and do not read the responses.</summary>
 public class UnreadResultTests
 {
     private const int Length = 6 << 20;
@@ -27,14 +27,14 @@ public class UnreadResultTests
         await ServiceApp.AssertProblem(refused, 503, "overloaded");
         Assert.NotNull(refused.Headers.RetryAfter);
 
-        // What is small, or has no body, needs little room.
+        // A small response, or one without a body, needs no budget.
         Job small = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "text/plain", "done"u8.ToArray()));
         Assert.Equal("done", await app.Client.GetStringAsync($"/v1/jobs/{small.Id}/result", JobApp.Token));
         using var head = new HttpRequestMessage(HttpMethod.Head, $"/v1/jobs/{job.Id}/result");
         using HttpResponseMessage length = await app.Client.SendAsync(head, JobApp.Token);
         Assert.Equal((HttpStatusCode.OK, Length), (length.StatusCode, length.Content.Headers.ContentLength));
 
-        // One leaves, and there is room.
+        // One client disconnects, and its bytes are free again.
         one.Close(0);
         await UntilUsedAsync(app, Length);
         Assert.Equal(Length, (await app.Client.GetByteArrayAsync($"/v1/jobs/{job.Id}/result", JobApp.Token)).Length);
@@ -58,7 +58,7 @@ public class UnreadResultTests
         }
         catch (SocketException)
         {
-            // Cut.
+            // The server reset the connection.
         }
         Assert.InRange(read, 1, Length - 1);
     }
@@ -115,7 +115,7 @@ public class UnreadResultTests
 
     private static Task<JobApp> StartAsync(TimeSpan stall, long budget = (2 * Length) + (1 << 20)) => JobApp.StartAsync(
         kestrel: true, answerBytes: budget, stall: stall,
-        // The kernel's buffers would take all of it.
+        // Small send buffers: the default ones would hold the whole response.
         configure: static builder => builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = static endpoint =>
         {
             Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
@@ -136,6 +136,6 @@ public class UnreadResultTests
     private static Task UntilAsync(JobApp app, Predicate<long> isSo)
     {
         var answers = app.App.Services.GetRequiredService<ResponseBudget>();
-        return Patience.UntilAsync(() => isSo(answers.Used), "That the answers hold as many bytes");
+        return Patience.UntilAsync(() => isSo(answers.Used), "the expected use of the response budget");
     }
 }

@@ -3,7 +3,7 @@ using System.Xml.Linq;
 
 namespace PoolApi.Tests.Rooms;
 
-/// <summary>Imports run one way: between the rooms, and between the folders of a room.</summary>
+/// <summary>Neither the rooms nor the folders of a room import each other in a cycle.</summary>
 public sealed partial class FolderImportTests
 {
     private static readonly string Source = Path.Combine(Repository.Root, "src");

@@ -4,7 +4,7 @@ using PoolApi.Listening;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>A listener that is out of file descriptors waits between its tries, and tells of each episode once.</summary>
+/// <summary>A listener that lacks file descriptors or memory pauses after each failure. It logs the start and the end of an episode once.</summary>
 public sealed class AcceptFailuresTests : IDisposable
 {
     private readonly Clock _clock = new();

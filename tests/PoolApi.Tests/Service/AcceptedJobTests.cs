@@ -5,7 +5,7 @@ using PoolApi.Jobs;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>P5: a client whose job was accepted learns that, and where the job is, or when to come again.</summary>
+/// <summary>P5: a client that waits for its accepted job gets its location if there is no result in time, or a 503 on a stop.</summary>
 public sealed class AcceptedJobTests
 {
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(10);
@@ -36,7 +36,7 @@ public sealed class AcceptedJobTests
             app => app.MapPost("/v1/work", () => gate.Pass()).AllowJobs().RunOnPool(),
             storable: o => o.Client = context =>
             {
-                // Asked for while the job is made: as long as a slow store takes.
+                // The service calls this while it makes the job. The advance stands for a slow store.
                 if (context.Features.Get<IRequestStoreFeature>() is not null && Interlocked.Increment(ref made) == 1) clock.Advance(TimeSpan.FromSeconds(5));
                 return "a client";
             },

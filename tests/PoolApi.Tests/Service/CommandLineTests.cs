@@ -2,7 +2,7 @@ using PoolApi.AspNetCore.Settings;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>What is written on the command line is used, answered or refused by its name.</summary>
+/// <summary>Each argument of the command line is used as a setting, run as a command, or reported as a fault.</summary>
 public class CommandLineTests
 {
     [Theory]
@@ -29,7 +29,7 @@ public class CommandLineTests
     [InlineData("/Pool:Workers", "4")]
     [InlineData("Pool:Workers=4")]
     [InlineData("--pool:workers", "4", "--urls", "http://localhost:1")]
-    [InlineData("--Pool:Wrokers", "4")] // the section's own reader tells of it, with all others
+    [InlineData("--Pool:Wrokers", "4")] // the reader of the section reports it, with all other faults
     [InlineData("--Jobs:Path", "")]
     [InlineData("--Shutdown:LameDuck", "-00:00:01")]
     [InlineData("--Jobs:ConnectionString=Host=db;Password=a=b")]
@@ -86,7 +86,7 @@ public class CommandLineTests
         Assert.Equal([fault], Faults(key));
 
     [Theory]
-    [InlineData("Auth0:Domain")] // another program's
+    [InlineData("Auth0:Domain")] // a setting of another program
     [InlineData("Tool:Version")]
     [InlineData("JOBS_PORT")] // Kubernetes: a service named jobs
     [InlineData("POOL_PORT_8080_TCP")]

@@ -3,7 +3,7 @@ using System.Net;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>A job that is committed holds no bytes of the queue, however long its client waits for it.</summary>
+/// <summary>A committed job holds no bytes of the queue while its client waits for it.</summary>
 public class CommittedBodyTests
 {
     private const int Length = 900_000;
@@ -26,7 +26,7 @@ public class CommittedBodyTests
             await Patience.UntilAsync(
                 async () => (await client.GetStringAsync("/v1/jobs", ServiceApp.Token)).Contains("\"queued\"", StringComparison.Ordinal), "The job");
 
-            // There is room for one such body only.
+            // The queue has room for one such body only.
             Assert.Equal(HttpStatusCode.OK, await PostUntilThereIsRoomAsync(client, "/v1/diagnostics/noop"));
             Assert.False(waits.IsCompleted);
             await leaving.CancelAsync();
@@ -38,7 +38,7 @@ public class CommittedBodyTests
         }
     }
 
-    /// <summary>Its job runs at once, and holds one of the two workers until the gate opens.</summary>
+    /// <summary>The job runs at once, and holds one of the two workers until the gate opens.</summary>
     [Fact]
     public async Task A_client_that_waits_without_Prefer_under_an_idempotency_key_holds_no_queue_bytes()
     {
@@ -62,7 +62,7 @@ public class CommittedBodyTests
         Assert.Equal((HttpStatusCode.OK, "done"), (answer.StatusCode, await answer.Content.ReadAsStringAsync(ServiceApp.Token)));
     }
 
-    /// <summary>Sends a body that has room only if the other is released. Between the commit and its answer there is none.</summary>
+    /// <summary>Posts a body until the queue has room for it. Shortly after the commit of the first job its body may still hold its bytes.</summary>
     private static async Task<HttpStatusCode> PostUntilThereIsRoomAsync(HttpClient client, string path)
     {
         using var patience = new CancellationTokenSource(Patience.Long);

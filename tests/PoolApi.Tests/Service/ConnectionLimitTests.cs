@@ -4,7 +4,7 @@ using PoolApi.Tests.Settings;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>Each port has its own limit of connections: a client that fills one port leaves the other its answers.</summary>
+/// <summary>Each port has its own limit of connections: a client that fills one port does not affect the other.</summary>
 public sealed class ConnectionLimitTests
 {
     private const string Api = "127.0.0.1";
@@ -44,7 +44,7 @@ public sealed class ConnectionLimitTests
         Assert.StartsWith(Answered, await AskAsync(Management, service.Management, Probe), StringComparison.Ordinal);
     }
 
-    /// <summary>The answer on a connection of its own; <see cref="Closed"/> if the server closes the connection without one.</summary>
+    /// <summary>Returns the response on a new connection; <see cref="Closed"/> if the server closes the connection without one.</summary>
     private static async Task<string> AskAsync(string host, int port, string path)
     {
         try

@@ -7,7 +7,7 @@ using PoolApi.Listening;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>A listener goes on after every failure: the server asks it for no connection any more once it has thrown.</summary>
+/// <summary>A listener continues after a failure, because the server accepts no further connection from a listener that throws.</summary>
 public sealed class ConnectionListenerTests
 {
     [Fact]
@@ -36,7 +36,7 @@ public sealed class ConnectionListenerTests
         Assert.Equal(0, await first.GetStream().ReadAsync(new byte[1], ServiceApp.Token).Patiently()); // it is closed
     }
 
-    /// <summary>A clock that throws as an allocation does where there is no memory.</summary>
+    /// <summary>A clock that throws on demand, as an allocation does when there is no memory.</summary>
     private sealed class FullMemoryClock : TimeProvider
     {
         private int _failures;

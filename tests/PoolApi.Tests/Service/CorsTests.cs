@@ -3,7 +3,7 @@ using PoolApi.Tests.Thumbnails;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>Web pages of the configured origins may call the API, and no other; the management routes are closed to all of them.</summary>
+/// <summary>Web pages of the configured origins may call the API, and pages of other origins may not. The management routes allow no origin.</summary>
 public class CorsTests
 {
     private const string App = "https://app.example";
@@ -134,7 +134,7 @@ public class CorsTests
     [InlineData("https://APP.example", 1)]
     [InlineData("https://app.example/", -1)]
     [InlineData("https://app.example/path", -1)]
-    [InlineData("https://app.example:443", -1)] // a browser leaves the usual port out
+    [InlineData("https://app.example:443", -1)] // a browser omits the default port
     [InlineData("https://user@app.example", -1)]
     [InlineData("https://app.example?x", -1)]
     [InlineData("https://*.example", -1)]

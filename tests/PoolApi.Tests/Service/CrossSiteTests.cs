@@ -38,7 +38,7 @@ public sealed class CrossSiteTests : IDisposable
             Assert.Equal((path, before), (path, await ViewAsync(http, service, job)));
         }
 
-        // The header alone is what is refused: a program sends none. The two routes that stop the service are left out.
+        // Without the header, as from a program, the routes accept the requests. The two routes that stop the service are left out.
         foreach (var (method, path) in changes.Where(static change => change.Path is not ("/drain" or "/stop")))
         {
             using HttpResponseMessage taken = await SendAsync(http, service, method, path, job);
@@ -70,7 +70,7 @@ public sealed class CrossSiteTests : IDisposable
         return new Uri(request.RequestUri!, accepted.Headers.Location!).AbsolutePath;
     }
 
-    /// <summary>Sends a request that changes something, if it is taken.</summary>
+    /// <summary>Sends a request that changes something if the service accepts it.</summary>
     internal static async Task<HttpResponseMessage> SendAsync(
         HttpClient http, RunningService service, HttpMethod method, string path, string job, string? header = null, string? value = null)
     {
@@ -93,6 +93,6 @@ public sealed class CrossSiteTests : IDisposable
             service.App.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested);
     }
 
-    /// <summary>What the changes change: the job, the work of the pool, whether the service runs.</summary>
+    /// <summary>The state that the requests may change: the job, the work of the pool, whether the service runs.</summary>
     private sealed record View(string Job, long Accepted, HttpStatusCode Ready, bool IsStopping);
 }

@@ -2,7 +2,7 @@ using PoolApi.Tests.Settings;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>The section <c>Dashboard</c>: what leaves a snapshot, and where it is written.</summary>
+/// <summary>The section <c>Dashboard</c>: which event takes a snapshot, and where the snapshot is written.</summary>
 public sealed class DashboardSettingTests
 {
     [Fact]

@@ -2,13 +2,13 @@ using PoolApi.Jobs;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>The tags of a job: sorted, and each once, however its maker names them.</summary>
+/// <summary>The tags of a job are stored sorted, and each once.</summary>
 public sealed class EnqueuedTagTests
 {
     private static readonly string[] Sorted = ["A", "a", "b:1"];
 
     [Theory]
-    [InlineData(false)] // a worker is free: the job is handed over as it is accepted
+    [InlineData(false)] // a free worker gets the job as it is accepted
     [InlineData(true)]
     public async Task A_tag_that_the_caller_gives_twice_is_stored_once(bool later)
     {

@@ -2,7 +2,7 @@ using PoolApi.Jobs;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>When a job from code runs.</summary>
+/// <summary>The start time of a job from code.</summary>
 public sealed class EnqueuedTimeTests
 {
     [Fact]

@@ -4,7 +4,7 @@ using PoolApi.Problems;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>What an exception says stays in the log, whatever the environment.</summary>
+/// <summary>The message of an exception is in the log only, in every environment.</summary>
 public class ExceptionTests
 {
     [Theory]
@@ -15,7 +15,7 @@ public class ExceptionTests
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = environment });
         builder.WebHost.UseTestServer();
         var log = new CapturingLog();
-        builder.Logging.ClearProviders().AddProvider(log).AddFilter("PoolApi.Problems", LogLevel.Debug); // a bad request is told of at Debug
+        builder.Logging.ClearProviders().AddProvider(log).AddFilter("PoolApi.Problems", LogLevel.Debug); // a bad request is logged at Debug
         builder.Services.AddFixedThreadPool();
         builder.Services.AddProblems();
         await using WebApplication app = builder.Build();

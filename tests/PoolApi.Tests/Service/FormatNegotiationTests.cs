@@ -6,7 +6,7 @@ using PoolApi.Tests.Thumbnails;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>Where the query does not say the format of a thumbnail, the header Accept chooses it, and a job keeps the choice.</summary>
+/// <summary>If the query names no format for a thumbnail, the header Accept chooses it, and a job keeps the choice.</summary>
 public sealed class FormatNegotiationTests : IAsyncLifetime
 {
     private const string Thumbnails = "/v1/thumbnails?width=8";
@@ -71,7 +71,7 @@ public sealed class FormatNegotiationTests : IAsyncLifetime
 
         using HttpResponseMessage result = await ResultAsync(new Uri(accepted.RequestMessage!.RequestUri!, accepted.Headers.Location!));
         Assert.Equal("image/png", result.Content.Headers.ContentType?.MediaType);
-        Assert.DoesNotContain("Accept", result.Headers.Vary); // there it depends on nothing any more
+        Assert.DoesNotContain("Accept", result.Headers.Vary); // a stored result does not depend on Accept
     }
 
     [Fact]
@@ -99,7 +99,7 @@ public sealed class FormatNegotiationTests : IAsyncLifetime
             Payload = new JobPayload(Photo, "POST", "/v1/thumbnails", "?width=8&quality=80&wdith=3", "image/jpeg"),
         };
         Guid id = (await store.AcceptAsync(job, ServiceApp.Token)).Job.Id;
-        // What comes later wakes the dispatcher.
+        // A later job wakes the dispatcher.
         using HttpResponseMessage wake = await PostAsync(Thumbnails, null, ("Prefer", "respond-async"));
         using HttpResponseMessage result = await ResultAsync(new Uri($"/v1/jobs/{id}", UriKind.Relative));
         Assert.Equal("image/webp", result.Content.Headers.ContentType?.MediaType);

@@ -8,7 +8,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>A job whose work throws: its client and its operator have the same trace id.</summary>
+/// <summary>Jobs whose handler, filter or result fails: their state and attempts, the problem that the client gets, and the log.</summary>
 public class JobFailureTests
 {
     [Theory]
@@ -18,7 +18,7 @@ public class JobFailureTests
     {
         await using StorableApp app = await StorableApp.StartAsync(static app =>
         {
-            // As it would be after a restart with other settings: right when it was accepted, and not when it is run.
+            // As after a restart with other settings: the request is valid when it is accepted, and not when the job runs.
             app.MapPost("/v1/refused", static (RefusedLater request) => "done").RefuseInvalid().AllowJobs().RunOnPool();
             app.MapPost("/v1/unbindable", static (UnbindableLater request) => "done").AllowJobs().RunOnPool();
         });
@@ -148,7 +148,7 @@ public class JobFailureTests
     }
 
     [Theory]
-    [InlineData(true)] // its queue is full
+    [InlineData(true)] // the queue of the pool is full
     [InlineData(false)] // the work expires in the queue
     public async Task A_filter_exception_uses_no_attempt_if_the_pool_did_not_run_the_work(bool isFull)
     {
@@ -163,7 +163,7 @@ public class JobFailureTests
                     {
                         if (call.HttpContext.Features.Get<IAcceptedWorkFeature>() is null) return await next(call);
                         bool isFirst = gate.Arrived == 0;
-                        // On a busy machine this work may expire before a worker takes it: then there is more of it.
+                        // On a busy machine this work may expire before a worker takes it. Then it is submitted again.
                         while (gate.Arrived == 0) await Task.WhenAny(pool.RunAsync(() => gate.Pass()).AsTask(), gate.ArrivalAsync());
                         if (isFirst && isFull) _ = pool.RunAsync(static () => { }).AsTask();
                         try
@@ -177,7 +177,7 @@ public class JobFailureTests
                     })
                     .AllowJobs().RunOnPool("small");
             },
-            // A limit of the pool's: an endpoint's own does not count for its jobs.
+            // The pool has the limit, because the queue limit of an endpoint does not apply to its jobs.
             services: services => services.AddFixedThreadPool("small", o =>
             {
                 (o.Workers, o.QueueCapacity) = (1, 1);
@@ -281,7 +281,7 @@ public class JobFailureTests
     [InlineData(422, "{\"type\":\"x\",\"detail\":{}}")]
     [InlineData(422, "{\"type\":\"urn:poolapi:problem:odd\",\"detail\":7}", "odd", "")]
     [InlineData(422, "{\"type\":\"urn:poolapi:problem:odd\",\"detail\":\"\\ud800\"}", "odd", "")]
-    [InlineData(422, "{\"type\":\"\u00ff\"}")] // no UTF-8, because the bytes are Latin-1
+    [InlineData(422, "{\"type\":\"\u00ff\"}")] // not UTF-8: the bytes are Latin-1
     [InlineData(422, "{\"type\":\"urn:poolapi:problem:odd\",\"detail\":\"said\"}", "odd", "said")]
     [InlineData(500, "[1]")]
     public async Task A_malformed_problem_of_the_handler_is_returned_unchanged_and_the_job_fails(int status, string body, string name = "work-failed", string? detail = null)
@@ -436,7 +436,7 @@ public class JobFailureTests
         List<int> Numbers(HttpContext context)
         {
             begun.TrySetResult();
-            context.RequestAborted.WaitHandle.WaitOne(Patience.Long); // and goes on
+            context.RequestAborted.WaitHandle.WaitOne(Patience.Long); // and continues
             return [.. Enumerable.Range(0, 20_000)];
         }
     }
@@ -456,7 +456,7 @@ public class JobFailureTests
                 Assert.True(release.Wait(Patience.Long));
                 if (disposed.CurrentCount < 2) Interlocked.Increment(ref disposedEarly);
                 returned.Signal();
-                Assert.True(returned.Wait(Patience.Long)); // both have looked
+                Assert.True(returned.Wait(Patience.Long)); // both handlers have checked
                 return "late";
             }).AllowJobs().RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMilliseconds(50));
         }, services: static services => services.AddScoped<OfScope>());

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>Jobs prolong the host's time for a stop by that of their last writes.</summary>
+/// <summary>An app with jobs extends the host's shutdown timeout by the time for the jobs' last writes.</summary>
 public sealed class JobStopTimeTests
 {
     [Theory]

@@ -4,7 +4,7 @@ using PoolApi.Management;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>What the server binds for each way to write an address: never more than was written.</summary>
+/// <summary>The addresses that the server binds for each form of a configured address: never more than the form names.</summary>
 public class ListenAddressTests
 {
     private static readonly Dictionary<string, string[]> Names = new(StringComparer.OrdinalIgnoreCase)
@@ -154,8 +154,8 @@ public class ListenAddressTests
         app.StartServer();
         int port = BindingAddress.Parse(app.Services.GetRequiredService<Microsoft.AspNetCore.Hosting.Server.IServer>().Features
             .Get<Microsoft.AspNetCore.Hosting.Server.Features.IServerAddressesFeature>()!.Addresses.Last()).Port;
-        // Its five seconds may be too few on a busy machine.
-        await MachineLoad.TryAgainAsync(async () => await HealthcheckCommand.RunAsync(["--Management:Urls", $"http://localhost:{port}"]) == 0, "the command says no");
+        // The command's timeout of five seconds may be too short on a busy machine.
+        await MachineLoad.TryAgainAsync(async () => await HealthcheckCommand.RunAsync(["--Management:Urls", $"http://localhost:{port}"]) == 0, "the command fails");
     }
 
     private static (ServerUrls Urls, List<string> Faults) Read(params ReadOnlySpan<(string Key, string Value)> settings)

@@ -39,7 +39,7 @@ public class ManagementHostTests
     [InlineData("127.0.0.1:8081", null, "none", false)]
     [InlineData("[::1]:8081", "http://[::1]:8081", null, false)]
     [InlineData("pool.example", "https://pool.example", "same-origin", false)] // a TLS proxy that keeps Host
-    [InlineData("127.0.0.1:8081", "https://pool.example", "same-origin", false)] // one that does not
+    [InlineData("127.0.0.1:8081", "https://pool.example", "same-origin", false)] // a TLS proxy that replaces Host
     [InlineData("pool.example", "https://pool.example:8443", null, false)]
     [InlineData("127.0.0.1:8081", "https://evil.example", null, true)]
     [InlineData("evil.example:8081", "http://evil.example:8081", "same-origin", true)] // DNS rebinding

@@ -3,14 +3,14 @@ using System.Net.Http.Headers;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>HEAD is wherever GET is, and OPTIONS is everywhere; on both ports.</summary>
+/// <summary>On both ports, every route with GET also has HEAD, and every route answers OPTIONS.</summary>
 public class MethodTests
 {
     private const string Api = "127.0.0.1";
     private const string Management = "127.0.0.2";
     private const string Key = "alice-has-this-key";
 
-    // Not the same in two answers, or about the body that HEAD leaves out.
+    // Headers that differ between two responses, or that describe the body that HEAD omits.
     private static readonly string[] Own = ["Date", "Last-Modified", "Server-Timing", "Content-Length", "Transfer-Encoding"];
 
     [Fact]
@@ -24,7 +24,7 @@ public class MethodTests
         foreach (RouteEndpoint route in routes)
         {
             IReadOnlyList<string>? methods = route.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods;
-            // One route of the jobs answers all methods that the others there do not have, with 405.
+            // One jobs route answers 405 to all methods that the other routes of its path do not have.
             if (methods is null) Assert.Equal("/v1/jobs/{id}", route.RoutePattern.RawText);
             else Assert.Equal(methods.Contains("GET"), methods.Contains("HEAD"));
         }
@@ -51,7 +51,7 @@ public class MethodTests
         {
             string got = await HeadersAsync(http, HttpMethod.Get, url);
             Assert.Equal(got, await HeadersAsync(http, HttpMethod.Head, url));
-            // The server would end this connection after a body; HEAD has none.
+            // The server closes this connection after the response, so a body would be read too.
             var at = new Uri(url);
             string raw = await PortTests.Get(at.Host, at.Port, $"HEAD {at.PathAndQuery}");
             Assert.EndsWith("\r\n\r\n", raw, StringComparison.Ordinal);

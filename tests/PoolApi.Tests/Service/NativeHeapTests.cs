@@ -1,6 +1,6 @@
 namespace PoolApi.Tests.Service;
 
-/// <summary>What the environment says about the heap is left alone.</summary>
+/// <summary>The service does not override heap parameters that the environment sets.</summary>
 public class NativeHeapTests
 {
     [Theory]

@@ -2,14 +2,14 @@ using System.Text.Json.Nodes;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>The document names every parameter, body, answer and problem.</summary>
+/// <summary>The document lists every parameter, body, response and problem.</summary>
 public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
 {
     private async Task<JsonNode> Document() => JsonNode.Parse(await app.CreateClient().GetStringAsync("/openapi/v1.json", ServiceApp.Token))!;
 
     private async Task<JsonObject> Operation(string path, string method) => (await Document())["paths"]![path]![method]!.AsObject();
 
-    /// <summary>An id is a method's name in the clients that users have made: it never changes.</summary>
+    /// <summary>An operation id never changes: it is the name of a method in generated clients.</summary>
     [Theory]
     [InlineData("/v1/thumbnails", "post", "createThumbnail")]
     [InlineData("/v1/password-hashes", "post", "hashPassword")]
@@ -40,7 +40,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
         Assert.All(operations, static o => Assert.Empty(o["security"]!.AsArray()));
     }
 
-    /// <summary>Generators give a method one type for all its successes: two that differ become an exception or a lost answer.</summary>
+    /// <summary>Generators give a method one return type for all success responses. If two types differ, the client throws or loses a response.</summary>
     [Fact]
     public async Task All_success_responses_of_an_operation_have_the_same_type()
     {
@@ -77,7 +77,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
         JsonNode job = schemas["JobView"]!["properties"]!;
         Assert.Equal("#/components/schemas/JobState", (string?)job["state"]!["$ref"]);
         Assert.Equal("#/components/schemas/JobPriority", (string?)job["priority"]!["$ref"]);
-        // A list leaves them out.
+        // The list of jobs omits the attempts.
         Assert.DoesNotContain("attempts", schemas["JobView"]!["required"]!.AsArray().Select(static name => (string)name!));
         Assert.Equal(("array", "#/components/schemas/JobAttemptView"), ((string?)job["attempts"]!["type"], (string?)job["attempts"]!["items"]!["$ref"]));
         Assert.All(
@@ -85,7 +85,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
             name => Assert.Equal("date-time", (string?)schemas["JobAttemptView"]!["properties"]![name]!["format"]));
     }
 
-    /// <summary>A generator that knows the format date-time may send it without its offset.</summary>
+    /// <summary>A generated client may send a value of the format date-time without its offset, so the schema has a pattern instead.</summary>
     [Fact]
     public async Task A_time_in_a_query_is_a_text_with_an_offset()
     {
@@ -140,7 +140,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
         Assert.Equal(("integer", min, max), ((string?)parameter["schema"]!["type"], (int)parameter["schema"]!["minimum"]!, (int)parameter["schema"]!["maximum"]!));
     }
 
-    /// <summary>A parameter has one declaration, which the document and the reading come from.</summary>
+    /// <summary>Each parameter has one declaration, which the document and the parsing share.</summary>
     [Fact]
     public async Task A_route_refuses_values_that_the_document_excludes_and_names_the_documented_range_or_values()
     {
@@ -162,7 +162,7 @@ public class OpenApiTests(ServiceApp app) : IClassFixture<ServiceApp>
                     foreach (string value in wrong)
                     {
                         using var request = new HttpRequestMessage(new HttpMethod(method.ToUpperInvariant()), $"{path}?{name}={value}");
-                        request.Headers.Add("Prefer", "respond-async"); // some are for jobs only
+                        request.Headers.Add("Prefer", "respond-async"); // some parameters are for jobs only
                         using HttpResponseMessage response = await client.SendAsync(request, ServiceApp.Token);
                         await ServiceApp.AssertProblem(response, 400, "invalid-request", name, says);
                         refused++;

@@ -8,7 +8,7 @@ using PoolApi.Management;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>Which routes answer where: told by the connection's own port.</summary>
+/// <summary>Which routes answer on which port. The local port of the connection decides.</summary>
 public class PortTests
 {
     private static readonly string[] ApiRoutes = ["GET /openapi/v1.json", "POST /v1/thumbnails", "POST /v1/password-hashes", "GET /v1/diagnostics/noop"];
@@ -129,11 +129,11 @@ public class PortTests
     {
         await using ServiceApp app = ServiceApp.With(("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"));
         (int api, int management) = Start(app);
-        // Its five seconds may be too few on a busy machine.
-        await MachineLoad.TryAgainAsync(async () => await HealthcheckCommand.RunAsync(["--Management:Urls", $"http://127.0.0.2:{management}"]) == 0, "the command says no");
-        Assert.Equal(1, await HealthcheckCommand.RunAsync(["--Management:Urls", $"http://127.0.0.1:{api}"])); // 404: not the management
+        // The command's timeout of five seconds may be too short on a busy machine.
+        await MachineLoad.TryAgainAsync(async () => await HealthcheckCommand.RunAsync(["--Management:Urls", $"http://127.0.0.2:{management}"]) == 0, "the command fails");
+        Assert.Equal(1, await HealthcheckCommand.RunAsync(["--Management:Urls", $"http://127.0.0.1:{api}"])); // 404: not the management port
         using var free = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        free.Bind(new IPEndPoint(IPAddress.Loopback, 0)); // bound and not listening: nobody answers
+        free.Bind(new IPEndPoint(IPAddress.Loopback, 0)); // bound but not listening, so connections are refused
         Assert.Equal(1, await HealthcheckCommand.RunAsync(["--Management:Urls", $"http://127.0.0.1:{((IPEndPoint)free.LocalEndPoint!).Port}"]));
     }
 

@@ -47,7 +47,7 @@ public class ProblemCatalogueTests
         Assert.Equal(All.GroupBy(static p => p.Name).Select(static same => Row(same.ToArray())), rows);
     }
 
-    // Each room has its own copy of the shared types, so that none can be named here.
+    // Each room has its own copy of the shared types, so this method gets their values as text.
     private static string Row((string Name, int Status, string Title, string When, string Retry)[] same) =>
         $"| `{same[0].Name}` | {same[0].Status} | {same[0].Retry switch
         {

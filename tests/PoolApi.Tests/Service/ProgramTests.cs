@@ -2,10 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>What the program does first.</summary>
+/// <summary>The first statement of the program.</summary>
 public sealed partial class ProgramTests
 {
-    // Read from the source: a signal that a test sends cannot be made to arrive between two statements of another process.
+    // This test reads the source, because a test cannot make a signal arrive between two statements of another process.
     [Fact]
     public void The_stop_signals_have_handlers_before_any_other_statement_runs()
     {

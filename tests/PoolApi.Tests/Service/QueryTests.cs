@@ -15,7 +15,7 @@ public class QueryTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("/v1/thumbnails?width=320&prio=low", "prio", "did you mean priority?")]
     [InlineData("/v1/thumbnails?width=320&tags=a", "tags", "did you mean tag?")]
     [InlineData("/v1/thumbnails?width=320&quality=80", "quality", "quality is no query parameter of this route.")]
-    [InlineData("/v1/thumbnails?width=320&f=png", "f", "f is no query parameter of this route.")] // fit or format
+    [InlineData("/v1/thumbnails?width=320&f=png", "f", "f is no query parameter of this route.")] // ambiguous: fit or format
     [InlineData("/v1/thumbnails?width=320&=5", "", "without a name")]
     [InlineData("/v1/password-hashes?password=x", "password", "no query parameter")]
     [InlineData("/v1/password-verifications?cost=2", "cost", "no query parameter")]
@@ -56,7 +56,7 @@ public class QueryTests(ServiceApp app) : IClassFixture<ServiceApp>
                     new HttpMethod(method.ToUpperInvariant()), path.Replace("{id}", Guid.CreateVersion7().ToString(), StringComparison.Ordinal) + "?nobodyHasThis=1");
                 using HttpResponseMessage response = await _client.SendAsync(request, ServiceApp.Token);
                 await ServiceApp.AssertProblem(response, 400, "invalid-request", "nobodyHasThis", "no query parameter");
-                Assert.True(item![method]!["responses"]!["400"] is not null, $"{method} {path} does not tell of 400");
+                Assert.True(item![method]!["responses"]!["400"] is not null, $"{method} {path} does not document 400");
                 seen++;
             }
         }

@@ -2,14 +2,14 @@ using System.Text.Json.Nodes;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>What people copy out of an answer is what they need, as it stands.</summary>
+/// <summary>Hashes and trace ids can be copied from a response as they are.</summary>
 public class ReadableTests(ServiceApp service) : IClassFixture<ServiceApp>
 {
     [Fact]
     public async Task A_hash_is_written_without_escapes()
     {
         using HttpClient http = service.CreateClient();
-        // Two of three hashes have a plus; sixteen without one would be one run in ten million.
+        // Two of three hashes have a plus sign. Sixteen hashes without one occur in one of ten million runs.
         for (int i = 0; i < 16; i++)
         {
             using HttpResponseMessage response = await http.PostAsJsonAsync("/v1/password-hashes", new { password = "correct horse" }, ServiceApp.Token);

@@ -9,7 +9,7 @@ using PoolApi.Tests.Thumbnails;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>A body that cannot be used is named as what it is, with what to do instead, and unread where its head says so.</summary>
+/// <summary>An unusable body gets a problem that names its kind and what to send instead. If the head shows the fault, the body is not read.</summary>
 public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
 {
     private const string Thumbnails = "/v1/thumbnails?width=8";
@@ -78,7 +78,7 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
             JsonNode problem = await ServiceApp.AssertProblem(response, 415, "unsupported-media", "body", says);
             string detail = (string)problem["detail"]!;
             Assert.True(detail.Contains("it may be JPEG, PNG, WebP, GIF, TIFF or AVIF. ", StringComparison.Ordinal), $"{name}: {detail}");
-            Assert.InRange(detail.Length, 1, 300); // nothing of the body is in it
+            Assert.InRange(detail.Length, 1, 300); // the detail contains nothing of the body
         }
     }
 
@@ -196,7 +196,7 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
     {
         using var tcp = new TcpClient();
         await tcp.ConnectAsync("127.0.0.1", port, ServiceApp.Token);
-        // The body is never sent: a server that waited for it, or asked for it, would not get by.
+        // The body is never sent. A server that reads it answers 100 first.
         string head = $"POST {url} HTTP/1.1\r\nHost: x\r\n{headers}\r\nContent-Length: {length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
         await tcp.GetStream().WriteAsync(Encoding.ASCII.GetBytes(head), ServiceApp.Token);
         using var reader = new StreamReader(tcp.GetStream());

@@ -2,7 +2,7 @@ using CsCheck;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>A client that resolves a relative reference by RFC 3986 arrives, whatever prefix a proxy has stripped.</summary>
+/// <summary>A relative reference, resolved by RFC 3986, leads to its target whatever prefix a proxy strips.</summary>
 public class RelativeReferenceTests
 {
     private static readonly Gen<string> Segment = OneOf("v1", "jobs", "diagnostics", "sleep", "0199aaaa-0000-7000-8000-000000000000", "x:retry", "a b");

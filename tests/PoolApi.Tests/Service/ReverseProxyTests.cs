@@ -4,7 +4,7 @@ using PoolApi.Tests.Thumbnails;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>Behind a reverse proxy with a prefix: which one the service believes, and what a prefix must not change.</summary>
+/// <summary>Behind a reverse proxy with a path prefix: which proxies the service trusts, and what must not depend on the prefix.</summary>
 public sealed class ReverseProxyTests : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-proxy-");
@@ -72,7 +72,7 @@ public sealed class ReverseProxyTests : IDisposable
     [InlineData("127.0.0.1", "/thumbs", "https://pool.example/thumbs", "true")]
     [InlineData("192.0.2.1", "/thumbs", "http://pool.example", "true")]
     [InlineData("", "/thumbs", "http://pool.example")]
-    [InlineData("", "/thumbs", "https://pool.example", "true")] // the framework's switch believes anybody, but knows no prefix
+    [InlineData("", "/thumbs", "https://pool.example", "true")] // the framework's switch trusts every proxy, but reads no prefix
     public async Task The_prefix_comes_from_known_proxies_only(string known, string prefix, string api, string all = "false")
     {
         await using RunningService service = RunningService.With(("ForwardedHeaders:KnownProxies", known), ("ForwardedHeaders_Enabled", all));

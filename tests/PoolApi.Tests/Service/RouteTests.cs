@@ -7,7 +7,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>Every route's answer to a right request and to wrong ones.</summary>
+/// <summary>The responses of the routes to valid and invalid requests.</summary>
 public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
 {
     private const string Timing = @"^queue;dur=[0-9.]+, run;dur=[0-9.]+, worker;desc=""cpu-[01]""$";
@@ -113,7 +113,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
             JsonNode problem = await ServiceApp.AssertProblem(response, 400, "invalid-request", "body");
             Assert.DoesNotContain("S3cret", problem.ToJsonString(), StringComparison.Ordinal);
         }
-        Assert.Contains(app.Log, static l => l.Contains("/v1/password-hashes", StringComparison.Ordinal)); // it logs all there is
+        Assert.Contains(app.Log, static l => l.Contains("/v1/password-hashes", StringComparison.Ordinal)); // the log has every level
         Assert.DoesNotContain(app.Log, static l => l.Contains("S3cret", StringComparison.Ordinal));
     }
 

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>What every response tells a browser, whoever writes it.</summary>
+/// <summary>The security headers of every response, whichever component writes it.</summary>
 public sealed partial class SecurityHeaderTests(ServiceApp app) : IClassFixture<ServiceApp>
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;

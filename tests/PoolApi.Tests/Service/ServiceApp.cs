@@ -39,16 +39,16 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
         foreach (var (key, value) in settings)
         {
             if (value.Length == 0) app._settings.Remove(key);
-            // The system may give one number to two addresses, and the service tells its ports apart by their numbers.
+            // The system may assign one port number to two addresses, and the service distinguishes its ports by their numbers.
             else app._settings[key] = value == "http://127.0.0.2:0" ? $"http://127.0.0.2:{FreePorts.Next()}" : value;
         }
         return app;
     }
 
-    /// <summary>What a start fails with.</summary>
+    /// <summary>The exception of a failed start.</summary>
     /// <remarks>
-    /// The factory waits for the start through the host's services. If the program has disposed of them before the factory asks, the factory
-    /// fails with that instead: then the start is tried again.
+    /// The factory waits for the start through the host's services. If the program disposes of them first, the factory throws
+    /// <see cref="ObjectDisposedException"/> instead. Then the start is tried again.
     /// </remarks>
     public static Exception FailedStart(params ReadOnlySpan<(string Key, string Value)> settings)
     {
@@ -80,12 +80,12 @@ public sealed class ServiceApp : WebApplicationFactory<Program>
     protected override void ConfigureWebHost(IWebHostBuilder builder)
     {
         builder.UseEnvironment(_environment);
-        // The factory would take the folder of the sources.
+        // By default the factory uses the folder of the sources.
         builder.UseContentRoot(AppContext.BaseDirectory);
         foreach (var (key, value) in _settings) builder.UseSetting(key, value);
         builder.ConfigureLogging(logging =>
         {
-            // What sends the log by OTLP stays.
+            // The provider that exports the log by OTLP stays.
             foreach (ServiceDescriptor console in logging.Services.Where(static s => s.ImplementationType == typeof(ConsoleLog)).ToArray()) logging.Services.Remove(console);
             logging.SetMinimumLevel(LogLevel.Trace).AddFilter(null, LogLevel.Trace).AddProvider(_log);
         });

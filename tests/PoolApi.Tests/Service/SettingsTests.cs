@@ -9,7 +9,7 @@ using PoolApi.Management;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>Wrong settings stop the start, all faults at once, each with what it may be.</summary>
+/// <summary>Invalid settings stop the start. All faults are reported at once, each with the allowed values.</summary>
 public class SettingsTests
 {
     private static IConfiguration Configuration(params ReadOnlySpan<(string Key, string? Value)> settings)
@@ -91,7 +91,7 @@ public class SettingsTests
     public async Task A_service_whose_settings_are_empty_starts_with_their_defaults()
     {
         await using var app = new ServiceApp();
-        // ServiceApp.With leaves empty ones out.
+        // ServiceApp.With omits empty settings.
         await using WebApplicationFactory<Program> empty = app.WithWebHostBuilder(static builder =>
         {
             foreach (string key in SettingCatalogue.All.Select(static setting => setting.Key).Where(static key => key is not ("Auth:ApiKeys" or "Jobs:Store")))
@@ -227,7 +227,7 @@ public class SettingsTests
     [Fact]
     public void The_appsettings_file_of_the_program_sets_no_addresses()
     {
-        // What it set would win over ASPNETCORE_URLS, which people set to move any ASP.NET Core app.
+        // An address in this file would override ASPNETCORE_URLS, which users set for any ASP.NET Core app.
         IConfiguration file = new ConfigurationBuilder().AddJsonFile(Path.Combine(AppContext.BaseDirectory, "appsettings.json")).Build();
         Assert.True(file.GetSection("Logging").Exists());
         Assert.Null(file["Urls"]);
@@ -257,7 +257,7 @@ public class SettingsTests
     {
         Assert.Equal("PoolApi cannot start: it broke", StartFaults.Explain(new InvalidOperationException("it broke")));
         Assert.Equal("PoolApi cannot start: it broke", StartFaults.Explain(new InvalidOperationException("it broke"), []));
-        // The log read the setting before the host reported it.
+        // A part of the host, such as the log, fails on the setting before the host reports it.
         Assert.Equal("PoolApi cannot start: A is wrong", StartFaults.Explain(new InvalidOperationException("it broke"), ["A is wrong"]));
         Assert.Equal(
             "PoolApi cannot start, for 2 reasons:\n  A is wrong\n  B is wrong",

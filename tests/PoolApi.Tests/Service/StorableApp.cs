@@ -26,7 +26,7 @@ internal sealed class StorableApp : IAsyncDisposable
 
     public IJobStore Store => App.Services.GetRequiredService<IJobStore>();
 
-    /// <summary>Where the jobs are: every file of the store.</summary>
+    /// <summary>Every file of the store.</summary>
     public IEnumerable<string> Files => Directory.EnumerateFiles(_folder.File(""));
 
     /// <param name="map">The endpoints, and the middleware before them.</param>
@@ -70,16 +70,16 @@ internal sealed class StorableApp : IAsyncDisposable
         }
     }
 
-    /// <summary>Sends a request, as it is or to be stored and run, whose answer is waited for.</summary>
+    /// <summary>Sends a request, directly or as a job, and waits for its response.</summary>
     public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, bool asJob)
     {
         if (asJob) request.Headers.Add("Prefer", "respond-async, wait=150");
         HttpResponseMessage answer = await Client.SendAsync(request, ServiceApp.Token);
-        if (asJob) Assert.NotNull(answer.Content.Headers.ContentLocation); // it is that of a job
+        if (asJob) Assert.NotNull(answer.Content.Headers.ContentLocation); // the response is that of a job
         return answer;
     }
 
-    /// <summary>The job that an answer is of.</summary>
+    /// <summary>The job of a response.</summary>
     public async Task<JsonNode> JobOfAsync(HttpResponseMessage answer)
     {
         var result = new Uri(answer.RequestMessage!.RequestUri!, answer.Content.Headers.ContentLocation!);

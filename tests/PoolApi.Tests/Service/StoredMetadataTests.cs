@@ -8,7 +8,7 @@ using PoolApi.Jobs;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>What is kept of a request beside its line and its body, how it lies in the store, and how much of it there may be.</summary>
+/// <summary>What a job stores of its request beside the request line and the body: its text in the store, and its limits.</summary>
 public sealed class StoredMetadataTests
 {
     private const string Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -72,8 +72,8 @@ public sealed class StoredMetadataTests
     [Theory]
     [InlineData(null, null)]
     [InlineData(Trace, Trace)]
-    [InlineData("|7e1c.a.b.", "|7e1c.a.b.")] // a hierarchical id, which an app may ask for
-    [InlineData("|x {\"user\":[{\"type\":\"forged\"}]}.1.", "|x {\"user\":[{\"type\":\"forged\"}]}.1.")] // one whose beginning a client has sent
+    [InlineData("|7e1c.a.b.", "|7e1c.a.b.")] // a hierarchical id, which an app may configure
+    [InlineData("|x {\"user\":[{\"type\":\"forged\"}]}.1.", "|x {\"user\":[{\"type\":\"forged\"}]}.1.")] // one that begins with text of a client
     public void Metadata_of_the_previous_version_is_read_as_a_trace_only(string? text, string? trace)
     {
         var read = StoredMetadata.Parse(text);

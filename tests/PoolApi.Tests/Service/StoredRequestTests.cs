@@ -11,7 +11,7 @@ using PoolApi.Jobs.Running;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>A job's request is replayed as the request it was: an endpoint cannot tell, unless it looks for the connection.</summary>
+/// <summary>A job replays its stored request. The endpoint sees the original request, except for its connection.</summary>
 public sealed class StoredRequestTests
 {
     public static TheoryData<string, string, string, bool> Requests => new()
@@ -33,7 +33,7 @@ public sealed class StoredRequestTests
                 UseEverything(app);
                 app.MapPost("/items/{id:int}/{name}", EchoWithBody).WithName("item").AddEndpointFilter(new Stamp()).AllowJobs().RunOnPool()
                     .WithMetadata("the endpoint's own").AddEndpointFilter(new Stamp());
-                // The same kind of work, by another method: it must not be run in the place of the first.
+                // The same kind of work by another method: its job must not run the first endpoint.
                 app.MapPut("/items/{id:int}/{name}", EchoAsync).AllowJobs(configure: static o => o.Capture.Headers("X-Unused")).RunOnPool();
                 app.MapGet("/items/{id:int}/{name}", Echo).AllowJobs().RunOnPool();
                 app.MapPost("/forms/{id:int}", EchoForm).DisableAntiforgery().AllowJobs().RunOnPool();
@@ -51,7 +51,7 @@ public sealed class StoredRequestTests
         }
 
         Assert.Equal(answers[0], answers[1]);
-        // What the client sent is really there.
+        // The response contains what the client sent.
         Assert.Contains($"method {method}", answers[1], StringComparison.Ordinal);
         Assert.Contains("tenant a|b, c", answers[1], StringComparison.Ordinal);
         Assert.Contains($"culture de-AT fr", answers[1], StringComparison.Ordinal);
@@ -141,7 +141,7 @@ public sealed class StoredRequestTests
             seen.Add([.. events]);
             events.Clear();
             leaked.Release();
-            Assert.True(await late!); // the context is not seen any more once it is over
+            Assert.True(await late!); // the accessor does not return the context after the request
         }
 
         Assert.Equal(seen[0], seen[1]);
@@ -153,8 +153,8 @@ public sealed class StoredRequestTests
         async Task<bool> Late(IHttpContextAccessor accessor)
         {
             await leaked.WaitAsync(ServiceApp.Token).ConfigureAwait(false);
-            // The server forgets the context a moment after its services.
-            await Patience.UntilAsync(() => accessor.HttpContext is null, "That the context is over");
+            // The server clears the accessor a moment after it disposes of the services.
+            await Patience.UntilAsync(() => accessor.HttpContext is null, "the end of the context");
             return true;
         }
     }
@@ -270,7 +270,7 @@ public sealed class StoredRequestTests
         {
             app.MapPost("/", async (HttpContext context) =>
             {
-                CancellationTokenRegistration registered = context.RequestAborted.Register(aborted.SetResult); // for as long as the token lives
+                CancellationTokenRegistration registered = context.RequestAborted.Register(aborted.SetResult); // it lasts as long as the token
                 begun.SetResult();
                 await aborted.Task;
                 return $"{registered.Token.IsCancellationRequested}";
@@ -301,7 +301,7 @@ public sealed class StoredRequestTests
     private static void AddEverything(IServiceCollection services) =>
         services.AddHttpContextAccessor().AddScoped<OfRequest>().Configure<RouteOptions>(static o => o.LowercaseUrls = true);
 
-    /// <summary>What apps have in front of their endpoints.</summary>
+    /// <summary>The middleware that apps have before their endpoints.</summary>
     private static void UseEverything(WebApplication app)
     {
         app.UsePathBase("/shop");
@@ -398,7 +398,7 @@ public sealed class StoredRequestTests
 
     internal sealed record Spec(string Title, int Count);
 
-    /// <summary>A service of one request's own.</summary>
+    /// <summary>A scoped service.</summary>
     internal sealed class OfRequest : IDisposable
     {
         public Action? Disposed { get; set; }
@@ -450,7 +450,7 @@ public sealed class StoredRequestTests
         public void Dispose(HttpContext httpContext) => Interlocked.Increment(ref _disposed);
     }
 
-    /// <summary>The app's services, but for the factory of contexts.</summary>
+    /// <summary>The app's services without <see cref="IHttpContextFactory"/>.</summary>
     private sealed class WithoutFactory(IServiceProvider services) : IServiceProvider
     {
         public object? GetService(Type serviceType) => serviceType == typeof(IHttpContextFactory) ? null : services.GetService(serviceType);

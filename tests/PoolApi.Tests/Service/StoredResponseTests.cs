@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>The answer to a stored request starts and ends as one that is sent, and nobody waits for it synchronously.</summary>
+/// <summary>The response to a stored request starts and ends like a response that is sent. No thread blocks on its callbacks.</summary>
 public sealed class StoredResponseTests
 {
     private static string Text(StoredResponse response) => Encoding.UTF8.GetString(response.Written.Span);

@@ -1,6 +1,6 @@
 namespace PoolApi.Tests.Service;
 
-/// <summary>A log that throws at each line, as one does whose disk is full. Its loggers come from the framework's factory, as those of an app.</summary>
+/// <summary>A log that throws at each line, as if its disk were full. The framework's factory makes its loggers, as in an app.</summary>
 internal sealed class ThrowingLog : ILoggerProvider, ILogger
 {
     private readonly LoggerFactory _factory;

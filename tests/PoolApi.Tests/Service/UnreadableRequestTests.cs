@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PoolApi.Tests.Service;
 
-/// <summary>What the server cannot read as a request is refused by the server itself, without a body.</summary>
+/// <summary>The server itself refuses a request that it cannot parse, with a response without a body.</summary>
 public class UnreadableRequestTests
 {
     public static TheoryData<string, int> Requests => new()

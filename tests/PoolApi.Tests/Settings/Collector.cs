@@ -9,7 +9,7 @@ using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.Settings;
 
-/// <summary>Takes what OTLP over HTTP brings, with or without TLS.</summary>
+/// <summary>A collector that records the exports of OTLP over HTTP, with or without TLS.</summary>
 internal sealed class Collector : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -28,7 +28,7 @@ internal sealed class Collector : IAsyncDisposable
 
     public IEnumerable<Export> Metrics => _exports.Where(static export => export.Path.EndsWith("/v1/metrics", StringComparison.Ordinal));
 
-    /// <param name="certificate">The server's, and the only one that a client may show; <see langword="null"/>: no TLS.</param>
+    /// <param name="certificate">The server's certificate, and the only client certificate that it accepts; <see langword="null"/>: no TLS.</param>
     public static async Task<Collector> StartAsync(X509Certificate2? certificate = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
@@ -50,7 +50,7 @@ internal sealed class Collector : IAsyncDisposable
         return collector;
     }
 
-    /// <summary>Waits for an export. The default pauses between exports outlast the test.</summary>
+    /// <summary>Waits for an export. With the default intervals between exports it may take longer than a test.</summary>
     public async Task<Export> SeesAsync(Func<Export, bool> wanted)
     {
         while (true)
@@ -82,7 +82,7 @@ internal sealed class Collector : IAsyncDisposable
     /// <param name="Body">Its body, each byte a character.</param>
     internal sealed record Export(string Path, IReadOnlyDictionary<string, string> Headers, string Body);
 
-    /// <summary>A certificate of a key pair of its own, for 127.0.0.1, with the files that name it.</summary>
+    /// <summary>A self-signed certificate for 127.0.0.1, with the files of the certificate and its key.</summary>
     internal sealed class Certificate : IDisposable
     {
         private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-certificate-");

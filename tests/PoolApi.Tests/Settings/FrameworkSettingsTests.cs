@@ -4,10 +4,10 @@ using PoolApi.Settings;
 
 namespace PoolApi.Tests.Settings;
 
-/// <summary>The table of framework settings: what is refused, what a used one may be, and the table in the docs.</summary>
+/// <summary>The framework settings: which are refused, which values a used setting may have, and the table in the docs.</summary>
 public class FrameworkSettingsTests
 {
-    /// <summary>A text that no rule takes.</summary>
+    /// <summary>A text that no rule accepts.</summary>
     private const string Wrong = "%";
 
     public static TheoryData<string> Refused => Keys(SettingUse.Refused);
@@ -58,7 +58,7 @@ public class FrameworkSettingsTests
         Assert.Equal($"{key} is not a setting; {hint}", Assert.Single(Faults((key, "1"))));
 
     [Theory]
-    [InlineData("OTEL_PYTHON_LOG_CORRELATION")] // one ConfigMap for programs in several languages
+    [InlineData("OTEL_PYTHON_LOG_CORRELATION")] // a ConfigMap may be shared by programs in several languages
     [InlineData("OTEL_COLLECTOR_HOST")]
     [InlineData("PATH")]
     public void An_environment_variable_of_another_program_is_no_fault(string key) => Assert.Empty(Faults((key, "x")));

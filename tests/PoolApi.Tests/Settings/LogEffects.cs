@@ -6,7 +6,7 @@ using Effect = System.Func<System.Threading.Tasks.Task>;
 
 namespace PoolApi.Tests.Settings;
 
-/// <summary>How each used setting of the log shows: in a line that the running service's own formatter writes, or in what its console goes by.</summary>
+/// <summary>Shows the effect of each used setting of the log: in a line of the running service's formatter, or in the options of its console.</summary>
 internal static class LogEffects
 {
     private const string Console = "Logging:Console:";

@@ -30,14 +30,14 @@ internal sealed class RunningService : IAsyncDisposable
 
     public static RunningService With(params (string Key, string Value)[] settings) => In("Production", settings);
 
-    /// <summary>Without an address for the API, if <c>Urls</c> is empty.</summary>
+    /// <summary>Starts the service. If <c>Urls</c> is empty, no address of the API is configured.</summary>
     public static RunningService In(string environment, params (string Key, string Value)[] settings) => new(ServiceApp.In(
         environment, [("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Jobs:Store", "none"), .. settings]));
 
     /// <summary>The body of a management route.</summary>
     public async Task<string> GetAsync(string path) => await TellAsync("127.0.0.2", Management, $"GET {path} HTTP/1.1\r\nHost: 127.0.0.2\r\nConnection: close\r\n\r\n");
 
-    /// <summary>A request of a trace that its client began.</summary>
+    /// <summary>Sends a request that continues a trace of its client.</summary>
     public async Task TracedAsync(string traceId) => Assert.StartsWith(
         "HTTP/1.1 200",
         await ApiAsync($"POST /v1/diagnostics/noop HTTP/1.1\r\nHost: 127.0.0.1\r\ntraceparent: 00-{traceId}-b7ad6b7169203331-01\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),

@@ -9,7 +9,7 @@ using Effect = System.Func<System.Threading.Tasks.Task>;
 
 namespace PoolApi.Tests.Settings;
 
-/// <summary>How each used setting of the host and of Kestrel shows.</summary>
+/// <summary>Shows the effect of each used setting of the host and of Kestrel.</summary>
 internal static class ServerEffects
 {
     private const string Get = "GET /v1/diagnostics/noop HTTP/1.1\r\nHost: 127.0.0.1\r\n";
@@ -159,7 +159,7 @@ internal static class ServerEffects
         Assert.StartsWith($"HTTP/1.1 {status}", await service.ApiAsync($"{Get}{headers}\r\n"), StringComparison.Ordinal);
     }
 
-    /// <summary>What the running server goes by. Its effect takes many seconds, or many bytes, to see.</summary>
+    /// <summary>Checks the limits of the running server in its options, because their effect takes many seconds or many bytes.</summary>
     private static async Task Limit(string name, string value, Func<KestrelServerLimits, bool> isSet)
     {
         await using RunningService service = RunningService.With(("Kestrel:Limits:" + name, value));
@@ -185,7 +185,7 @@ internal static class ServerEffects
         return settings.Chunk(6).ToDictionary(static s => (s[0] << 8) | s[1], static s => (s[2] << 24) | (s[3] << 16) | (s[4] << 8) | s[5]);
     }
 
-    /// <summary>Empty if the server closed without an answer.</summary>
+    /// <summary>The response; empty if the server closes the connection without one.</summary>
     private static async Task<string> ClosedAsync(RunningService service)
     {
         try
@@ -198,7 +198,7 @@ internal static class ServerEffects
         }
     }
 
-    /// <summary>A client that trusts the certificate alone, by its name, speaks HTTP/2 and HTTP/1.1 by TLS.</summary>
+    /// <summary>A client that trusts this certificate alone, by its hash, sends requests by HTTP/1.1 and HTTP/2 over TLS.</summary>
     private static async Task SeeTlsAsync(string? password)
     {
         using var folder = new TemporaryFolder();

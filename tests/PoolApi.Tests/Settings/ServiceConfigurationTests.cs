@@ -3,7 +3,7 @@ using PoolApi.Settings;
 namespace PoolApi.Tests.Settings;
 
 /// <summary>A command reads the settings as the service does: from the same files and arguments, in the same order.</summary>
-/// <remarks>The environment belongs to the whole process of these tests; HealthcheckTests of PoolApi.EndToEnd has it.</remarks>
+/// <remarks>HealthcheckTests of PoolApi.EndToEnd tests the environment variables, which the whole process of these tests shares.</remarks>
 public sealed class ServiceConfigurationTests
 {
     [Theory]

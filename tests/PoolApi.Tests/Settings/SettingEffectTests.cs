@@ -4,7 +4,7 @@ using Effect = System.Func<System.Threading.Tasks.Task>;
 
 namespace PoolApi.Tests.Settings;
 
-/// <summary>Every setting that the table calls used is seen to have its effect on the running service.</summary>
+/// <summary>Every setting that the table marks as used has its effect on the running service.</summary>
 public abstract class SettingEffectTests
 {
     private protected static TheoryData<string> Used(IReadOnlyList<FrameworkSetting> table) =>
@@ -12,14 +12,14 @@ public abstract class SettingEffectTests
 
     private protected static Task See(Dictionary<string, Effect> effects, string key)
     {
-        Assert.True(effects.ContainsKey(key), $"the table says that {key} is used, and no test shows it");
+        Assert.True(effects.ContainsKey(key), $"the table marks {key} as used, and no test shows its effect");
         return effects[key]();
     }
 }
 
 /// <summary>
-/// The settings of OpenTelemetry. In turn, and beside no other service that exports: their listeners hear of every request in the process, and a
-/// request that one of them records is exported by all.
+/// The settings of OpenTelemetry. These tests run one at a time, beside no other service that exports: the listeners of each service observe every
+/// request of the process, and all services export a request that one of them records.
 /// </summary>
 [Collection(nameof(TelemetrySettingTests))]
 [Trait("Category", "Slow")]
@@ -80,7 +80,7 @@ public class LogSettingTests : SettingEffectTests
         string before = LogEffects.Write(app);
         var configuration = (IConfigurationRoot)app.Services.GetRequiredService<IConfiguration>();
 
-        // The format has no end, so that a line with it cannot be written.
+        // The quote in the format is not closed, so no line can be written with it.
         configuration["Logging:Console:FormatterOptions:TimestampFormat"] = "'";
         configuration["Logging:Console:FormatterOptions:IncludeScopes"] = "true";
         configuration.Reload();

@@ -6,7 +6,7 @@ using Effect = System.Func<System.Threading.Tasks.Task>;
 
 namespace PoolApi.Tests.Settings;
 
-/// <summary>How each used setting of OpenTelemetry shows: at a collector, after a request and a flush.</summary>
+/// <summary>Shows the effect of each used setting of OpenTelemetry, mostly at a collector, after three requests and a flush.</summary>
 internal static class TelemetryEffects
 {
     private const string TraceId = "0af7651916cd43dd8448eb211c80319c";
@@ -65,7 +65,7 @@ internal static class TelemetryEffects
             ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "gzip")),
         ["OTEL_EXPORTER_OTLP_LOGS_TIMEOUT"] = () => GivesUp(("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "100"), ("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "none")),
         ["OTEL_BLRP_SCHEDULE_DELAY"] = () => Comes("/v1/logs", ("OTEL_BLRP_SCHEDULE_DELAY", "100")),
-        // The lines of the start are several, and one of them at most in each export, or waits for it.
+        // The start logs several lines. With a batch or a queue of one, each export has at most one of them.
         ["OTEL_BLRP_MAX_EXPORT_BATCH_SIZE"] = () => Sent(
             static sent => Assert.All(sent.Logs, static export => Assert.True(Records(export) <= 1)), ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "1")),
         ["OTEL_BLRP_MAX_QUEUE_SIZE"] = () => Sent(
@@ -76,7 +76,7 @@ internal static class TelemetryEffects
             static sent => Assert.Equal(["/t", "/v1/logs", "/v1/metrics"], Paths(sent)), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "{collector}/t")),
         ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"] = () => Sent(
             static sent => Assert.Equal(["/m"], Paths(sent)),
-            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "{collector}/m"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "")), // and no traces without an endpoint
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "{collector}/m"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "")), // no common endpoint, so no traces and no logs
         ["OTEL_EXPORTER_OTLP_PROTOCOL"] = () => Sent(
             static sent => Assert.All(sent.All, static export => Assert.Equal("application/x-protobuf", export.Headers["Content-Type"])),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", Protobuf)),
@@ -98,7 +98,7 @@ internal static class TelemetryEffects
         ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = SentByTls,
         ["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"] = SentByTls,
         ["OTEL_EXPORTER_OTLP_CLIENT_KEY"] = SentByTls,
-        // In a sum: that it is monotonic (field 3), and its temporality (field 2; delta is 1, cumulative 2).
+        // The fields of a sum: whether it is monotonic (field 3), and its temporality (field 2; delta is 1, cumulative 2).
         ["OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"] = () => Sent(
             static sent =>
             {
@@ -123,7 +123,7 @@ internal static class TelemetryEffects
         ["OTEL_PROPAGATORS"] = () => Sent(
             static sent => Assert.Contains(sent.Traces, static export => export.Body.Contains(Bytes(TraceId), StringComparison.Ordinal)),
             ("OTEL_PROPAGATORS", "tracecontext,baggage")),
-        // Three requests, and one of them at most in each export.
+        // Three requests. With a batch or a queue of one, each export has the span of at most one of them.
         ["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"] = () => Sent(static sent => Assert.True(sent.Traces.Count() >= 3), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")),
         ["OTEL_BSP_MAX_QUEUE_SIZE"] = () => Sent(static sent => Assert.All(sent.Traces, static export => Assert.True(Spans(export) <= 1)), ("OTEL_BSP_MAX_QUEUE_SIZE", "1")),
         ["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"] = () => Cut("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
@@ -163,7 +163,7 @@ internal static class TelemetryEffects
         }
         finally
         {
-            // The service hands these to the exporters by its process's environment, which is that of the tests here.
+            // The service passes these settings to the exporters in the environment of its process, which is the test process here.
             foreach (string key in EnvironmentOnly) Environment.SetEnvironmentVariable(key, null);
         }
     }
@@ -201,7 +201,7 @@ internal static class TelemetryEffects
         Assert.NotEmpty(collector.Traces);
     }
 
-    /// <summary>A collector takes the connection and never answers: the export fails by its own timeout, long before the flush is given up.</summary>
+    /// <summary>The collector accepts the connection and never answers. The export fails by its own timeout, before the deadline of the flush.</summary>
     private static async Task GivesUp(params (string, string)[] settings)
     {
         using var silent = new TcpListener(IPAddress.Loopback, 0);
@@ -209,12 +209,12 @@ internal static class TelemetryEffects
         await using RunningService service = RunningService.With(
             [("OTEL_EXPORTER_OTLP_ENDPOINT", $"http://{silent.LocalEndpoint}"), ("OTEL_EXPORTER_OTLP_PROTOCOL", Protobuf), .. settings]);
         await service.TracedAsync(TraceId);
-        // The default is 10 s.
+        // The default timeout of an export is 10 s.
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(9.5));
         Assert.False(await service.App.Services.GetRequiredService<ITelemetryFlush>().FlushAsync(deadline.Token));
     }
 
-    /// <summary>Comes by itself, again and again: 30 times within two minutes. By the default pauses of 5 s and 60 s that takes longer.</summary>
+    /// <summary>The service exports without a flush: 30 times within two minutes. With the default intervals of 5 s and 60 s that takes longer.</summary>
     private static async Task Comes(string path, (string, string) setting)
     {
         await using Collector collector = await Collector.StartAsync();
@@ -225,7 +225,7 @@ internal static class TelemetryEffects
         {
             Assert.False(over.IsCancellationRequested, $"{collector.All.Count(export => export.Path == path)} exports within two minutes");
             await service.TracedAsync(TraceId);
-            await Task.Delay(250, ServiceApp.Token); // more requests would fill a batch, which is sent before its time
+            await Task.Delay(250, ServiceApp.Token); // more requests would fill a batch, which is exported before its interval ends
         }
     }
 
@@ -249,7 +249,7 @@ internal static class TelemetryEffects
 
     private static int Spans(Collector.Export export) => export.Body.Split("http.response.status_code").Length - 1;
 
-    /// <summary>Log records of an export: each has the name of its severity (field 3).</summary>
+    /// <summary>Counts the log records of an export: each has the name of its severity (field 3).</summary>
     private static int Records(Collector.Export export) =>
         Enumerable.Sum((string[])["Trace", "Debug", "Information", "Warning", "Error", "Critical"], level => export.Body.Split($"\u001A{(char)level.Length}{level}").Length - 1);
 

@@ -6,7 +6,7 @@ using PoolApi.Tests.Settings;
 
 namespace PoolApi.Tests.Telemetry;
 
-/// <summary>A collector that does not take telemetry is told of in the log: at its first failure, with the reason, and at its recovery.</summary>
+/// <summary>The log reports a collector that does not accept telemetry: its first failure, with the reason, and its recovery.</summary>
 [Collection(nameof(TelemetrySettingTests))]
 public sealed class CollectorFailureTests
 {
@@ -27,7 +27,7 @@ public sealed class CollectorFailureTests
         collector.Fault = 0;
         string[] log = await SeesAsync(service, Works);
 
-        // What fails after the recovery is another failure: on a busy machine an answer may take more than 0.3 s.
+        // An export may fail again after the recovery: on a busy machine a response may take more than 0.3 s.
         int recovery = Array.FindIndex(log, static line => line.Contains(Works, StringComparison.Ordinal));
         string failure = Assert.Single(log[..recovery], static line => line.Contains(Fails, StringComparison.Ordinal));
         Assert.Contains(collector.Url, failure, StringComparison.Ordinal);
@@ -56,7 +56,7 @@ public sealed class CollectorFailureTests
         Task TellsAsync(string words) => Patience.UntilAsync(
             async () =>
             {
-                // Something to send of each signal.
+                // Each signal needs something to export.
                 await service.TracedAsync("0af7651916cd43dd8448eb211c80319c");
                 lines.Log(LogLevel.Warning, default, "A line", null, static (line, _) => line);
                 return service.App.Log.Any(line => line.Contains(words, StringComparison.Ordinal));
@@ -69,7 +69,7 @@ public sealed class CollectorFailureTests
     [InlineData("grpc")]
     public async Task A_refused_connection_to_the_collector_is_logged_and_reported_by_the_flush(string protocol)
     {
-        // The port of a collector that has gone.
+        // The port of a collector that has stopped.
         string gone;
         await using (FailingCollector collector = await FailingCollector.StartAsync(protocol, 0)) gone = collector.Url;
         await using RunningService service = Service(protocol, gone, timeout: 30_000);
@@ -86,7 +86,7 @@ public sealed class CollectorFailureTests
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", protocol == "grpc" ? url : url + "/v1/metrics"), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol), ("OTEL_TRACES_EXPORTER", "none"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "50"), ("OTEL_EXPORTER_OTLP_TIMEOUT", $"{timeout}"));
 
-    /// <summary>The log as soon as it has these words.</summary>
+    /// <summary>Returns the log once it contains these words.</summary>
     private static async Task<string[]> SeesAsync(RunningService service, string words)
     {
         string[] log = [];
@@ -100,7 +100,7 @@ public sealed class CollectorFailureTests
         return log;
     }
 
-    /// <summary>A collector that answers as it is told to.</summary>
+    /// <summary>A collector that answers with a configured fault.</summary>
     private sealed class FailingCollector : IAsyncDisposable
     {
         public const int Silent = -1;
@@ -111,7 +111,7 @@ public sealed class CollectorFailureTests
 
         private FailingCollector(WebApplication app, bool isGrpc) => (_app, _isGrpc) = (app, isGrpc);
 
-        /// <summary>0: it takes everything; up to 16: that status of gRPC; or that of HTTP; or <see cref="Silent"/>.</summary>
+        /// <summary>0: it accepts every export; 1 to 16: this gRPC status; from 100 on: this HTTP status; <see cref="Silent"/>: no answer.</summary>
         public int Fault { get; set; }
 
         public string Url => _app.Urls.Single();
@@ -158,7 +158,7 @@ public sealed class CollectorFailureTests
             }
             else if (_isGrpc)
             {
-                // An empty message, and the status behind it.
+                // An empty message, followed by the status.
                 await context.Response.Body.WriteAsync(new byte[5], context.RequestAborted);
                 context.Response.AppendTrailer("grpc-status", $"{fault}");
                 context.Response.AppendTrailer("grpc-message", Uri.EscapeDataString("try later"));

@@ -8,7 +8,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Tests.Telemetry;
 
-/// <summary>One event that comes again and again cannot make the log grow; and every other line is there.</summary>
+/// <summary>The console log limits the rate of each repeated warning or error, and writes every other line.</summary>
 public sealed class ConsoleLogTests : IDisposable
 {
     private readonly Clock _clock = new();
@@ -98,12 +98,12 @@ public sealed class ConsoleLogTests : IDisposable
 
     private string[] Close()
     {
-        // Each call waits for a second, in which the writer's thread may have no turn on a busy machine; once that has ended, none waits.
+        // Each call waits for at most a second, which the writer's thread may exceed on a busy machine. Once that thread has ended, no call waits.
         for (int i = 0; i < 100; i++) _log.Dispose();
         lock (_lines) return [.. _lines.Select(static line => line.Text)];
     }
 
-    /// <summary>The message alone.</summary>
+    /// <summary>Writes the message alone.</summary>
     private sealed class Plain() : ConsoleFormatter("plain")
     {
         public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter) =>

@@ -5,7 +5,7 @@ using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.Telemetry;
 
-/// <summary>The record of an exporter throws nothing: the thread that exports traces has no guard, and its exception would end the process.</summary>
+/// <summary>The record of an exporter never throws, because an unhandled exception on the thread that exports traces would end the process.</summary>
 public sealed class ExportRecordTests
 {
     [Fact]

@@ -2,17 +2,17 @@ using PoolApi.Telemetry;
 
 namespace PoolApi.Tests.Telemetry;
 
-/// <summary>A log that nobody reads blocks one thread of its own, and nobody else.</summary>
+/// <summary>A log whose reader stalls blocks only the writer thread of its queue, and no caller.</summary>
 public sealed class LogQueueTests : IDisposable
 {
     private static readonly TimeSpan Patience = TestKit.Patience.Long;
 
     private readonly SemaphoreSlim _reads = new(0); // how many lines the reader takes
     private readonly SemaphoreSlim _written = new(0);
-    private readonly ManualResetEventSlim _begun = new(); // the first line is on its way
+    private readonly ManualResetEventSlim _begun = new(); // the writer has begun to write the first line
     private readonly List<string> _lines = [];
     private readonly LogQueue _queue;
-    private int _untellable; // how many times there is no memory for the line of what was dropped
+    private int _untellable; // how many times there is no memory for the line that reports dropped lines
 
     public LogQueueTests() => _queue = new LogQueue(4, Write, TellDropped);
 
@@ -38,7 +38,7 @@ public sealed class LogQueueTests : IDisposable
     [Fact]
     public void The_drop_count_is_written_later_if_there_was_no_memory_for_its_line()
     {
-        Volatile.Write(ref _untellable, 3); // when half of the queue is free, three quarters, and all of it
+        Volatile.Write(ref _untellable, 3); // the attempts when half of the queue is free, three quarters, and all of it
         AddBlocked(104);
         ReadOn(lines: 1 + 4);
         _queue.Add(new LogLine("next", false));
@@ -117,7 +117,7 @@ public sealed class LogQueueTests : IDisposable
         }
     }
 
-    /// <summary>Lines of which the first is on its way to a reader that does not take it.</summary>
+    /// <summary>Adds lines while the reader stalls at the first one.</summary>
     private void AddBlocked(int more)
     {
         _queue.Add(new LogLine("first", false));

@@ -6,7 +6,7 @@ namespace PoolApi.Tests.Telemetry;
 /// <summary>docs/metrics.md has each metric of the service, with its type and its labels.</summary>
 public sealed partial class MetricTableTests : IDisposable
 {
-    /// <summary>They need a collector, and the console, which the service has not in these tests.</summary>
+    /// <summary>Metrics that need a collector or the console log, which the service lacks in these tests.</summary>
     private static readonly string[] Elsewhere = ["poolapi_telemetry_export_failed_total", "poolapi_log_dropped_total"];
 
     private readonly TemporaryFolder _folder = new();
@@ -18,7 +18,7 @@ public sealed partial class MetricTableTests : IDisposable
     {
         await using RunningService service = RunningService.With(
             ("Jobs:Store", "sqlite"), ("Jobs:Path", Path.Combine(_folder.Path, "jobs.db")), ("Workloads:Diagnostics", "true"));
-        // The histograms begin with their first measurement.
+        // A histogram is exported from its first measurement on.
         Assert.StartsWith("HTTP/1.1 20", await PostAsync("Prefer: respond-async, wait=60\r\n"), StringComparison.Ordinal);
         Assert.StartsWith("HTTP/1.1 20", await PostAsync(""), StringComparison.Ordinal);
         Dictionary<string, Metric> exported = Read(await service.GetAsync("/metrics"));
@@ -60,7 +60,7 @@ public sealed partial class MetricTableTests : IDisposable
 
     private sealed record Metric(string Name, string Type, string Labels)
     {
-        // "le" is the limit of a bucket, which each histogram has. "error_type" is there only after a failure.
+        // "le" is the bound of a bucket, which each histogram has. "error_type" appears only after a failure.
         public static Metric Of(string name, string type, IEnumerable<Match> labels) =>
             new(name, type, string.Join(", ", labels.Select(static label => label.Groups[1].Value).Where(static label => label is not ("le" or "error_type")).Distinct().Order(StringComparer.Ordinal)));
     }

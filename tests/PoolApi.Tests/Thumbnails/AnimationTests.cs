@@ -3,7 +3,7 @@ using PoolApi.Thumbnails;
 
 namespace PoolApi.Tests.Thumbnails;
 
-/// <summary>Of an animation the first frame is shown: it must be whole, and what comes behind it need not be.</summary>
+/// <summary>The thumbnail of an animation shows its first frame. That frame must be complete; later frames may be truncated.</summary>
 public class AnimationTests
 {
     private const int Frames = 3;
@@ -53,7 +53,7 @@ public class AnimationTests
         }
 
         using var opaque = Samples.Decode(Thumbnailer.Make(animation, new ThumbnailSpec(16, format: ThumbnailFormat.Jpeg), Token));
-        // Loose: the red pixels are in the same block of the JPEG.
+        // The tolerance is high, because the red pixels are in the same block of the JPEG.
         Samples.AssertColour([255, 255, 255], opaque, 15, 15, tolerance: 70);
     }
 

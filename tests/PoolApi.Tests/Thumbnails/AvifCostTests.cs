@@ -7,7 +7,7 @@ using Part = PoolApi.Tests.Thumbnails.Containers.AvifFile.Part;
 
 namespace PoolApi.Tests.Thumbnails;
 
-/// <summary>The cost of an AVIF is estimated from the data that its decoder decodes, in a time that its length bounds.</summary>
+/// <summary>The cost of an AVIF is estimated from the data that the decoder decodes. The length of the file bounds the time of the estimate.</summary>
 [Collection(nameof(HostileImageTests))]
 public class AvifCostTests
 {
@@ -120,7 +120,7 @@ public class AvifCostTests
     [Fact]
     public void Large_metadata_of_an_avif_is_not_loaded_into_memory()
     {
-        // All items have the bytes of the picture, which has a long unit behind it.
+        // All items share the bytes of the picture, which a long unit follows.
         byte[] image = AvifFile.Of(
             [Cheap(1) with { Data = [.. Small, .. Padding(2_000_000)] }, .. Enumerable.Range(2, 31).Select(static id => new Part(id, "Exif", new byte[2_000_000]))],
             [.. Enumerable.Range(2, 31).Select(static id => ("cdsc", id, Primary))],

@@ -4,7 +4,7 @@ using PoolApi.Thumbnails;
 
 namespace PoolApi.Tests.Thumbnails;
 
-/// <summary>Code points (CICP) in a PNG and an AVIF: wide gamuts become sRGB, and HDR is mapped to what a screen without it shows.</summary>
+/// <summary>Code points (CICP) in a PNG and an AVIF: wide gamuts become sRGB, and HDR is mapped to the range of a screen without it.</summary>
 public class ColourTagTests
 {
     private const int Bt709 = 1;
@@ -15,7 +15,7 @@ public class ColourTagTests
     private const int Pq = 16;
     private const int Hlg = 18;
 
-    // 203 cd/m², white on paper, and 1,000 cd/m², in the numbers of PQ and HLG; and what a screen without HDR shows for the first.
+    // The values of 203 cd/m² (paper white) and of 1,000 cd/m² in PQ and HLG, and the value that a screen without HDR shows for paper white.
     private const double PqPaper = 0.5807 * 255;
     private const double PqPeak = 0.7518 * 255;
     private const double HlgPaper = 0.75 * 255;
@@ -32,7 +32,7 @@ public class ColourTagTests
     public void A_png_of_display_p3_becomes_srgb(int bits)
     {
         double[] stored = InDisplayP3(Brick);
-        Assert.True(Math.Abs(stored[0] - Brick[0]) > 8, "P3 must change the numbers, or this shows nothing");
+        Assert.True(Math.Abs(stored[0] - Brick[0]) > 8, "P3 must change the numbers, or this test shows nothing");
         AssertShown(Brick, TaggedPng(stored, DisplayP3, Srgb, bits), tolerance: 4);
     }
 

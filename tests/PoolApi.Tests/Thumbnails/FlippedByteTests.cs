@@ -16,10 +16,10 @@ public class FlippedByteTests
     [MemberData(nameof(Kinds))]
     public void An_image_with_flipped_bytes_becomes_a_thumbnail_or_is_refused(string name)
     {
-        // Half of them are the same in every run, so that a change is compared with what was before it; the others are new.
+        // Half of the images are the same in every run, so that runs before and after a change are comparable. The others are new.
         var original = Samples.Encode(name, 24, 20);
         var fresh = Random.Shared.Next();
-        Console.Error.WriteLine($"{name}: seeds 20260101 and {fresh}"); // at once: a crash of the process would lose it otherwise
+        Console.Error.WriteLine($"{name}: seeds 20260101 and {fresh}"); // before the runs, in case the process crashes in one
         var (known, more) = (new Random(20_260_101), new Random(fresh));
         var (made, refused) = (0, 0);
 
@@ -29,7 +29,7 @@ public class FlippedByteTests
             var bytes = (byte[])original.Clone();
             for (var flips = random.Next(1, 9); flips > 0; flips--)
             {
-                // Half of them in the header, where they matter most.
+                // Half of the flips are in the header, where they matter most.
                 var end = random.Next(2) == 0 ? Math.Min(96, bytes.Length) : bytes.Length;
                 bytes[random.Next(end)] ^= (byte)random.Next(1, 256);
             }

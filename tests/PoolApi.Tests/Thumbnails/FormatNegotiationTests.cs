@@ -2,11 +2,11 @@ using PoolApi.Thumbnails;
 
 namespace PoolApi.Tests.Thumbnails;
 
-/// <summary>What a client accepts, and what it gets (RFC 9110, 12.5.1).</summary>
+/// <summary>The Accept header of a client, and the format that it gets (RFC 9110, 12.5.1).</summary>
 public class FormatNegotiationTests
 {
     [Theory]
-    // No word about it: the default.
+    // Without a preference for a format: the default.
     [InlineData("", ThumbnailFormat.Webp)]
     [InlineData("*/*", ThumbnailFormat.Webp)]
     [InlineData("image/*", ThumbnailFormat.Webp)]
@@ -14,7 +14,7 @@ public class FormatNegotiationTests
     [InlineData("application/json, text/plain, */*", ThumbnailFormat.Webp)]
     [InlineData("application/problem+json, text/html;q=0.1", ThumbnailFormat.Webp)]
     [InlineData("nonsense", ThumbnailFormat.Webp)]
-    // A type that is named.
+    // A format that is named.
     [InlineData("image/jpeg", ThumbnailFormat.Jpeg)]
     [InlineData("IMAGE/Avif", ThumbnailFormat.Avif)]
     [InlineData("image/jpg", ThumbnailFormat.Jpeg)]
@@ -22,19 +22,19 @@ public class FormatNegotiationTests
     [InlineData("*/*, image/png", ThumbnailFormat.Png)]
     [InlineData("image/heic, image/png", ThumbnailFormat.Png)]
     [InlineData("image/avif;q=0.001", ThumbnailFormat.Avif)]
-    // Among equals the client's order; otherwise the quality.
+    // The quality decides, and among equals the client's order.
     [InlineData("image/avif, image/webp", ThumbnailFormat.Avif)]
     [InlineData("image/webp, image/avif", ThumbnailFormat.Webp)]
     [InlineData("image/avif;q=0.8, image/webp;q=0.9", ThumbnailFormat.Webp)]
     [InlineData("image/avif; q=0.8 , image/png;q=0.85,image/*;q=0.2", ThumbnailFormat.Png)]
     [InlineData("image/png;q=0.5, image/*", ThumbnailFormat.Webp)]
-    // The most specific range decides, wherever it stands.
+    // The most specific range decides, at any position.
     [InlineData("image/webp;q=0.1, image/*;q=0.9", ThumbnailFormat.Jpeg)]
     [InlineData("*/*;q=0.9, image/webp;q=0.1, image/jpeg;q=0.1", ThumbnailFormat.Png)]
     [InlineData("image/webp;q=0, */*", ThumbnailFormat.Jpeg)]
     [InlineData("image/*;q=0, image/png, */*", ThumbnailFormat.Png)]
     [InlineData("*/*;q=0, image/avif;q=0.1", ThumbnailFormat.Avif)]
-    // A type with a parameter is another type, and one that cannot be read is passed over.
+    // A type with a parameter is another type, and a type that cannot be parsed is skipped.
     [InlineData("image/avif;level=9, image/png;q=0.1", ThumbnailFormat.Png)]
     [InlineData("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", ThumbnailFormat.Jpeg)] // Java
     // Browsers, for pages and for images.
@@ -48,7 +48,7 @@ public class FormatNegotiationTests
     [Theory]
     [InlineData("image/heic")]
     [InlineData("image/gif, image/bmp, application/json")]
-    [InlineData("image/webp;q=0")] // and what is not listed is not accepted either
+    [InlineData("image/webp;q=0")] // formats that are not listed are not accepted either
     [InlineData("image/*;q=0")]
     [InlineData("*/*;q=0.0")]
     [InlineData("image/webp;q=0, image/jpeg;q=0, image/png;q=0, image/avif;q=0, */*")]

@@ -5,7 +5,7 @@ using PoolApi.Thumbnails;
 
 namespace PoolApi.Tests.Thumbnails;
 
-/// <summary>These look at the memory of the whole process, so nothing else may run beside them.</summary>
+/// <summary>These tests measure the memory of the whole process, so no other test may run beside them.</summary>
 [CollectionDefinition(nameof(HostileImageTests), DisableParallelization = true)]
 public class HostileImages;
 
@@ -35,7 +35,7 @@ public class HostileImageTests
     [Fact]
     public void An_image_that_would_need_too_much_memory_once_decoded_is_refused_by_its_header()
     {
-        // Within the limit of pixels, and eight bytes each.
+        // Within the limit of pixels, with eight bytes for each pixel.
         var bomb = Png(8_300, 8_300, interlaced: false, pixels: new byte[1000], bits: 16, colourType: 6);
 
         var refused = Assert.Throws<UnprocessableImageException>(() => Thumbnailer.Make(bomb, new ThumbnailSpec(320), Token));
@@ -86,10 +86,10 @@ public class HostileImageTests
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    // Linux: makes the peak of the resident memory start again from what is resident now.
+    // Linux: resets the peak of the resident memory to its current value.
     private static void ForgetPeak() => File.WriteAllText("/proc/self/clear_refs", "5");
 
-    // A PNG, 8-bit grey unless said otherwise, whose header says what it likes; the checksums are right.
+    // A PNG, by default 8-bit grey. Its header need not match its pixels; its checksums are right.
     private static byte[] Png(int width, int height, bool interlaced, byte[] pixels, byte bits = 8, byte colourType = 0)
     {
         var header = new byte[13];

@@ -9,7 +9,7 @@ using PoolApi.Thumbnails.Inspection;
 
 namespace PoolApi.Tests.Thumbnails;
 
-/// <summary>Whatever a container says: what is accepted stays within the limits of CPU time and memory, and the rest is refused by its cost.</summary>
+/// <summary>An accepted image stays within the limits of CPU time and memory, whatever its container declares. Others are refused by their cost.</summary>
 [Collection(nameof(HostileImageTests))]
 [Trait("Category", "Slow")]
 public class ImageCostTests
@@ -180,7 +180,7 @@ public class ImageCostTests
         Assert.InRange(bytes, long.MinValue, (long)cost.Bytes + 20 * MiB);
     }
 
-    // Strips that all are the same, of a square page.
+    // A page of strips that all are the same bytes.
     private static byte[] HighStrips(string name, int side, int rows)
     {
         const int Short = 3, Long = 4;
@@ -229,7 +229,7 @@ public class ImageCostTests
         _ => WideTiff(width, height, isTiled: name == "tiff-tiles"),
     };
 
-    // Strips that all are the same WebP of many groups of prefix codes.
+    // Strips that all are the same WebP, which has many groups of prefix codes.
     private static byte[] WebpTiff(int strips)
     {
         const int Short = 3, Long = 4, Side = 1024;
@@ -271,7 +271,7 @@ public class ImageCostTests
             "png-interlaced" => PngFile.Blank(width, height, interlaced: true),
             _ => throw new ArgumentOutOfRangeException(nameof(name), name, null),
         };
-        // The largest file that is still accepted, and one that is not.
+        // A file just below the limit, which is accepted, and one just above it.
         Assert.True(ImageSniffer.TryRecognise(image, out ImageKind? kind));
         const double HeldPerByte = 4.0 / 3;
         double room = ((DecodeLimits.Default.MaxMegabytes - 10) * (double)MiB - Inspect(image, kind.Value).Cost.Bytes) / HeldPerByte - image.Length;
@@ -286,7 +286,7 @@ public class ImageCostTests
         Assert.InRange(seconds, 0, 3);
         Assert.InRange(bytes + (long)(longest.Length * HeldPerByte), long.MinValue, MaxBytes);
 
-        // Bytes behind the end of an image, which decoders ignore. They are not zero, so they are in memory.
+        // Appends bytes, which decoders ignore. They are not zero, so they occupy memory.
         static byte[] Extend(byte[] image, int more)
         {
             byte[] extended = new byte[image.Length + more];
@@ -308,7 +308,7 @@ public class ImageCostTests
     [InlineData(0xDA)]
     public void The_excerpt_of_a_jpeg_contains_no_marker_that_the_image_lacks(byte marker)
     {
-        // A fill byte, a segment that is dropped, and the byte of the marker. The walk sees no such marker.
+        // A fill byte, a segment that the excerpt drops, and the second byte of the marker. Without the segment the two bytes would be a marker.
         byte[] jpeg = JpegFile.WithMarkers(JpegFile.Progressive(8192, 8192, 500), 0xFFFE, 70);
         int at = jpeg.AsSpan().IndexOf<byte>([0xFF, marker]);
         byte[] hidden = [.. jpeg[..at], 0xFF, 0xFF, 0xE1, 0, 2, .. jpeg[(at + 1)..]];
@@ -333,7 +333,7 @@ public class ImageCostTests
     [Fact]
     public void An_image_is_refused_if_the_decoder_sees_a_larger_size_than_the_inspection()
     {
-        // The header is exchanged after the walk, as if the decoder read another one.
+        // The header is replaced after the inspection, as if the decoder read another one.
         byte[] png = PngFile.Blank(1000, 1000);
         InspectedImage image = Inspect(png, ImageKind.Png);
         PngFile.Blank(1000, 1100).AsSpan(0, 33).CopyTo(png);
@@ -522,7 +522,7 @@ public class ImageCostTests
 
     private static InspectedImage Inspect(byte[] image, ImageKind kind) => InspectedImage.Inspect(image, kind, DecodeLimits.Default);
 
-    // Neighbours on the cores make it take more CPU time, never less, and not at every moment as much: the least of three counts.
+    // Other processes on the cores increase the CPU time, and never decrease it. So the least of up to three measurements counts.
     private static (double Seconds, long Bytes, string? Refusal) Measure(double most, byte[] image, ThumbnailSpec? spec = null)
     {
         (double Seconds, long Bytes, string? Refusal) least = MeasureOnce(most, image, spec);
@@ -534,8 +534,8 @@ public class ImageCostTests
         return least;
     }
 
-    // What the whole process took for it, in seconds of an idle machine if those of this one are too many: how slow it is takes as long to find out as
-    // most images do. Nothing else in this process runs beside these tests.
+    // Measures the whole process, in which nothing else runs beside these tests. A time above the limit is converted to that of an idle machine. A shorter
+    // time is not, because measuring the machine takes as long as most images.
     private static (double Seconds, long Bytes, string? Refusal) MeasureOnce(double most, byte[] image, ThumbnailSpec? spec)
     {
         Thumbnailer.Make(Png, new ThumbnailSpec(8), Token);

@@ -29,7 +29,7 @@ public class ImageSnifferTests
     [InlineData("424D000000000000")] // BMP
     [InlineData("0000001C66747970686569630000000068656963")] // HEIC: ftyp, but no AVIF brand
     [InlineData("FFFFFFFC667479706D696631000000006D696631")] // ftyp of an absurd length
-    [InlineData("00000010667479706D6966310000000061766966")] // the brand stands after the end of the box
+    [InlineData("00000010667479706D6966310000000061766966")] // the brand is after the end of the box
     public void Data_of_another_format_is_not_recognised(string hex) =>
         Assert.False(ImageSniffer.TryRecognise(Convert.FromHexString(hex), out _));
 

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace PoolApi.Tests.Thumbnails;
 
-/// <summary>How fast this machine is just now. Neighbours on its cores, and hosts that share them, inflate CPU time too.</summary>
+/// <summary>The current speed of this machine. Other processes on its cores, and other virtual machines, increase CPU time too.</summary>
 internal static class MachineSpeed
 {
     /// <summary>CPU time of one round at its fastest, on the machine where the limits of the tests were measured.</summary>
@@ -13,7 +13,7 @@ internal static class MachineSpeed
 
     private static readonly byte[] Data = new byte[1 << 20];
 
-    /// <summary>How many times as much CPU time as on an idle machine a fixed computation takes; at least 1.</summary>
+    /// <summary>The CPU time of a fixed computation now, divided by that on an idle machine; at least 1.</summary>
     public static double Slowness()
     {
         Round(); // the first one compiles it
@@ -31,7 +31,7 @@ internal static class MachineSpeed
         return (Process.GetCurrentProcess().TotalProcessorTime - before).TotalSeconds / Slowness();
     }
 
-    // Each step needs the one before it.
+    // Each step depends on the one before it.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static uint Round()
     {

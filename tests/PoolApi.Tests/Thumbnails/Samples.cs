@@ -43,7 +43,7 @@ internal static class Samples
         return bytes.Copy(interpretation: Enums.Interpretation.Srgb);
     }
 
-    /// <summary>Red and green over blue and yellow: shows which way up it is.</summary>
+    /// <summary>Red and green over blue and yellow, which shows the orientation.</summary>
     public static Image Quadrants(int width, int height)
     {
         var parts = new[] { Red, Green, Blue, Yellow }.Select(colour => Solid(width / 2, height / 2, colour)).ToArray();
@@ -61,7 +61,7 @@ internal static class Samples
         }
     }
 
-    /// <summary>Does not compress, so that cutting the encoded bytes anywhere cuts pixels.</summary>
+    /// <summary>Noise, which does not compress: truncating the encoded bytes anywhere removes pixels.</summary>
     public static Image Noise(int width, int height)
     {
         var bytes = new byte[width * height * 3];

@@ -9,7 +9,7 @@ public class ThumbnailGeometryTests
     [InlineData(10, 10, 320, null, 320, 320)] // enlarges
     [InlineData(1000, 500, 100, 100, 100, 50)]
     [InlineData(500, 1000, 100, 100, 50, 100)]
-    [InlineData(30000, 1, 320, null, 320, 1)] // never nothing
+    [InlineData(30000, 1, 320, null, 320, 1)] // at least one pixel
     [InlineData(1, 30000, 320, 320, 1, 320)]
     public void Inside_keeps_the_proportions(int width, int height, int maxWidth, int? maxHeight, int expectedWidth, int expectedHeight)
     {

@@ -130,7 +130,7 @@ public class ThumbnailerTests
     {
         using var srgb = Samples.Solid(64, 64, [200, 40, 30]);
         using var wide = srgb.IccTransform("p3", inputProfile: "srgb");
-        Assert.True(Math.Abs(wide[0, 0][0] - 200) > 8, "the profile must change the numbers, or this shows nothing");
+        Assert.True(Math.Abs(wide[0, 0][0] - 200) > 8, "the profile must change the numbers, or this test shows nothing");
 
         using var thumbnail = Samples.Decode(
             Thumbnailer.Make(Samples.Encode(wide, name), new ThumbnailSpec(16, format: ThumbnailFormat.Png), Token));
@@ -270,7 +270,7 @@ public class ThumbnailerTests
     [MemberData(nameof(Kinds))]
     public void A_truncated_image_is_refused_even_if_the_missing_part_is_not_shown(string name)
     {
-        // Tall, so that a square of it shows none of the lines that are missing.
+        // The image is tall, so that a square of it shows none of the missing lines.
         var encoded = Samples.Encode(name, 120, 600);
         var specs = new[] { new ThumbnailSpec(30), new ThumbnailSpec(30, fit: ThumbnailFit.Cover), new ThumbnailSpec(300) };
 
@@ -309,7 +309,7 @@ public class ThumbnailerTests
     [InlineData("")]
     [InlineData("hello, this is no image at all")]
     [InlineData("<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>")]
-    [InlineData("P6 1 1 255 abc")] // an image, but of a loader that libvips does not trust
+    [InlineData("P6 1 1 255 abc")] // an image, but its loader is untrusted in libvips
     public void Data_that_is_not_an_image_is_refused_with_the_accepted_formats(string body)
     {
         var refused = Assert.Throws<UnprocessableImageException>(
@@ -350,8 +350,8 @@ public class ThumbnailerTests
         Thumbnailer.Make(encoded, spec, Token);
         var whole = clock.Elapsed;
 
-        // Early in the resizing, and late, in the encoder. Where the work is done before the token is cancelled, the next try is
-        // earlier: how fast this machine is just now must not decide.
+        // The token is cancelled early, in the resizing, and late, in the encoder. If the work completes before that, the next try
+        // cancels earlier, so that the speed of the machine does not decide.
         foreach (double start in new[] { 0.1, 0.6 })
         {
             OperationCanceledException? thrown = null;
@@ -366,7 +366,7 @@ public class ThumbnailerTests
             Assert.Equal(cancelled, Assert.IsType<OperationCanceledException>(thrown).CancellationToken);
         }
 
-        // And the next one is none the worse for it.
+        // A later thumbnail is not affected.
         Assert.NotEmpty(Thumbnailer.Make(Samples.Encode("png", 20, 20), new ThumbnailSpec(10, format: format), Token));
     }
 
@@ -392,7 +392,7 @@ public class ThumbnailerTests
         return both.PngsaveBuffer();
     }
 
-    // The upright image as a camera would store it that writes this orientation.
+    // The upright image as a camera that writes this orientation would store it.
     private static Image Store(Image upright, int orientation)
     {
         using var turned = orientation switch

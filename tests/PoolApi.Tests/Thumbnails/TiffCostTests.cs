@@ -7,7 +7,7 @@ using Entry = PoolApi.Tests.Thumbnails.Containers.TiffContainer.Entry;
 
 namespace PoolApi.Tests.Thumbnails;
 
-/// <summary>The cost of a TIFF is estimated from the values that its decoder reads, in a time that its length bounds.</summary>
+/// <summary>The cost of a TIFF is estimated from the values that the decoder reads. The length of the file bounds the time of the estimate.</summary>
 [Collection(nameof(HostileImageTests))]
 public class TiffCostTests
 {
@@ -59,7 +59,7 @@ public class TiffCostTests
     [Fact]
     public void Strips_of_JPEG_that_overlap_are_inspected_up_to_twice_the_length_of_the_file()
     {
-        // A scan of 1 MB that is full of stuffed bytes, which a walk over markers must look at one by one.
+        // A scan of 1 MB full of stuffed bytes, which a walk over markers must check one by one.
         byte[] stream = [0xFF, 0xD8, 0xFF, 0xDA, 0, 2, .. Enumerable.Repeat<byte[]>([0xFF, 0], 500_000).SelectMany(static pair => pair), 0xFF, 0xD9];
         const int Strips = 6_000;
         byte[] same = Strip([.. Enumerable.Repeat((0, stream.Length), Strips)]);
@@ -92,7 +92,7 @@ public class TiffCostTests
         byte[] many = JpegFile.Progressive(16, 16, 400);
         byte[] data = [.. many, .. new byte[300_000]];
         const int Side = 1_600;
-        // The first tiles use up what is inspected; the others are one stream of many scans.
+        // The first tiles use up the bytes that are inspected. The others are all the same stream of many scans.
         (int, int)[] tiles = [.. Enumerable.Range(0, Side * Side / 256).Select(n => n < 4 ? (n, data.Length - n) : (0, many.Length))];
         byte[] image = TiffContainer.Blocks(
             data, tiled: true, tiles,
@@ -153,7 +153,7 @@ public class TiffCostTests
     [Fact]
     public void No_further_strip_is_inspected_once_the_cost_exceeds_the_limit()
     {
-        // Each of the first two costs 2 s. The third one is no WebP.
+        // Each of the first two costs 2 s. The third one is not a WebP.
         byte[] webp = WebpFile.Lossless(1024, 1024, 65_536);
         byte[] image = WebpStrips(webp, 1024, [(0, webp.Length), (0, webp.Length), (2, webp.Length - 2)]);
         Assert.Contains("of CPU time; at most 3 s", Inspect(image).Refusal!, StringComparison.Ordinal);

@@ -3,7 +3,7 @@ using System.IO.Compression;
 
 namespace PoolApi.Tests.Thumbnails;
 
-/// <summary>Writes a little-endian TIFF of one page, of any variant, with or without holes.</summary>
+/// <summary>Writes a little-endian TIFF of one page, of any variant, with or without damaged blocks.</summary>
 internal sealed record TiffFile
 {
     public const int Side = 64;

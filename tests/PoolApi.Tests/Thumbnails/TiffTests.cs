@@ -155,7 +155,7 @@ public class TiffTests
         var tiff = image.TiffsaveBuffer(compression: NetVips.Enums.ForeignTiffCompression.Jpeg, tile: tiled, tileWidth: 64, tileHeight: 64);
         Assert.NotEmpty(Thumbnailer.Make(tiff, new ThumbnailSpec(16), Token));
 
-        // The decoder stops at the marker, and makes up the pixels behind it.
+        // The decoder stops at the marker, and invents the pixels after it.
         new byte[] { 0x12, 0xFF, 0x37, 0x12 }.CopyTo(tiff, tiff.Length / 2);
         Assert.Throws<UnprocessableImageException>(() => Thumbnailer.Make(tiff, new ThumbnailSpec(16), Token));
     }

@@ -2,7 +2,7 @@ using PoolApi.Thumbnails;
 
 namespace PoolApi.Tests.Thumbnails;
 
-/// <summary>A lack of memory, threads or room is a fault of the service: a 500, and no 422.</summary>
+/// <summary>A lack of memory, threads or space is a fault of the service, which answers 500 instead of 422.</summary>
 public class VipsFaultTests
 {
     [Theory]

@@ -4,7 +4,7 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Tests.JobRoutes.Support;
 
-/// <summary>Jobs in memory, for the routes: the tests change them, and those who watch are told.</summary>
+/// <summary>A job store in memory for the tests of the routes. A test changes its jobs, and the store notifies the watchers.</summary>
 internal sealed class FakeJobStore : IJobStore
 {
     private static int s_made;
@@ -20,12 +20,12 @@ internal sealed class FakeJobStore : IJobStore
 
     public bool IsShared => false;
 
-    /// <summary>It cannot be used, as when its database is away.</summary>
+    /// <summary>Whether the store is unavailable, as if its database were down. Then its methods throw, and changes are not reported.</summary>
     public bool IsAway { get; set; }
 
     public static Job New(JobState state = JobState.Queued, string kind = "thumbnails", string? client = null, Guid? id = null) => new()
     {
-        // A millisecond apart: those of the same one have no order.
+        // A millisecond apart, because ids of the same millisecond have no order.
         Id = id ?? Guid.CreateVersion7(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero).AddMilliseconds(Interlocked.Increment(ref s_made))),
         Kind = kind,
         Client = client,

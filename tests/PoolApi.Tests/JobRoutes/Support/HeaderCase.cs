@@ -1,6 +1,6 @@
 namespace PoolApi.Tests.JobRoutes.Support;
 
-/// <summary>A request that is read by hand, and the faults that were found in it.</summary>
+/// <summary>A request without a server, and the faults that a reader of its query and headers reports.</summary>
 internal sealed class HeaderCase
 {
     public HeaderCase(string query = "", params ReadOnlySpan<(string Name, string[] Values)> headers)

@@ -13,7 +13,7 @@ using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.JobRoutes.Support;
 
-/// <summary>An app with nothing but the jobs routes, over jobs in memory.</summary>
+/// <summary>An app with the jobs routes only, over a store in memory.</summary>
 internal sealed class JobApp : IAsyncDisposable
 {
     public const string AliceKey = "alice-has-this-key";
@@ -40,10 +40,10 @@ internal sealed class JobApp : IAsyncDisposable
     public Uri? Address { get; }
 
     /// <param name="keys">Whether Alice and Bob need their keys.</param>
-    /// <param name="kestrel">Real sockets.</param>
-    /// <param name="configure">What else.</param>
-    /// <param name="answerBytes">How many bytes answers may hold that clients have not read.</param>
-    /// <param name="stall">How long a client may take for a piece of one.</param>
+    /// <param name="kestrel">Whether the app listens on a real socket.</param>
+    /// <param name="configure">Further configuration.</param>
+    /// <param name="answerBytes">The budget of bytes for responses that clients have not read.</param>
+    /// <param name="stall">How long a client may take for a piece of a response.</param>
     public static async Task<JobApp> StartAsync(bool keys = false, bool kestrel = false, Action<WebApplicationBuilder>? configure = null, long answerBytes = 1 << 30,
         TimeSpan? stall = null)
     {
@@ -74,7 +74,7 @@ internal sealed class JobApp : IAsyncDisposable
         return new JobApp(app, store, kestrel ? new Uri(address!) : null);
     }
 
-    /// <summary>Sends a request with headers as they are given, right or wrong.</summary>
+    /// <summary>Sends a request without validating its headers.</summary>
     public async Task<HttpResponseMessage> SendAsync(string method, string path, params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
@@ -101,8 +101,8 @@ internal sealed class JobApp : IAsyncDisposable
     public static string? Header(HttpResponseMessage response, string name) =>
         response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values) ? string.Join(", ", values) : null;
 
-    /// <summary>Waits until so many jobs are watched: the moment from which a change is told.</summary>
-    public Task UntilWatched(int jobs) => Patience.UntilAsync(() => Store.Watch.Count == jobs, $"{jobs} watched");
+    /// <summary>Waits until this many jobs are watched. From then on the store reports their changes.</summary>
+    public Task UntilWatched(int jobs) => Patience.UntilAsync(() => Store.Watch.Count == jobs, $"{jobs} watched jobs");
 
     public async ValueTask DisposeAsync()
     {

@@ -7,8 +7,8 @@ namespace PoolApi.Tests.Thumbnails.Containers;
 internal static class AvifFile
 {
     /// <summary>
-    /// A grid that says how large it is, of references that all name the same tile, which has its coded frame once or more often.
-    /// A tag of code points says which colours the grid has.
+    /// A grid that declares its size. All its references name the same tile, which has its coded frame once or several times.
+    /// A tag of code points declares the colours of the grid.
     /// </summary>
     public static byte[] Grid(int width, int height, int columns, int rows, int tileSide, int frames = 1, double[]? colour = null, (int Primaries, int Transfer)? tag = null)
     {
@@ -48,7 +48,7 @@ internal static class AvifFile
     /// <summary>One item: its number, its type, its bytes, and its properties.</summary>
     internal sealed record Part(int Id, string Type, byte[] Data, int Width = 0, int Height = 0, byte[]? Config = null, bool IsAlpha = false);
 
-    /// <summary>Any items and references, behind the given boxes. If the bytes are shared, all items have those of the first.</summary>
+    /// <summary>Any items and references, after the given boxes. If the bytes are shared, all items have those of the first item.</summary>
     public static byte[] Of(Part[] parts, (string Type, int From, int[] To)[] references, int[]? primaries = null, byte[][]? before = null, bool isShared = false)
     {
         var properties = new ByteWriter();
@@ -100,14 +100,14 @@ internal static class AvifFile
         return [.. Type, .. first, .. Meta(start), .. Box("mdat", data)];
     }
 
-    /// <summary>A configuration whose units are behind its first four bytes.</summary>
+    /// <summary>A configuration with the given units after its first four bytes.</summary>
     public static byte[] Configuration(byte[] config, byte[] units) => Box("av1C", [.. config[8..12], .. units]);
 
-    /// <summary>The bytes of a grid of so many columns in one row.</summary>
+    /// <summary>The bytes of a grid of one row.</summary>
     public static byte[] GridHeader(int width, int height, int columns) => new ByteWriter().U8(0).U8(0).U8(0).U8(columns - 1).U16(width).U16(height).ToArray();
 
     /// <summary>
-    /// A grid of very many items that all are the same run of empty units. Unless <paramref name="isReferred"/>, the grid has only the first.
+    /// A grid of many items, which all are the same run of empty units. Unless <paramref name="isReferred"/>, the grid refers only to the first.
     /// </summary>
     public static byte[] SharedRun(int items, int length, bool isReferred)
     {
@@ -132,7 +132,7 @@ internal static class AvifFile
         return [.. Type, .. Meta(Type.Length + Meta(0).Length + 8), .. Box("mdat", run)];
     }
 
-    /// <summary>So many items of no bytes.</summary>
+    /// <summary>This many items without bytes.</summary>
     public static byte[] Items(int count)
     {
         var table = new ByteWriter().U8(0).U8(0).U32(count);
@@ -140,7 +140,7 @@ internal static class AvifFile
         return WithTable("iloc", 2, table.ToArray());
     }
 
-    /// <summary>Items, each of so many pieces.</summary>
+    /// <summary>Items, each of this many pieces.</summary>
     public static byte[] Pieces(int items, int pieces)
     {
         var table = new ByteWriter().U8(0x10).U8(0).U16(items);
@@ -148,7 +148,7 @@ internal static class AvifFile
         return WithTable("iloc", 0, table.ToArray());
     }
 
-    /// <summary>Items that are derived, each from so many others.</summary>
+    /// <summary>Derived items, each from this many sources.</summary>
     public static byte[] References(int items, int sources)
     {
         var table = new ByteWriter();
@@ -156,7 +156,7 @@ internal static class AvifFile
         return WithTable("iref", 0, table.ToArray());
     }
 
-    /// <summary>So many properties of an unknown type.</summary>
+    /// <summary>This many properties of an unknown type.</summary>
     public static byte[] Properties(int count)
     {
         byte[] one = Box("free", []);
@@ -176,7 +176,7 @@ internal static class AvifFile
     private static byte[] FullBox(string type, int version, ReadOnlySpan<byte> data) =>
         new ByteWriter().U32(data.Length + 12).Text(type).U32((long)version << 24).Raw(data).ToArray();
 
-    // What libvips writes: the coded image in mdat, and its configuration.
+    // From a file that libvips writes: the coded image in mdat, and its configuration.
     public static byte[] Coded(int side, double[] colour, out byte[] config)
     {
         using Image tile = Samples.Solid(side, side, colour);

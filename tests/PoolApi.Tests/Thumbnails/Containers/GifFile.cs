@@ -18,13 +18,13 @@ internal static class GifFile
     }
 
     /// <summary>
-    /// A frame behind an extension whose first block is empty. Decoders step over that block, and take the start of a smaller frame for the length of the next
-    /// one. The smaller frame has the other one in its pixels.
+    /// A frame in the pixels of a smaller frame, which follows an extension whose first block is empty. Decoders skip that block, and read the start of the
+    /// smaller frame as the length of the next block. So they see the larger frame.
     /// </summary>
     public static byte[] BehindEmptyBlock(int width, int height)
     {
         byte[] frame = new ByteWriter(false).U8(0x2C).U16(0).U16(0).U16(width).U16(height).U8(0).Raw(2, 2, 0x44, 0x01, 0).ToArray();
-        // As a length, 0x2C ends at the 45th byte, which ends the extension.
+        // As a length, 0x2C (44) reaches to the zero before the larger frame, which ends the extension.
         byte[] pixels = [.. new byte[45 - 12], 0, .. frame];
         return new ByteWriter(false).Text("GIF89a").U16(1).U16(1).Raw(0x80, 0, 0).Raw(255, 0, 0, 0, 255, 0).Raw(0x21, 0xF9, 0)
             .U8(0x2C).U16(0).U16(0).U16(1).U16(1).U8(0).U8(2).U8(pixels.Length).Raw(pixels).U8(0).U8(0x3B).ToArray();

@@ -12,7 +12,7 @@ internal static class PngFile
     {
         int channels = colourType switch { 2 => 3, 4 => 2, 6 => 4, _ => 1 };
         long line = ((long)width * channels * bits + 7) / 8 + 1;
-        // Interlaced lines have some more filter bytes; a decoder ignores what is too much.
+        // Interlaced lines have some more filter bytes; a decoder ignores excess bytes.
         var png = new ByteWriter().Raw(0x89).Text("PNG\r\n").Raw(0x1A, (byte)'\n');
         var header = new ByteWriter().U32(width).U32(height).U8(bits).U8(colourType).U8(0).U8(0).U8(interlaced ? 1 : 0);
         png.Raw(Chunk("IHDR", header.ToArray()));

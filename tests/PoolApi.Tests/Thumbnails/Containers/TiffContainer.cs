@@ -21,7 +21,7 @@ internal static class TiffContainer
         return tiff.ToArray();
     }
 
-    /// <summary>A page of one grey pixel with further entries, which all refer to the same bytes behind it.</summary>
+    /// <summary>A page of one grey pixel with further entries, which all refer to the same bytes after the directory.</summary>
     public static byte[] WithEntries(int count, int firstTag, int entryBytes)
     {
         var tiff = Start(false, false, out int headerLength);
@@ -31,7 +31,7 @@ internal static class TiffContainer
         return tiff.Raw(new byte[entryBytes]).ToArray();
     }
 
-    /// <summary>A grey page of tiles, uncompressed, that all are the same bytes.</summary>
+    /// <summary>A grey page of uncompressed tiles, which all are the same bytes.</summary>
     public static byte[] SharedTiles(int width, int height, int tileSide)
     {
         var tiff = Start(false, false, out int headerLength);

@@ -24,7 +24,7 @@ internal static class WebpFile
         return Riff(body);
     }
 
-    /// <summary>A still image with chunks behind it that no reader knows.</summary>
+    /// <summary>A still image, followed by chunks that no reader knows.</summary>
     public static byte[] WithChunks(byte[] still, int width, int height, string type, int count, int length)
     {
         var body = new ByteWriter(false).Text("WEBP")
@@ -36,8 +36,8 @@ internal static class WebpFile
     }
 
     /// <summary>
-    /// A lossless picture of pixels that take no bits, in blocks of 4 × 4 pixels that have a group of prefix codes each, up to the given
-    /// number. A group takes 20 bits, and two bytes for its block.
+    /// A lossless picture of pixels that take no bits. Each block of 4 × 4 pixels has a group of prefix codes of its own, up to the given number of
+    /// groups. A group takes 20 bits, and its block takes two bytes.
     /// </summary>
     public static byte[] Lossless(int width, int height, int groups, bool asAlpha = false)
     {
@@ -72,7 +72,7 @@ internal static class WebpFile
     }
 
     /// <summary>
-    /// The beginning of a lossless stream whose image of indices, for a picture of any size, has some fifteen bytes: its only green symbol is a copy of
+    /// The beginning of a lossless stream whose image of indices takes some fifteen bytes for a picture of any size: its only green symbol is a copy of
     /// one pixel, which takes no bits.
     /// </summary>
     public static byte[] CopiesThatTakeNoBits()
@@ -86,13 +86,13 @@ internal static class WebpFile
         return [.. bits.ToArray(), .. new byte[8]];
     }
 
-    /// <summary>A lossy picture with packed alpha of so many groups.</summary>
+    /// <summary>A lossy picture with packed alpha of this many groups.</summary>
     public static byte[] WithAlphaGroups(byte[] still, int width, int height, int groups) => Riff(new ByteWriter(false).Text("WEBP")
         .Raw(Chunk("VP8X", new ByteWriter(false).U32(Alpha).U24(width - 1).U24(height - 1).ToArray()))
         .Raw(Chunk("ALPH", [1, .. Lossless(width, height, groups, asAlpha: true)]))
         .Raw(Picture(still)));
 
-    /// <summary>An animation of one frame that has so many lossless pictures of one pixel, each with three transforms.</summary>
+    /// <summary>An animation of one frame with this many lossless pictures of one pixel, each with three transforms.</summary>
     public static byte[] FrameOfPictures(int count)
     {
         var bits = new BitWriter().Write(0x2F, 8).Write(0, 32);
