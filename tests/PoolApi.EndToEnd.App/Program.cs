@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http.HttpResults;
 
-// An app of the library's user, for tests that start it as a process. With "--AsksFor process" its process belongs to its pool.
+// An app that uses the library, which tests start as a process. With "--AsksFor process" it calls AddPoolProcessLifetime().
 WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
 if (builder.Configuration["AsksFor"] == "process") builder.Services.AddPoolProcessLifetime();
 builder.Services.AddFixedThreadPool("cpu", static o => o.Workers = 1);

@@ -2,7 +2,7 @@ using System.Net.Http.Headers;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>P3: the queue is bounded in number, in time and in bytes, and whoever is not let in knows at once and why.</summary>
+/// <summary>P3: the queue is bounded in number, in time and in bytes. A request that does not fit is refused at once, with the reason.</summary>
 public sealed class AdmissionTests
 {
     [Theory, ClassData(typeof(OneForm))]
@@ -18,7 +18,7 @@ public sealed class AdmissionTests
         refused.MustBeProblem(503, "queue-full");
         refused.MustSayRetryAfter();
         Assert.False(running[0].IsCompleted, "the refusal waited for the work");
-        // What does not use the pool is not refused.
+        // A request that does not use the pool is not refused.
         (await service.Api.PostAsync("/v1/diagnostics/inline")).MustBe(200);
         foreach (var answer in await Task.WhenAll([.. running, .. waiting]))
             answer.MustBe(200);
@@ -76,7 +76,7 @@ public sealed class AdmissionTests
         byte[] body = Png.OfSize(1 << 20);
         var waiting = Enumerable.Range(0, 5).Select(_ => service.Api.SendAsync(Chunked(body))).ToArray();
 
-        // At most two fit; the others need not wait for the worker to learn it.
+        // At most two bodies fit in the queue. The service refuses the others while the worker is still busy.
         var refused = new List<Answer>();
         var left = waiting.ToList();
         while (refused.Count < 3)

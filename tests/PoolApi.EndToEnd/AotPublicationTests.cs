@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd;
 
-/// <summary>The service publishes as Native AOT, without one trim or AOT warning: that would be an error.</summary>
+/// <summary>The service publishes as Native AOT without a trim or AOT warning. A warning fails the publication.</summary>
 public sealed class AotPublicationTests
 {
     [Fact]

@@ -1,12 +1,12 @@
 namespace PoolApi.EndToEnd;
 
-/// <summary>With keys set, work needs one, and none of the clients can take the pool from the others.</summary>
+/// <summary>If keys are set, a request for work needs a key, and no client can take the whole pool from the others.</summary>
 public sealed class ApiKeyTests
 {
     private const string Alice = "alices-key_0123456789!~";
     private const string Bob = "Bobs+key/ABCDEFGHIJ==";
 
-    // The environment is where keys belong: a command line is for everybody to see.
+    // Keys belong in the environment, because every user of a machine can read the command lines.
     private static readonly Dictionary<string, string> Keys = new() { ["Auth__ApiKeys__alice"] = Alice, ["Auth__ApiKeys__bob.2-b"] = Bob };
 
     [Theory, ClassData(typeof(OneForm))]
@@ -58,7 +58,7 @@ public sealed class ApiKeyTests
     public async Task A_client_at_its_MaxConcurrency_is_refused_while_other_clients_are_served(ServiceForm form)
     {
         await using var service = await StartAsync(form, "--Pool:Workers 2", "--Auth:MaxConcurrency 2");
-        // One that runs and one that waits behind it, or both run: they count alike.
+        // Both requests run. A queued request counts as much as a running one.
         var running = Enumerable.Range(0, 2).Select(_ => AskAsync(service, "X-Api-Key", Alice, PoolApiProcess.Sleep(3000))).ToArray();
         await service.SeeWorkersAsync(view => view.Busy == 2, "two busy workers");
 
@@ -141,7 +141,7 @@ public sealed class ApiKeyTests
     [InlineData("Auth:ApiKeys:alice:more", "a-good-enough-secret", "Auth:ApiKeys:alice:more is")]
     [InlineData("Auth:ApiKeys", "a-good-enough-secret", "Auth:ApiKeys is")]
     [InlineData("Auth:ApiKey:alice", "a-good-enough-secret", "Auth:ApiKey is")]
-    // Who has put the key in the place of the name is not to find it in the log.
+    // If a user writes the key in the place of the client's name, the log must not contain it.
     [InlineData("Auth:ApiKeys:a/good/enough/secret", "alice", "Auth:ApiKeys has an invalid client name")]
     public async Task An_invalid_key_setting_is_reported_without_its_secret(string name, string value, string fault)
     {
@@ -172,7 +172,7 @@ public sealed class ApiKeyTests
         foreach (string status in new[] { "401", "429" })
             Assert.True(work.GetProperty("responses").GetProperty(status).GetProperty("content").TryGetProperty("application/problem+json", out _));
         var inline = paths.GetProperty("/v1/diagnostics/inline").GetProperty("get");
-        Assert.Equal(0, inline.GetProperty("security").GetArrayLength()); // none, in so many words: linters ask for them
+        Assert.Equal(0, inline.GetProperty("security").GetArrayLength()); // an explicit empty list, which linters require
         Assert.False(inline.GetProperty("responses").TryGetProperty("401", out _));
     }
 

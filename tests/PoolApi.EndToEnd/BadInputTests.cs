@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>P9: bad input gets the right 4xx, named and bounded; the process lives and no worker is lost.</summary>
+/// <summary>P9: invalid input gets the right 4xx, which names the fault and its limit. The process lives and no worker is lost.</summary>
 public sealed class BadInputTests(SharedServices services)
 {
     private const string Thumbnails = "/v1/thumbnails?width=320";

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>The commands of the documentation, run as they are written, with the answers that it shows.</summary>
+/// <summary>The commands of the documentation work as they are written, and their output is the output that the pages show.</summary>
 public sealed partial class DocumentationTests(SharedPostgres postgres)
 {
     private const string Accepted = "0199…";
@@ -42,7 +42,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         Assert.All(blocks, static block => JsonDocument.Parse(block).Dispose());
     }
 
-    /// <summary>The backup is taken while the service writes, and restored over a store that has gone on since.</summary>
+    /// <summary>The backup is taken while the service writes, and restored over a store that has changed since.</summary>
     [Fact]
     public async Task A_backup_of_the_jobs_is_made_and_restored_as_the_page_says()
     {
@@ -80,7 +80,8 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         }
     }
 
-    /// <summary>The backup is taken while an instance runs a job and another job is queued; it is restored over a schema that has gone on since.</summary>
+    /// <summary>The backup is taken while an instance runs a job and another job is queued. It is restored over a schema that has changed
+    /// since.</summary>
     [Fact]
     public async Task A_backup_of_PostgreSQL_is_made_and_restored_as_the_page_says()
     {
@@ -120,7 +121,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         Assert.Equal("succeeded", (await restored.Api.JobEndsAsync(queued)).State);
         var direct = (await restored.Api.PostImageAsync("/v1/thumbnails?width=65", photo)).MustBe(200);
         Assert.Equal(direct.Body, (await restored.Api.ResultAsync(queued)).MustBe(200).Body);
-        // Its short lease may be lost once more on a busy machine.
+        // On a busy machine the job may lose its short lease once more.
         await restored.Api.SeeJobAsync(running, static job => job is { State: "running", Attempt: > 1 }, "that the job of the dead instance runs again");
         Assert.Equal(3, (await restored.Api.JobsAsync("")).Count);
 
@@ -136,7 +137,8 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         }
     }
 
-    /// <summary>README.md has the command that starts it. By docs/stopping.md the same ends after two requests, with the log that the page shows.</summary>
+    /// <summary>README.md has the command that starts the service. With the arguments of docs/stopping.md it stops after two requests and writes the
+    /// log lines of that page.</summary>
     [Fact]
     public async Task The_service_starts_and_stops_as_the_pages_say()
     {
@@ -150,7 +152,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         using Endpoint api = new(FreePorts.Next()), management = new(FreePorts.Next());
         string here = command.Replace("-c Release", $"--no-build -c {Repository.Configuration}", StringComparison.Ordinal)
             + $" --Urls {api.Url} --Management:Urls {management.Url} --Jobs:Path {folder.File("jobs.db")} --Pool:Workers 2";
-        // A failure of this test ends it too.
+        // The service ends by this timeout even if the test fails.
         Task<ProgramRun> running = ProgramRun.ToEndAsync(
             ProgramRun.Apart(Repository.Root, "bash", "-c", $"exec timeout {Patience.Long.TotalSeconds} {here}"), Patience.Long + Patience.Long);
 
@@ -215,7 +217,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
             .Replace(":8443", $":{port}", StringComparison.Ordinal).Replace("/tls/", $"{folder}/", StringComparison.Ordinal);
         Dictionary<string, string> settings = block.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(static line => line.Split('=', 2)).ToDictionary(static pair => pair[0], static pair => pair[1]);
-        // The harness names another address on the command line.
+        // Also on the command line, where the harness sets another address.
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, onePort: false, settings, $"--Urls {settings["Urls"]}");
         using var client = new HttpClient(new SocketsHttpHandler
         {
@@ -234,7 +236,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
     private static IEnumerable<string> Pages() => Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories)
         .Append(Path.Combine(Repository.Root, "README.md")).Append(Path.Combine(Repository.Root, "deploy", "README.md"));
 
-    /// <summary>The lines that begin with curl, in a block or a cell, each with the block of an answer that follows it.</summary>
+    /// <summary>The lines that begin with curl, in a block or a table cell, each with the response block that follows it.</summary>
     private static IEnumerable<(string Page, string Command, string? Answer)> Commands(string page)
     {
         string text = File.ReadAllText(page);
@@ -246,7 +248,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
         }
     }
 
-    /// <summary>The line with any numbers in the places of those that are shown, and any identifier in that of the job.</summary>
+    /// <summary>The pattern of a line that a page shows: any number fits for a number of the page, and any identifier for that of the job.</summary>
     private static Regex Shape(string shown) =>
         new("^" + Number().Replace(Regex.Escape(shown.Replace(Accepted, "@", StringComparison.Ordinal)), @"\d+(\.\d+)?").Replace("@", "[0-9a-f-]{36}", StringComparison.Ordinal) + "$");
 

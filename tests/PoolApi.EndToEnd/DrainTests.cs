@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>P4: a stop finishes what was accepted, then joins every thread, and says so.</summary>
+/// <summary>P4: a stop finishes accepted work, then joins every thread, and logs the result.</summary>
 public sealed partial class DrainTests
 {
     [Theory, ClassData(typeof(BothForms))]
@@ -12,7 +12,7 @@ public sealed partial class DrainTests
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
         var all = Enumerable.Range(0, 22).Select(_ => service.Api.PostAsync("/v1/diagnostics/sleep?ms=200")).ToArray();
-        // 2 running and 20 queued, or a few of them done already on a slow machine: what counts is that all 22 are in.
+        // 2 items run and 20 are queued. On a slow machine some have ended already. All 22 must be accepted.
         await service.SeeWorkersAsync(
             view => view.QueueLength + view.Busy + view.Workers.Sum(worker => worker.Completed) - 1 >= 22, "22 accepted items");
 
@@ -48,7 +48,7 @@ public sealed partial class DrainTests
         refused.MustBeProblem(503, "draining");
         refused.MustSayRetryAfter();
         Assert.Equal("close", refused.Header("Connection"), ignoreCase: true);
-        // With a body, and on a new connection: the same answer.
+        // A request with a body on a new connection gets the same answer.
         (await service.Api.PostPngAsync("/v1/thumbnails?width=8", Png.Gradient(8, 8))).MustBeProblem(503, "draining");
         Assert.False(running[0].IsCompleted, "the drain was over before it could be watched");
         (await running[0]).MustBe(200);
@@ -59,7 +59,7 @@ public sealed partial class DrainTests
     public async Task An_idle_service_does_not_wait_for_its_deadline()
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Shutdown:Drain 00:05:00");
-        // A connection that is merely open must not hold the stop up either.
+        // An open connection without a request must not delay the stop either.
         using var open = await RawConnection.OpenAsync(service.Api.Port);
         await open.AskAsync("GET", "/", "127.0.0.1");
 

@@ -2,7 +2,7 @@ using System.Net.Sockets;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>Out of file descriptors, the service says so, waits for clients to leave, and goes on.</summary>
+/// <summary>A service without free file descriptors logs that, waits for clients to disconnect, and accepts connections again.</summary>
 public sealed class FileDescriptorTests
 {
     [Fact]
@@ -15,7 +15,7 @@ public sealed class FileDescriptorTests
         var clients = new List<TcpClient>();
         try
         {
-            // Those that are not accepted wait in the backlog.
+            // Connections that are not accepted wait in the backlog.
             for (int i = 0; i < Limit + 50; i++)
             {
                 var client = new TcpClient();
@@ -27,10 +27,10 @@ public sealed class FileDescriptorTests
             Assert.Contains("too many open files", told, StringComparison.Ordinal);
 
             long before = ProcessFacts.Ticks(service.Id);
-            await Task.Delay(1000, TestContext.Current.CancellationToken); // what is measured
+            await Task.Delay(1000, TestContext.Current.CancellationToken); // the measured period
             long spent = ProcessFacts.Ticks(service.Id) - before;
 
-            // A listener that spins takes a whole processor: 100 ticks, or what the machine leaves it.
+            // A listener that spins takes a whole processor: 100 ticks, or fewer on a busy machine.
             Assert.InRange(spent, 0, 25);
         }
         finally
@@ -38,7 +38,7 @@ public sealed class FileDescriptorTests
             foreach (var client in clients) client.Dispose();
         }
 
-        // The first connection that is accepted in peace ends the episode: one that is kept alive would be the only one.
+        // A connection that is accepted some time after the last failure ends the episode. So each attempt opens a new one.
         await Eventually.SeesAsync(AskAndLookAsync, recovered => recovered, "the end of the episode", pause: TimeSpan.FromMilliseconds(200));
         Assert.Single(service.Log.Lines, one => one.Contains($"127.0.0.1:{service.Api.Port} cannot accept connections", StringComparison.Ordinal));
         Assert.Equal(0, (await service.StopAsync()).Exit);

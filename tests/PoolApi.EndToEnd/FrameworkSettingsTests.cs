@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>Settings of the framework have their effect in both forms of the service.</summary>
+/// <summary>Settings of the framework take effect in both forms of the service.</summary>
 public sealed class FrameworkSettingsTests
 {
     [Theory, ClassData(typeof(BothForms))]

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>P3: who does not fit is told at once, and who leaves makes room at once.</summary>
+/// <summary>P3: a request that does not fit is refused at once, and a client that disconnects frees its place at once.</summary>
 public sealed class FullQueueTests
 {
     [Fact]
@@ -31,14 +31,14 @@ public sealed class FullQueueTests
 
         times.Sort();
         TestContext.Current.TestOutputHelper!.WriteLine($"refusals: median {times[50]:F1} ms, p99 {times[98]:F1} ms");
-        // 20 ms at p99, where nothing else runs. Who waited for a place would wait for ten minutes.
+        // 20 ms at p99 on an idle machine. A request that waited for a place would wait for ten minutes.
         Assert.InRange(times[98], 0, 60_000);
 
         var left = Stopwatch.StartNew();
         await leaving.CancelAsync();
         await service.SeeWorkersAsync(view => view.QueueLength == 0, "an empty queue");
         TestContext.Current.TestOutputHelper!.WriteLine($"all gone after {left.ElapsedMilliseconds} ms");
-        // 100 ms, where nothing else runs; it takes as long to ask.
+        // 100 ms on an idle machine, including the requests for the view.
         Assert.InRange(left.ElapsedMilliseconds, 0, 60_000);
         foreach (var gone in hundred)
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gone);
@@ -49,7 +49,7 @@ public sealed class FullQueueTests
         Assert.All(await Task.WhenAll(others), answer => answer.MustBe(200));
         var summary = await service.StopAsync();
         Assert.Equal((0, 201, 100), (summary.Exit, summary.Accepted, summary.Completed));
-        // The first was told while it ran.
+        // The first request ran when its client disconnected, so it may count as cancelled.
         Assert.Equal(101, summary.ClientGone + summary.Cancelled);
         Assert.InRange(summary.ClientGone, 100, 101);
     }

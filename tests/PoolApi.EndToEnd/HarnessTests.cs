@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>The instruments themselves, so that a red test speaks of the service and not of them.</summary>
+/// <summary>Tests the harness itself, so that a failure of another test points to the service.</summary>
 public sealed class HarnessTests
 {
     [Fact]

@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd;
 
-/// <summary>`PoolApi healthcheck` is for images without a shell: it asks a running service and tells by its exit code.</summary>
+/// <summary>`PoolApi healthcheck` is for images without a shell: it asks a running service for its health and reports it by the exit code.</summary>
 public sealed class HealthcheckTests
 {
     [Theory, ClassData(typeof(BothForms))]
@@ -28,7 +28,7 @@ public sealed class HealthcheckTests
         Assert.True(run.ExitCode == 0, run.Text);
     }
 
-    /// <summary>Runs the command. It waits five seconds for the answer, and on a busy machine that may be too short.</summary>
+    /// <summary>Runs the command. It waits five seconds for the answer. On a busy machine that may be too short, so it runs again.</summary>
     private static async Task<ProgramRun> PatientlyAsync(Func<Task<ProgramRun>> runAsync)
     {
         ProgramRun? run = null;

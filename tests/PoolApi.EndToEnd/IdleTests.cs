@@ -10,7 +10,7 @@ public sealed class IdleTests
     private const long MostTicks = 10;
     private static readonly TimeSpan Watched = TimeSpan.FromSeconds(10);
 
-    // Both forms at once: what takes the time here is the watching.
+    // Both forms at once, because the test spends its time on observing.
     [Fact]
     public Task Sixty_four_idle_workers_use_no_CPU() => Task.WhenAll(WatchAsync(ServiceForm.FrameworkDependent), WatchAsync(ServiceForm.NativeAot));
 
@@ -18,13 +18,13 @@ public sealed class IdleTests
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 64", PoolApiProcess.Diagnostics);
         await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => service.Api.PostAsync("/v1/diagnostics/noop")));
-        // Start-up goes on for a while after the first answers (tiered compilation, in the background), on a busy machine for minutes. So the first
-        // quiet ten seconds count: workers that polled would never let them come.
+        // The start continues in the background for a while after the first answers (tiered compilation), on a busy machine for minutes. So the test
+        // waits for ten quiet seconds. If workers polled, there would be none.
         await Eventually.SeesAsync(
             async () =>
             {
                 long before = ProcessFacts.Ticks(service.Id);
-                await Task.Delay(Watched, TestContext.Current.CancellationToken); // what is measured
+                await Task.Delay(Watched, TestContext.Current.CancellationToken); // the measured period
                 return ProcessFacts.Ticks(service.Id) - before;
             },
             static used => used <= MostTicks,

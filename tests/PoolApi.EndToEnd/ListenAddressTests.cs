@@ -2,13 +2,13 @@ using System.Globalization;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>The service listens where the settings say, and nowhere else.</summary>
+/// <summary>The service listens on the addresses of its settings, and on no others.</summary>
 public sealed class ListenAddressTests
 {
     [Fact]
     public async Task The_service_listens_on_the_address_that_a_host_name_resolves_to()
     {
-        // The machine's own name is the one that every machine resolves.
+        // Every machine can resolve its own name.
         string name = System.Net.Dns.GetHostName();
         var resolved = await System.Net.Dns.GetHostAddressesAsync(name, TestContext.Current.CancellationToken);
         int port = FreePorts.Next();

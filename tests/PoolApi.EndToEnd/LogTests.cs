@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>The log: whether it is read or not, nobody waits for it; and what clients do cannot make it grow.</summary>
+/// <summary>Requests and the stop do not wait for the log, even if nothing reads it. Requests of clients cannot make the log grow.</summary>
 public sealed partial class LogTests
 {
     private const string Everything = "--Logging:LogLevel:Default Trace";
@@ -71,7 +71,7 @@ public sealed partial class LogTests
         {
             using var connection = await RawConnection.OpenAsync(service.Api.Port);
             await connection.SendAsync(request);
-            // Whole or not, answered or not: the next one comes.
+            // The test reads the answers to complete requests only. The client of "LEAVE" disconnects without its answer.
             if (!request.StartsWith("LEAVE", StringComparison.Ordinal) && request.EndsWith("\r\n\r\n", StringComparison.Ordinal))
                 await connection.ReadAsync();
         }
@@ -94,7 +94,7 @@ public sealed partial class LogTests
         MustBeUsual(service);
     }
 
-    /// <summary>What a client may send by HTTP/1.1, or not even that.</summary>
+    /// <summary>What a client may send to an HTTP/1.1 port, valid or not.</summary>
     private static readonly string[] Hostile =
     [
         "\0\u0001\u0002", "\u0016\u0003\u0001\u0002\0\u0001\0\u0001\u00fc\u0003\u0003", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
@@ -124,7 +124,7 @@ public sealed partial class LogTests
         }
     }
 
-    /// <summary>Clients that leave, that wait too long, and that are refused.</summary>
+    /// <summary>Requests whose client disconnects, that wait too long, and that are refused.</summary>
     private static async Task FillQueueAsync(PoolApiProcess service)
     {
         var running = await service.OccupyAsync(1, 3000);
@@ -142,7 +142,7 @@ public sealed partial class LogTests
     [GeneratedRegex(@"^\S+ (info: PoolApi\.Jobs\.AspNetCore\.Hosting\.JobHosting\[42\] Jobs are kept|info: Microsoft\.Hosting\.Lifetime|info: PoolApi\.Threading\.FixedThreadPool\[2\] Shutting down worker|info: PoolApi\.AspNetCore\.Shutdown\.\S+ Shutdown)")]
     private static partial Regex Usual();
 
-    /// <summary>Makes lines until some are dropped.</summary>
+    /// <summary>Sends requests, which write log lines, until some lines are dropped.</summary>
     private static Task<double> FillAsync(PoolApiProcess service) => Eventually.SeesAsync(
         async () =>
         {
@@ -158,7 +158,7 @@ public sealed partial class LogTests
             log.Add(line);
     }
 
-    /// <summary>A standard output that nobody reads: a pipe whose reading end the process itself keeps open.</summary>
+    /// <summary>A standard output that nothing reads: a pipe whose reading end the process itself keeps open.</summary>
     private static class Unread
     {
         public static async Task<string[]> ShellAsync(TemporaryFolder folder)

@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd;
 
-/// <summary>As in the Rust Book: take two requests, then shut down, to see the shutdown work.</summary>
+/// <summary>As in the Rust Book: the service takes two requests and then shuts down, to show that the shutdown works.</summary>
 public sealed class MaxRequestsTests
 {
     [Theory, ClassData(typeof(BothForms))]
@@ -8,7 +8,7 @@ public sealed class MaxRequestsTests
     {
         await using var service = await PoolApiProcess.StartAsync(
             form, "--Pool:Workers 2", "--Shutdown:MaxRequests 2", PoolApiProcess.Diagnostics);
-        // What asks for no work does not count.
+        // Requests that submit no work do not count.
         (await service.Api.GetAsync("/")).MustBe(200);
         (await service.Api.PostAsync("/v1/diagnostics/sleep?ms=x")).MustBeProblem(400);
 

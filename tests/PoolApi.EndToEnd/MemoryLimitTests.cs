@@ -2,14 +2,14 @@ using System.Globalization;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>P3 and P9: more bodies than the memory of the process has room for are refused as overload, and the process lives.</summary>
+/// <summary>P3 and P9: bodies that do not fit into the memory of the process are refused as overload, and the process lives.</summary>
 [Collection(Heavy.Name)]
 public sealed class MemoryLimitTests
 {
-    /// <summary>What the runtime may use in a container of 160 MiB: three quarters of it.</summary>
+    /// <summary>The memory that the runtime may use in a container of 160 MiB: three quarters of it.</summary>
     private const int Memory = 120 << 20;
 
-    // Together twice the memory. A quarter of the memory is for those that wait.
+    // Together the bodies need twice the memory. Queued bodies may use a quarter of it.
     private const int Bodies = 24;
     private const int Length = 10 << 20;
 
@@ -46,7 +46,7 @@ public sealed class MemoryLimitTests
         Assert.Equal(0, summary.Exit);
     }
 
-    /// <summary>Sends a body. A client that still sends some seconds after it was refused is cut off, and has no answer.</summary>
+    /// <summary>Sends a body. If the client still sends some seconds after the refusal, the server cuts it off, and there is no answer.</summary>
     private static async Task<Answer?> AskAsync(PoolApiProcess service, byte[] body)
     {
         try
@@ -67,7 +67,7 @@ public sealed class MemoryLimitTests
         }
         catch (OperationCanceledException)
         {
-            // Its client has left: the worker is free.
+            // The client has disconnected, so the worker is free.
         }
     }
 }

@@ -2,14 +2,14 @@ using System.Text;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>P9: a hundred bad images later the process is as it was.</summary>
+/// <summary>P9: after a hundred bad images the process has its memory back, and has lost no worker.</summary>
 [Collection(Heavy.Name)]
 public sealed class MemoryTests
 {
-    // Loose on purpose: the collector keeps what it likes. A leaked 1 MB body per bad request would be 100 MB, a drawn bomb gigabytes.
+    // A loose limit, because the garbage collector may keep memory. A leaked 1 MB body per bad request would be 100 MB, a decoded bomb gigabytes.
     private const long Growth = 80 << 20;
 
-    // With glibc's defaults it is 150 MB and more.
+    // With glibc's default settings the growth is 150 MB and more.
     private const long LargeGrowth = 105 << 20;
 
     [Theory, ClassData(typeof(BothForms))]
@@ -40,7 +40,7 @@ public sealed class MemoryTests
     [Fact]
     public async Task Memory_returns_after_images_that_are_decoded_as_a_whole()
     {
-        // Of different sizes, on several workers: what a heap keeps of them is never the right size for the next one.
+        // Images of different sizes on several workers: the memory that the heap keeps from one image never fits the next one.
         byte[][] large = [Png.Interlaced(1500, 1500), Png.Interlaced(2200, 2200), Png.Interlaced(3000, 3000), Webp.Lossless(1700, 1700), Webp.Lossless(2600, 2600), Webp.Lossless(3300, 3300)];
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.FrameworkDependent, "--Pool:Workers 4", "--Pool:MaxQueueTime 00:10:00", "--Jobs:Store none");
         (await service.Api.PostPngAsync("/v1/thumbnails?width=64", large[0])).MustBe(200);

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>The metrics are well-formed, complete, and tell the same story as the log.</summary>
+/// <summary>The metrics are well-formed and complete, and agree with the log.</summary>
 public sealed class MetricsTests
 {
     private static readonly string[] Outcomes =
@@ -64,7 +64,7 @@ public sealed class MetricsTests
             form, "--Pool:Workers 1", "--Pool:QueueCapacity 3", $"--Pool:MaxQueueTime {MachineLoad.Stretch(TimeSpan.FromSeconds(2)):c}", PoolApiProcess.Diagnostics);
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
         (await service.Api.PostPngAsync("/v1/thumbnails?width=8", Png.Gradient(64, 64)[..900])).MustBeProblem(422);
-        // One that runs, one that expires behind it, one that leaves, one that is refused.
+        // One item runs, two expire behind it, the client of one disconnects, and one is refused.
         var running = await service.OccupyAsync(1, 3500);
         var expiring = await service.QueueAsync(2, 1);
         using var leaving = new CancellationTokenSource();
@@ -103,7 +103,7 @@ public sealed class MetricsTests
         {
             ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Url,
             ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
-            ["OTEL_EXPORTER_OTLP_TIMEOUT"] = "600000", // on a busy machine the collector answers late: no failure that would be counted
+            ["OTEL_EXPORTER_OTLP_TIMEOUT"] = "600000", // a late answer of the collector on a busy machine must not count as a failure
             ["Auth__ApiKeys__alice"] = "alices-key_0123456789!~",
         };
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, onePort: false, environment, PoolApiProcess.Diagnostics);
@@ -121,7 +121,7 @@ public sealed class MetricsTests
         Assert.True(counters.Length > 10, $"only {counters.Length} counters in the table");
         Assert.All(counters, counter => Assert.True(
             metrics.Count(counter) > 0 && metrics.Sum(counter) == 0, $"{counter} has {metrics.Count(counter)} series, in sum {metrics.Sum(counter)}"));
-        // The values that depend on the settings, and those of the service's own counters.
+        // The label values that depend on the settings, and those of the service's own counters.
         MustHave("poolapi_work_rejected_total", "reason", "draining", "overloaded", "payload_too_large", "queue_full", "quota");
         MustHave("poolapi_log_dropped_total", "reason", "queue_full", "rate_limit");
         MustHave("poolapi_telemetry_export_failed_total", "signal", "logs", "metrics", "traces");

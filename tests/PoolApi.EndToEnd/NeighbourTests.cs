@@ -14,20 +14,20 @@ public sealed class NeighbourTests
     {
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 20", "--Pool:QueueCapacity 100", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);
-        // The first answers of a cold process are slow; they are not what is asked here.
+        // The first answers of a cold process are slow and are not measured.
         await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => service.Api.PostAsync("/v1/diagnostics/sleep?ms=100")));
 
         var work = OpenLoopAsync(PerSecond, PerSecond * Seconds, () => service.Api.PostAsync("/v1/diagnostics/sleep?ms=400"));
         var probes = OpenLoopAsync(20, 20 * Seconds, () => service.Management.GetAsync("/livez"));
 
-        Assert.Equal([200, 503], (await work).Select(call => call.Answer.Status).Distinct().Order()); // it was full
+        Assert.Equal([200, 503], (await work).Select(call => call.Answer.Status).Distinct().Order()); // the pool was full
         Assert.All(await probes, call => call.Answer.MustBe(200));
         double median = (await probes).Select(call => call.Milliseconds).Order().ElementAt(10 * Seconds);
-        // 2 ms on a quiet machine, 9 s with the same work inline; the strict figure (10 ms) is a benchmark's.
+        // 2 ms on a quiet machine, 9 s with the same work inline. A benchmark holds the strict limit of 10 ms.
         Assert.InRange(median, 0, MachineLoad.Stretch(2000));
     }
 
-    // Each request starts at its planned time, whether or not earlier ones have come back, and counts from that time.
+    // Each request starts at its planned time, even if earlier ones have not completed, and its latency counts from that time.
     private static async Task<(Answer Answer, double Milliseconds)[]> OpenLoopAsync(double perSecond, int count, Func<Task<Answer>> send)
     {
         var clock = Stopwatch.StartNew();

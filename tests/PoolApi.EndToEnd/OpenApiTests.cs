@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>The description is complete: every route, every answer, every problem.</summary>
+/// <summary>The OpenAPI document is complete: it has every route, every response and every problem.</summary>
 public sealed class OpenApiTests(SharedServices services)
 {
     private static readonly string[] Methods = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -41,7 +41,7 @@ public sealed class OpenApiTests(SharedServices services)
             var responses = operation.GetProperty("responses");
             foreach (string status in statuses)
             {
-                Assert.True(responses.TryGetProperty(status, out var response), $"{method} {path} does not tell of {status} ({form})");
+                Assert.True(responses.TryGetProperty(status, out var response), $"{method} {path} has no response {status} ({form})");
                 if (status[0] is '4' or '5')
                 {
                     var content = Resolve(document, response).GetProperty("content");
@@ -60,7 +60,7 @@ public sealed class OpenApiTests(SharedServices services)
 
         var parameters = operation.GetProperty("parameters").EnumerateArray().Select(p => Resolve(document, p)).ToArray();
         var query = parameters.Where(p => p.GetProperty("in").GetString() == "query").Select(p => p.GetProperty("name").GetString());
-        // Its own, and how it is to be run as a job.
+        // Its own parameters, and the options of jobs.
         Assert.Equal(["fit", "format", "height", "priority", "runAt", "tag", "timeout", "width"], query.Order(StringComparer.Ordinal));
         Assert.True(parameters.Single(p => p.GetProperty("name").GetString() == "width").GetProperty("required").GetBoolean());
         Assert.NotEmpty(operation.GetProperty("requestBody").GetProperty("content").EnumerateObject());
@@ -82,7 +82,7 @@ public sealed class OpenApiTests(SharedServices services)
                 Assert.True(summed, $"{operation.Name} {path.Name} has no summary");
                 var method = new HttpMethod(operation.Name.ToUpperInvariant());
                 var answer = await service.Api.SendAsync(new HttpRequestMessage(method, path.Name));
-                // Of a path with a parameter, what the parameter names may not be there: then the problem speaks of that.
+                // For a path with a parameter, a 404 may mean that the named object does not exist. Its problem reports no unknown route.
                 bool isOfTheParameter = answer.Status == 404 && path.Name.Contains('{', StringComparison.Ordinal)
                     && !answer.Text.Contains("no such route", StringComparison.Ordinal);
                 Assert.True(isOfTheParameter || answer.Status is not (404 or 405), $"{operation.Name} {path.Name} is listed and answers {answer.Status}");

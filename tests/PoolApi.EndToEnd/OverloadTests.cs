@@ -3,25 +3,25 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>Under more work than capacity, with clients that give up, the pool goes on doing work that somebody waits for.</summary>
+/// <summary>Under more load than capacity, with clients that give up, the pool keeps doing work whose client still waits.</summary>
 [Collection(Quiet.Name)]
 public sealed class OverloadTests
 {
     private const int Workers = 8;
     private const int UsualWorkMs = 50;
-    private const int Capacity = Workers * 1000 / UsualWorkMs; // a second
+    private const int Capacity = Workers * 1000 / UsualWorkMs; // items per second
     private const int Arrivals = 5 * Capacity;
 
-    /// <summary>Slower than this, the test would take minutes.</summary>
+    /// <summary>The highest factor by which a busy machine slows the test down. With a higher one the test would take many minutes.</summary>
     private const double Slowest = 6;
 
     [Fact]
     public async Task At_five_times_the_capacity_goodput_holds_refusals_are_fast_and_latency_recovers()
     {
-        // Half a minute more than the minute that counts: the heap fills its youngest generation first, which is as large as the
-        // processor's cache; with 300 MiB of that, it takes so long.
+        // At first the heap fills its youngest generation, which is as large as the processor's cache. With 300 MiB of cache that takes
+        // half a minute. So a long run lasts 90 s, and only the growth of the last 40 s counts.
         int seconds = LongTests.Wanted ? 90 : 12;
-        // On a busy machine all that is measured in seconds is as much slower: the work, the arrivals and the clients' patience.
+        // On a busy machine the work, the arrivals and the clients' patience are all slower by the same factor.
         double slowness = Math.Min(Slowest, MachineLoad.Factor);
         int workMs = (int)(UsualWorkMs * slowness);
         TimeSpan second = TimeSpan.FromSeconds(slowness);
@@ -49,7 +49,7 @@ public sealed class OverloadTests
         double[] refused = [.. outcomes.Where(outcome => outcome.Status == 503).Select(outcome => outcome.Ms).Order()];
         double goodput = (double)served / seconds / Capacity;
         double growth = Slope(memory[^(seconds * 4 / 9)..]) / (1 << 20);
-        await Task.Delay(TimeSpan.FromSeconds(2), TestContext.Current.CancellationToken); // after which all must be well
+        await Task.Delay(TimeSpan.FromSeconds(2), TestContext.Current.CancellationToken); // after this time the service must have recovered
         var later = new List<double>();
         for (int i = 0; i < 100; i++)
         {
@@ -63,9 +63,9 @@ public sealed class OverloadTests
         TestContext.Current.TestOutputHelper!.WriteLine(
             $"slowness {slowness:F1}, goodput {goodput:P1} of capacity, {refused.Length} refused with p99 {refusedP99:F0} ms, {outcomes.Count(o => o.Status == 0)} gave up, " +
             $"memory {growth:F2} MB a second ({string.Join(" ", memory.Where((_, i) => i % (memory.Count / 12) == 0).Select(m => m >> 20))}), later p99 {later[98]:F0} ms");
-        // Nearly all of it, where nothing else runs: a textbook pool is at a third here.
+        // Nearly 1 on an idle machine. A textbook pool reaches a third here.
         Assert.InRange(goodput, 0.5, 1.05);
-        // Strictly, 50 ms; a client that waits for a place gives up after a second.
+        // The strict limit is 50 ms. A client that waits for a place gives up after a second.
         Assert.InRange(refusedP99, 0, 900 * slowness);
         Assert.InRange(later[98], workMs, workMs + (2000 * slowness));
         if (LongTests.Wanted)
@@ -86,7 +86,7 @@ public sealed class OverloadTests
             }
             catch (OperationCanceledException)
             {
-                // Gave up.
+                // The client gave up.
             }
 
             var end = clock.Elapsed;
@@ -94,7 +94,7 @@ public sealed class OverloadTests
         }
     }
 
-    /// <summary>By how much it grows from one value to the next: least squares.</summary>
+    /// <summary>The growth from one value to the next, by least squares.</summary>
     private static double Slope(List<long> values)
     {
         double middle = (values.Count - 1) / 2.0;

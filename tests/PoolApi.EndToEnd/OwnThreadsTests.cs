@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd;
 
-/// <summary>P2: what an endpoint asked to run on the pool never runs on the .NET ThreadPool.</summary>
+/// <summary>P2: work that an endpoint runs on the pool never runs on the .NET ThreadPool.</summary>
 [Collection(Heavy.Name)]
 public sealed class OwnThreadsTests
 {
@@ -10,12 +10,12 @@ public sealed class OwnThreadsTests
     public async Task The_CPU_time_of_the_work_is_spent_on_the_pools_threads(ServiceForm form)
     {
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:05:00", PoolApiProcess.Diagnostics);
-        // First answers cost the compiler's time, on whatever thread asks; they are not what is measured.
+        // The first answers cost compilation time on the calling threads, so they are not measured.
         for (int i = 0; i < 20; i++)
             (await service.Api.PostAsync("/v1/diagnostics/hash?iterations=1000")).MustBe(200);
         var before = ProcessFacts.Threads(service.Id).ToDictionary(thread => thread.Id, thread => thread.Ticks);
 
-        // Until there is enough to measure, however fast this machine is.
+        // Repeats until there is enough CPU time to measure, however fast the machine is.
         Dictionary<string, long> spent;
         do
         {
@@ -28,7 +28,7 @@ public sealed class OwnThreadsTests
         }
         while (spent.GetValueOrDefault("pool") < 200);
 
-        // What it still compiles meanwhile, on a thread of the compiler's own, is none of the work.
+        // The compiler's own thread does none of the work.
         spent.Remove(".NET Tiered Com");
         long all = spent.Values.Sum();
         string told = string.Join(", ", spent.Select(kind => $"{kind.Key} {kind.Value}"));

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>Passwords are hashed slowly, verified rightly, and nobody can make that slower than it is.</summary>
+/// <summary>Passwords are hashed slowly and verified correctly, and no client can make that slower.</summary>
 public sealed partial class PasswordTests(SharedServices services)
 {
     private const string Password = "correct horse battery staple ✓";

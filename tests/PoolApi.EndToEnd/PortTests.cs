@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd;
 
-/// <summary>Work and watching are on two ports, told apart by the socket and by nothing a client can write.</summary>
+/// <summary>The API and the management routes have two ports, distinguished by the socket and by nothing that a client can send.</summary>
 public sealed class PortTests(SharedServices services)
 {
     private static readonly (string Method, string Path)[] ManagementRoutes =

@@ -1,7 +1,7 @@
 namespace PoolApi.EndToEnd;
 
-/// <summary>Every error is problem details, whatever the client asked for and whoever found the error: the service, the
-/// routing, the server.</summary>
+/// <summary>Every error is problem details, whatever the client accepts, and whether the service, the routing or the
+/// server finds the error.</summary>
 public sealed class ProblemTests(SharedServices services)
 {
     [Theory, ClassData(typeof(BothForms))]

@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>A real Prometheus understands the metrics, and every panel of the dashboards we ship has something to show.</summary>
+/// <summary>A real Prometheus reads the metrics, and every panel of the shipped dashboards has data.</summary>
 [Collection(Heavy.Name)]
 public sealed partial class PrometheusTests
 {
@@ -18,13 +18,13 @@ public sealed partial class PrometheusTests
         await using var prometheus = await PrometheusServer.StartAsync(service.Management.Port);
         await Eventually.SeesAsync(() => prometheus.ValueAsync("up{job=\"poolapi\"}"), value => value == 1, "a scrape");
 
-        // Some of everything that can be caused from outside, over a few scrapes.
+        // Some of each outcome that clients can cause, over a few scrapes.
         for (int second = 1; second <= 4; second++)
         {
             (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
             (await service.Api.PostAsync("/v1/diagnostics/hash?iterations=1000")).MustBe(200);
             (await service.Api.PostPngAsync("/v1/thumbnails?width=8", Png.Gradient(64, 64))).MustBe(200);
-            // Accepted, and not due while this test counts.
+            // This job is accepted, and not due during the test.
             (await service.Api.SendAsync(new HttpRequestMessage(HttpMethod.Post, "/v1/diagnostics/noop")
             {
                 Headers = { { "Prefer", "respond-async" }, { "Job-Run-At", DateTimeOffset.UtcNow.AddHours(1).ToString("O") } },
@@ -62,7 +62,7 @@ public sealed partial class PrometheusTests
 
         Assert.True(empty.Count == 0, "panels without data:\n" + string.Join('\n', empty));
         if (panels.Count == 0)
-            Tool.Missing("deploy/grafana with a dashboard", "it comes with the branch that builds the deployment");
+            Tool.Missing("deploy/grafana with a dashboard", "it is part of the repository");
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed partial class PrometheusTests
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.Any, "--Pool:Workers 2", "--Pool:QueueCapacity 3", PoolApiProcess.Diagnostics);
         await using var prometheus = await PrometheusServer.StartAsync(service.Management.Port);
-        // Each series begins: a rate needs a value to begin from.
+        // Each series must begin before the load, because a rate needs a first value.
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
         var counts = new LoadCounts();
         var running = await service.OccupyAsync(2, 6000);
@@ -80,8 +80,8 @@ public sealed partial class PrometheusTests
         await Task.WhenAll([.. running, .. waiting]);
         await Eventually.SeesAsync(() => prometheus.ValueAsync("sum(poolapi_work_finished_total)"), value => value == 6, "the first items in Prometheus");
 
-        // More clients than there are places: some are refused. It goes on until Prometheus has scraped it several times, and until there is enough to
-        // compare: on a busy machine the clients are slow.
+        // There are more clients than places, so some requests are refused. The load lasts until Prometheus has scraped several times and the
+        // counts are large enough to compare. On a busy machine the clients are slow.
         double scrapes = (await prometheus.ValueAsync("count_over_time(up[5m])"))!.Value;
         using var end = new CancellationTokenSource();
         var clients = Enumerable.Range(0, 7).Select(_ => LoadAsync(service, counts, end.Token)).ToArray();
@@ -103,7 +103,7 @@ public sealed partial class PrometheusTests
         ];
         foreach (var (selector, counted) in compared)
         {
-            // From a scrape to a scrape, so that Prometheus has nothing to extrapolate.
+            // The range begins and ends at a scrape, so that Prometheus does not extrapolate.
             var samples = await prometheus.SamplesAsync(selector);
             decimal length = samples[^1].At - samples[0].At;
             string rate = string.Create(CultureInfo.InvariantCulture, $"rate({selector}[{((long)(length * 1000)) + 1}ms] @ {samples[^1].At})");
@@ -122,7 +122,7 @@ public sealed partial class PrometheusTests
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var prometheus = await PrometheusServer.StartAsync(service.Management.Port);
-        // One request on a connection of its own: the series of a connection's duration is born when the first connection closes.
+        // One request on a connection of its own: the series of the connections' duration begins when the first connection closes.
         using (var connection = await RawConnection.OpenAsync(service.Api.Port))
         {
             await connection.SendAsync("GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -137,7 +137,7 @@ public sealed partial class PrometheusTests
         Assert.True(many.IsSubsetOf(few), "new series:\n" + string.Join('\n', many.Except(few)));
         Assert.Equal(few.Count, many.Count);
 
-        // Each is another one in all that a client chooses; the shapes are the same.
+        // The requests differ in everything that a client chooses. Their shapes are the same.
         async Task RequestsAsync(int first, int count)
         {
             int next = first - 1;
@@ -162,7 +162,7 @@ public sealed partial class PrometheusTests
             }));
         }
 
-        // What Prometheus has of the last moments, when all of the requests are in it.
+        // The current series in Prometheus, once it has all of the requests.
         async Task<HashSet<string>> SeriesAsync(int requests)
         {
             await Eventually.SeesAsync(
@@ -173,8 +173,8 @@ public sealed partial class PrometheusTests
                 () => prometheus.ValueAsync($"sum(kestrel_connection_duration_seconds_count{{server_port=\"{service.Api.Port}\"}})"),
                 closed => closed > 0, "a closed connection in Prometheus");
             var all = await prometheus.QueryAsync("{job=\"poolapi\"}");
-            // Prometheus asks too: its first scrape is in the second one, and one that it gives up on a busy machine has a status, a connection
-            // and an exception of its own.
+            // Prometheus sends requests too. Its first scrape is counted in the second one. A scrape that times out on a busy machine has a
+            // status, a connection and an exception of its own.
             return [.. all.Select(static series => series.GetProperty("metric").GetRawText()).Where(series =>
                 !series.Contains("\"http_route\":\"/metrics\"", StringComparison.Ordinal)
                 && !series.Contains($"\"server_port\":\"{service.Management.Port}\"", StringComparison.Ordinal)
@@ -188,7 +188,7 @@ public sealed partial class PrometheusTests
         string promtool = Tool.Require("promtool", "apt-get install prometheus");
         string folder = Path.Combine(Repository.Root, "deploy", "prometheus");
         if (!Directory.Exists(folder))
-            Tool.Missing(folder, "it comes with the branch that builds the deployment");
+            Tool.Missing(folder, "it is part of the repository");
         string[] files = Directory.GetFiles(folder, "*.yml", SearchOption.AllDirectories);
         Assert.NotEmpty(files);
 
@@ -212,7 +212,7 @@ public sealed partial class PrometheusTests
         }
     }
 
-    /// <summary>What the clients of a load count.</summary>
+    /// <summary>The counts of the clients of a load.</summary>
     private sealed class LoadCounts
     {
         private readonly Stopwatch _clock = Stopwatch.StartNew();
@@ -276,7 +276,7 @@ public sealed partial class PrometheusTests
         }
     }
 
-    // What Grafana would put in: an interval of a few scrapes, and for every variable of the dashboard "all".
+    // Replaces variables as Grafana would: by an interval of a few scrapes, and by "all" for each variable of the dashboard.
     private static string WithoutVariables(string expression)
     {
         expression = Interval().Replace(expression, "30s");

@@ -1,21 +1,21 @@
 namespace PoolApi.EndToEnd;
 
-/// <summary>The configurations that we ship for reverse proxies: links and streams pass, also under a prefix that the proxy strips, and a
-/// rolling stop of one of two instances loses no request.</summary>
+/// <summary>The shipped configurations of reverse proxies: links and streams work, also under a prefix that the proxy strips, and a
+/// stop of one of two instances under load loses no request.</summary>
 public abstract class ReverseProxyTests
 {
     private const int Clients = 8;
 
-    // Two loopback addresses, as two machines have one each: the ports are the same on both.
+    // Two loopback addresses stand for two machines, so both instances have the same ports.
     private const string One = "127.0.0.2";
     private const string Two = "127.0.0.3";
 
     private static readonly string[] Work = ["/v1/diagnostics/noop", "/thumbs/v1/diagnostics/noop", "/v1/diagnostics/sleep?ms=20"];
 
-    /// <summary>How the instances stop: behind a proxy that asks for their health, it must have the time to notice.</summary>
+    /// <summary>The lame duck of the instances. A proxy with health checks needs this time to notice the stop.</summary>
     private protected abstract string LameDuck { get; }
 
-    /// <summary>The proxy, before the addresses of the instances are put in.</summary>
+    /// <summary>The configuration of the proxy, without the addresses of the instances.</summary>
     private protected abstract ProxyServer.Configuration Configure(int port, int management);
 
     [Fact]
@@ -36,7 +36,7 @@ public abstract class ReverseProxyTests
             PoolApiProcess.StartAtAsync(ServiceForm.Any, host, api, management, settings)));
         await using var one = instances[0];
         await using var two = instances[1];
-        // A proxy that has seen them start may still think that they are down.
+        // A proxy that checked the instances during their start may still treat them as down.
         await Eventually.SeesAsync(
             () => proxy.Web.PostAsync("/v1/diagnostics/noop"), answer => answer.Status == 200, "the proxy to find an instance");
 
@@ -62,7 +62,7 @@ public abstract class ReverseProxyTests
         var links = job.Json().GetProperty("links");
         Assert.Equal(self, job.Follow(links.GetProperty("self").GetString()!));
 
-        // The first event comes while the stream goes on: nothing on the way waits for more.
+        // The first event arrives while the stream is open, so the proxy does not buffer it.
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var stream = proxy.ReadToEndAsync(job.Follow(links.GetProperty("events").GetString()!), begun.SetResult);
         await begun.Task.Patiently();
@@ -122,7 +122,7 @@ public abstract class ReverseProxyTests
     }
 }
 
-/// <summary>deploy/nginx. It has no health checks, and needs no lame duck: it sends again what a stopping instance refuses.</summary>
+/// <summary>deploy/nginx. It has no health checks and needs no lame duck: it repeats a request that a stopping instance refuses.</summary>
 public sealed class NginxTests : ReverseProxyTests
 {
     private protected override string LameDuck => "00:00:00";
@@ -134,7 +134,7 @@ public sealed class NginxTests : ReverseProxyTests
     {
         string main = Path.Combine(folder, "nginx.conf");
         string temporary = string.Join(' ', ((string[])["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]).Select(what => $"{what}_temp_path {folder}/{what};"));
-        // Root's worker would be nobody, who has no access to the folder; without root the line has no effect.
+        // As root, nginx would run its worker as the user nobody, who has no access to the folder. Without root, the user line has no effect.
         File.WriteAllText(main, $$"""
             user root root;
             daemon off;
@@ -148,7 +148,7 @@ public sealed class NginxTests : ReverseProxyTests
     }
 }
 
-/// <summary>deploy/haproxy. It asks for the instances' health twice a second.</summary>
+/// <summary>deploy/haproxy. It checks the instances' health twice a second.</summary>
 public sealed class HAProxyTests : ReverseProxyTests
 {
     private protected override string LameDuck => $"{MachineLoad.Stretch(TimeSpan.FromSeconds(8)):c}";
@@ -158,14 +158,14 @@ public sealed class HAProxyTests : ReverseProxyTests
             .With("bind :80", $"bind 127.0.0.1:{port}").With("port 8081", $"port {management}");
 }
 
-/// <summary>deploy/caddy. It asks for the instances' health twice a second.</summary>
+/// <summary>deploy/caddy. It checks the instances' health twice a second.</summary>
 public sealed class CaddyTests : ReverseProxyTests
 {
     private protected override string LameDuck => $"{MachineLoad.Stretch(TimeSpan.FromSeconds(8)):c}";
 
     private protected override ProxyServer.Configuration Configure(int port, int management) =>
         new ProxyServer.Configuration("caddy", "caddy/Caddyfile", port, static (_, file) => ["run", "--adapter", "caddyfile", "--config", file])
-            // Its own port for administration would be the same for every Caddy of this machine.
+            // By default all Caddy processes of a machine use the same administration port.
             .With("(poolapi) {", "{\n\tadmin off\n}\n\n(poolapi) {").With(":80 {", $"http://127.0.0.1:{port} {{\n\tbind 127.0.0.1")
             .With("health_port 8081", $"health_port {management}");
 }

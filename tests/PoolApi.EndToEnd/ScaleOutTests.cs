@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace PoolApi.EndToEnd;
 
 /// <summary>
-/// The profile scale-out of docker-compose.yml, as processes: its Caddyfile and its settings, with other addresses. Each instance in turn is drained under
-/// load and comes back, as an update does it: no request fails and no job is lost.
+/// The profile scale-out of docker-compose.yml, as processes: its Caddyfile and its settings, with other addresses. As in an update, each instance in
+/// turn is drained under load and started again. No request fails and no job is lost.
 /// </summary>
 public sealed partial class ScaleOutTests(SharedPostgres postgres)
 {
@@ -60,7 +60,7 @@ public sealed partial class ScaleOutTests(SharedPostgres postgres)
     {
         var configuration = new ProxyServer.Configuration(
             "caddy", "caddy/scale-out.Caddyfile", port, static (_, file) => ["run", "--adapter", "caddyfile", "--config", file])
-            // Its own port for administration would be the same for every Caddy of this machine.
+            // By default all Caddy processes of a machine use the same administration port.
             .With(":80 {", $"{{\n\tadmin off\n}}\n\nhttp://127.0.0.1:{port} {{\n\tbind 127.0.0.1").With("health_port 8081", $"health_port {management}");
         for (int i = 0; i < Hosts.Length; i++)
             configuration = configuration.With($"poolapi-{i + 1}:8080", $"{Hosts[i]}:{api}");
@@ -87,7 +87,7 @@ public sealed partial class ScaleOutTests(SharedPostgres postgres)
     [GeneratedRegex("^  (\\w+): \"?([^\"\n]+)\"?$", RegexOptions.Multiline)]
     private static partial Regex Setting();
 
-    /// <summary>Clients that ask for work now, and for jobs.</summary>
+    /// <summary>Clients that send synchronous requests and post jobs.</summary>
     private sealed class Load(ProxyServer proxy)
     {
         private bool _isOver;
@@ -102,7 +102,7 @@ public sealed partial class ScaleOutTests(SharedPostgres postgres)
 
         public void Start() => _clients = [.. Enumerable.Range(0, Clients).Select(ClientAsync)];
 
-        /// <summary>Waits for answers that come from now on.</summary>
+        /// <summary>Waits for some answers that arrive from now on.</summary>
         public async Task GoesOnAsync()
         {
             int before = Answered;

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>A password that was posted is seen nowhere again: not in an answer, and not in the log, however much is logged.</summary>
+/// <summary>A posted password appears in no answer and no log line, even at the most verbose log level.</summary>
 public sealed class SecretsTests
 {
     private const string Secret = "hunter2-Zaphod-Beeblebrox";

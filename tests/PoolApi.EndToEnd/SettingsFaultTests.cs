@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>A wrong setting stops the start, with one message that says what to write, and exit code 78.</summary>
+/// <summary>A wrong setting stops the start with exit code 78 and a message that explains the valid values.</summary>
 public sealed partial class SettingsFaultTests
 {
     private const int CouldNotStart = 78;
@@ -77,10 +77,10 @@ public sealed partial class SettingsFaultTests
 
     private static void MustTell(ProgramRun run, string key, string value)
     {
-        // One fault, one line: the key, the value as it was written, and at least a few words on what it may be.
+        // Each fault has a line with the key, the value as it was written, and at least three words on the valid values.
         var lines = run.Lines.Where(line => Regex.IsMatch(line, $@"(?<![\w:]){Regex.Escape(key)}(?![\w:])")
             && Regex.IsMatch(line, $@"(?<![\w.]){Regex.Escape(value)}(?![\w])")).ToArray();
-        Assert.True(lines.Length > 0, $"no line tells of {key} = {value}:\n{run.Text}");
+        Assert.True(lines.Length > 0, $"no line reports {key} = {value}:\n{run.Text}");
         Assert.Contains(lines, line => Word().Count(line) >= Word().Count(key) + Word().Count(value) + 3);
     }
 

@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd;
 
-/// <summary>A client that sends slower than Kestrel allows is turned away; it never held a worker.</summary>
+/// <summary>A client that sends slower than Kestrel allows is refused, and never holds a worker.</summary>
 public sealed class SlowBodyTests
 {
     private static readonly TimeSpan Drip = TimeSpan.FromMilliseconds(250);
@@ -22,7 +22,7 @@ public sealed class SlowBodyTests
             }
             catch (IOException)
             {
-                // Closed by the service: that is one of the two right answers.
+                // The service closed the connection, which is one of the two right outcomes.
             }
 
             // The pace of the slow client, not a wait for something.

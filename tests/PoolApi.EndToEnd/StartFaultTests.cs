@@ -3,13 +3,13 @@ using System.Net.Sockets;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>A start that fails names its subject: which address, by which setting. The command line answers or refuses.</summary>
+/// <summary>A failed start names the address or the setting at fault. <c>check</c> and <c>--version</c> answer without a start.</summary>
 public sealed class StartFaultTests
 {
     [Fact]
     public async Task An_address_that_is_not_of_this_machine_is_named_with_its_setting()
     {
-        // RFC 5737: nobody has this address.
+        // No machine has this address (RFC 5737).
         var run = await PoolApiProcess.RunToEndAsync(
             ServiceForm.Any, $"--Urls http://127.0.0.1:{FreePorts.Next()}", "--Management:Urls http://192.0.2.7:8081");
 
@@ -41,7 +41,7 @@ public sealed class StartFaultTests
     [InlineData("DOTNET_HTTP_PORTS", "")]
     public async Task The_API_listens_on_the_port_in_the_variables_of_ASP_NET_Core(string variable, string before)
     {
-        // A port in use tells: another process does not announce what it listens on.
+        // The port is in use, so the message of the failed start names the address on which the service would listen.
         using var taken = new TcpListener(IPAddress.Loopback, FreePorts.Next());
         taken.Start();
         int port = ((IPEndPoint)taken.LocalEndpoint).Port;
@@ -101,7 +101,7 @@ public sealed class StartFaultTests
         var run = await PoolApiProcess.RunToEndAsync(form, "--version");
 
         Assert.Equal(0, run.ExitCode);
-        // A source without .git, as in an archive, has no commit to tell.
+        // A source without .git, as in an archive, has no commit.
         string optional = Path.Exists(Path.Combine(Repository.Root, ".git")) ? "" : "?";
         Assert.Matches($@"^PoolApi \d+\.\d+\.\d+\S*(, commit [0-9a-f]{{7,40}}){optional}$", run.Text.Trim());
     }

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>One command starts it, wherever it is started from, and it tells a newcomer what to do next.</summary>
+/// <summary>One command starts the service, from any folder, and the root page shows a newcomer what to do next.</summary>
 public sealed class StartTests
 {
     [Theory, ClassData(typeof(BothForms))]

@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd;
 
-/// <summary>Many at once on two workers: every one is answered rightly, and two workers are all that work.</summary>
+/// <summary>Many concurrent requests on two workers: each gets the right answer, and no more than two workers run.</summary>
 [Collection(Heavy.Name)]
 public sealed class ThumbnailLoadTests
 {
@@ -19,7 +19,7 @@ public sealed class ThumbnailLoadTests
         while (!all.IsCompleted)
         {
             mostBusy = Math.Max(mostBusy, (await service.WorkersAsync()).Busy);
-            await Task.WhenAny(all, Task.Delay(20, TestContext.Current.CancellationToken)); // the pace of the looks
+            await Task.WhenAny(all, Task.Delay(20, TestContext.Current.CancellationToken)); // the pace of the polls
         }
 
         foreach (var answer in await all)

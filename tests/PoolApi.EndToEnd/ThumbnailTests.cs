@@ -2,8 +2,7 @@ using System.Text;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>An image goes in, a smaller one comes out: of the right format and size, upright, and without what its maker
-/// would not tell.</summary>
+/// <summary>A thumbnail has the right format and size, is upright, and contains no metadata of the original image.</summary>
 public sealed class ThumbnailTests(SharedServices services)
 {
     private static readonly byte[] Wide = Png.Gradient(400, 200);
@@ -75,8 +74,8 @@ public sealed class ThumbnailTests(SharedServices services)
         var answer = (await service.Api.PostImageAsync($"/v1/thumbnails?width=50&format={format}", lyingOnItsSide)).MustBe(200);
 
         Assert.Equal(new ImageHeader(format, 50, 100), ImageHeader.Read(answer.Body));
-        Assert.True(answer.Body.AsSpan().IndexOf(Encoding.ASCII.GetBytes(Private)) < 0, "the description came along");
-        Assert.True(answer.Body.AsSpan().IndexOf("Exif\0\0"u8) < 0, "an EXIF segment came along");
+        Assert.True(answer.Body.AsSpan().IndexOf(Encoding.ASCII.GetBytes(Private)) < 0, "the thumbnail contains the description");
+        Assert.True(answer.Body.AsSpan().IndexOf("Exif\0\0"u8) < 0, "the thumbnail contains an EXIF segment");
     }
 
     [Theory, ClassData(typeof(BothForms))]

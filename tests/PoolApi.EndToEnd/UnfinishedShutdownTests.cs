@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>A stop that cannot finish everything says exactly what it left, to each client and in the exit code.</summary>
+/// <summary>A stop that cannot finish all work reports exactly what it left: to each client, in the log and by the exit code.</summary>
 public sealed class UnfinishedShutdownTests
 {
     private static readonly string[] Hurry = ["--Shutdown:Drain 00:00:01", "--Shutdown:Cancel 00:00:01"];

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace PoolApi.EndToEnd;
 
-/// <summary>P7: for each worker, what it runs, since when, for whom; in exactly the shape that programs were promised.</summary>
+/// <summary>P7: the workers view shows for each worker what it runs, since when and for whom, in exactly the promised shape.</summary>
 public sealed class WorkersViewTests
 {
     private static readonly string[] IdleMembers = ["id", "name", "state", "completed", "failed", "busySeconds"];

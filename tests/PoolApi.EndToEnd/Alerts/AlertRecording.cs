@@ -5,7 +5,7 @@ using System.Text.Json;
 
 namespace PoolApi.EndToEnd.Alerts;
 
-/// <summary>What a real Prometheus scraped of the service, once a second, replayed to the alert rules at other scrape intervals.</summary>
+/// <summary>Samples that a real Prometheus scraped from the service once a second, replayed to the alert rules at other scrape intervals.</summary>
 internal sealed class AlertRecording
 {
     public static readonly string Rules = Path.Combine(Repository.Root, "deploy", "prometheus", "rules", "poolapi.yml");
@@ -34,7 +34,7 @@ internal sealed class AlertRecording
             Dictionary<string, string> labels = metric.EnumerateObject().ToDictionary(static label => label.Name, static label => label.Value.GetString()!);
             string name = labels["__name__"];
             Dictionary<int, double> values = of.GroupBy(sample => Scrape(sample.At)).ToDictionary(static group => group.Key, static group => group.Last().Value);
-            // A scrape comes at most one interval after the start. A busy machine takes longer until the first one, and a stretched recording multiplies that.
+            // The first scrape comes at most one interval after the start. On a busy machine it comes later, and the replay multiplies that delay.
             if (name == StartTime)
                 values = values.ToDictionary(static value => value.Key, value => Math.Max(value.Value - begin, FirstScrape(values, value.Value) - 1));
             return new Recorded(
@@ -49,12 +49,12 @@ internal sealed class AlertRecording
         int Scrape(double at) => (int)Math.Round(at - begin);
     }
 
-    /// <summary>Reads what was scraped of these metrics since a moment.</summary>
+    /// <summary>Reads the samples of these metrics that were scraped during the given time before now.</summary>
     public static async Task<AlertRecording> ReadAsync(PrometheusServer prometheus, string metrics, TimeSpan since) =>
         new(await prometheus.QueryAsync(FormattableString.Invariant($"{{__name__=~\"{metrics}\"}}[{Math.Ceiling(since.TotalSeconds)}s]")));
 
-    /// <summary>The starts alone: one scrape of each. How long the machine takes from one to the next is not replayed; a scrape interval may multiply
-    /// it beyond the range of a rule.</summary>
+    /// <summary>Only the starts, one scrape each. The time between two starts is not replayed, because the scrape interval could multiply it beyond
+    /// the range of a rule.</summary>
     public AlertRecording OfStarts()
     {
         Recorded starts = _series.Single(static series => series.Name.StartsWith(StartTime, StringComparison.Ordinal));
@@ -63,13 +63,13 @@ internal sealed class AlertRecording
         return new AlertRecording([starts with { Values = each }], count);
     }
 
-    /// <summary>Replays it, a second of the recording as one scrape interval, and fails if promtool does not see these alerts fire.</summary>
+    /// <summary>Replays each second of the recording as one scrape interval. Fails unless promtool reports that these alerts fire.</summary>
     /// <param name="promtool">The program.</param>
     /// <param name="folder">Where its files are written.</param>
     /// <param name="interval">The scrape interval in seconds.</param>
     /// <param name="alerts">The alerts, by name.</param>
     /// <param name="others">Whether other alerts may fire too.</param>
-    /// <param name="lasts">For how long the state at its end lasts on: counters and ages grow as they did before.</param>
+    /// <param name="lasts">How long the last state continues after the recording. Counters and ages keep growing at their last rate.</param>
     public async Task MustRaiseAsync(string promtool, string folder, int interval, string[] alerts, bool others = false, TimeSpan lasts = default)
     {
         int more = (int)(lasts.TotalSeconds / interval);
@@ -106,18 +106,18 @@ internal sealed class AlertRecording
 
     /// <param name="Name">The series, with its labels.</param>
     /// <param name="IsTime">Whether the values are seconds, which the replay stretches too.</param>
-    /// <param name="GoesOn">Whether it grows on while the state at the end lasts.</param>
+    /// <param name="GoesOn">Whether the series keeps growing while the last state continues.</param>
     /// <param name="Values">The values by the number of the scrape.</param>
     private sealed record Recorded(string Name, bool IsTime, bool GoesOn, Dictionary<int, double> Values)
     {
-        // The growth is that of the last scrapes.
+        // The number of the last scrapes from which the growth is computed.
         private const int Last = 10;
 
         public double? At(int scrape, int scrapes)
         {
             if (scrape < scrapes) return Values.TryGetValue(scrape, out double value) ? value : null;
             int end = Values.Keys.Max();
-            if (end < scrapes - 2) return null; // it was gone before
+            if (end < scrapes - 2) return null; // the series ended before the recording did
             int before = Values.Keys.Where(key => key <= end - Last).DefaultIfEmpty(Values.Keys.Min()).Max();
             double growth = GoesOn && end > before ? Math.Max(0, Values[end] - Values[before]) / (end - before) : 0; // none after a restart
             return Values[end] + (growth * (scrape - end));

@@ -2,8 +2,8 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Alerts;
 
-/// <summary>The first occurrence of what an alert is for raises it, and so does a state that lasts. The series are those of the program, recorded by
-/// a real Prometheus.</summary>
+/// <summary>Each alert fires at the first occurrence of its event, or while its state lasts. The series are those of the program, recorded by a real
+/// Prometheus.</summary>
 public sealed class AlertTests
 {
     private static readonly int[] Intervals = [5, 15, 60];
@@ -21,11 +21,11 @@ public sealed class AlertTests
     private const string Down = "PoolApiDown";
     private const string InstanceRestarts = "PoolApiInstanceRestarts";
 
-    // What the alerts for an occurrence ask for.
+    // The metrics that the alerts for an occurrence query.
     private const string Recorded =
         "poolapi_(work_finished|store_operation_failed|job_redelivered|job_poisoned|telemetry_export_failed|log_dropped)_total|poolapi_start_time_seconds";
 
-    // What the alerts for a state ask for.
+    // The metrics that the alerts for a state query.
     private const string StateRecorded =
         "up|poolapi_(pool_workers|queue_length|queue_capacity|queue_oldest_age_seconds|jobs|shutdown_state|start_time_seconds|worker_busy_time_seconds_total)|"
         + "poolapi_(work_accepted|work_rejected|work_finished|job_accepted|job_finished|snapshot_taken)_total";
@@ -84,8 +84,8 @@ public sealed class AlertTests
         var clock = Stopwatch.StartNew();
         await ScrapesAsync(prometheus, 2);
 
-        // Work that fails, a job that does not end in its time, and then a worker that is stuck: nobody else gets one.
-        // A kind that no endpoint has begins with its first item: the next one is an increase.
+        // Work that fails, a job that exceeds its timeout, and then a stuck worker. The pool has no other worker, so nothing else runs.
+        // The series of a kind that no endpoint has begins with the first item. The next item is an increase.
         await Eventually.SeesAsync(FailuresAsync, static failed => failed >= 3, "work that fails");
         await service.Api.JobEndsAsync(await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000", $"Job-Timeout: {MachineLoad.StretchSeconds(1)}"));
         var running = await service.OccupyAsync(1, 600_000);
@@ -103,7 +103,7 @@ public sealed class AlertTests
         await SeesAsync(prometheus, "up", static up => up == 0);
         await MustRaiseAsync(Down);
 
-        // Each of them is killed once Prometheus has seen it.
+        // Each process is killed after Prometheus has scraped it.
         for (int i = 0; i < 3; i++)
         {
             await using var again = await PoolApiProcess.StartAtAsync(ServiceForm.NativeAot, "127.0.0.1", service.Api.Port, service.Management.Port, settings);
@@ -117,11 +117,11 @@ public sealed class AlertTests
         async Task<double> FailuresAsync()
         {
             await service.Management.PostAsync("/work/burst");
-            await service.SeeWorkersAsync(static view => view is { Busy: 0, QueueLength: 0 }, "the end of the burst"); // the next one finds room
+            await service.SeeWorkersAsync(static view => view is { Busy: 0, QueueLength: 0 }, "the end of the burst"); // the next one then fits
             return await prometheus.ValueAsync("poolapi_work_finished_total{kind=\"diagnostics/failure\",outcome=\"failed\"}") ?? 0;
         }
 
-        // Jobs are accepted on and on, and none runs.
+        // The service keeps accepting jobs, and none runs.
         async Task<double> RefusedAsync()
         {
             await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=1");
@@ -136,7 +136,8 @@ public sealed class AlertTests
         }
     }
 
-    /// <summary>A worker is replaced when its thread dies, which nothing that a client can do brings about: that alert's test is written by hand.</summary>
+    /// <summary>A worker is replaced when its thread dies. No client can cause that, so the series of this alert's test are written by
+    /// hand.</summary>
     [Fact]
     public void Every_alert_except_PoolApiWorkerReplaced_is_tested_with_recorded_series() => Assert.Equal(
         ["PoolApiWorkerReplaced"],
@@ -153,7 +154,7 @@ public sealed class AlertTests
             PoolApiProcess.Diagnostics, .. settings,
         ]);
 
-    /// <summary>Until a job is refused; then there is room again.</summary>
+    /// <summary>Fills the disk until the service refuses a job. Then frees the space.</summary>
     private static async Task FillDiskAsync(PoolApiProcess service, SmallDisk disk)
     {
         string ballast = Path.Combine(disk.Path, "ballast");
@@ -163,7 +164,7 @@ public sealed class AlertTests
         }
         catch (IOException)
         {
-            // Now it is full.
+            // The disk is full.
         }
 
         await Eventually.SeesAsync(PostAsync, answer => answer.Status == 503, "a full disk");

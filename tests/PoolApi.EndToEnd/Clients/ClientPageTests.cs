@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd.Clients;
 
-/// <summary>docs/clients.md shows what the programs do that use the clients.</summary>
+/// <summary>The code of docs/clients.md is code of the programs that use the generated clients.</summary>
 public sealed partial class ClientPageTests
 {
     [Theory]

@@ -5,8 +5,8 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd.Clients;
 
-/// <summary>Clients that generators make from the OpenAPI document work: with each, a thumbnail, a job, its result, a problem and
-/// a cancellation. The document has no fault that a linter finds. The generators are run as docs/clients.md says.</summary>
+/// <summary>Clients that generators make from the OpenAPI document work: each gets a thumbnail, a job, its result and a problem, and cancels a job.
+/// A linter finds no fault in the document. The generators run with the commands of docs/clients.md.</summary>
 public sealed partial class ClientTests(SharedServices services) : IDisposable
 {
     private const string DocumentPath = "/openapi/v1.json";
@@ -71,7 +71,7 @@ public sealed partial class ClientTests(SharedServices services) : IDisposable
             await SaveDocumentAsync(withKeys, "with-keys.json"),
         ];
 
-        // In its strict set, what is a warning otherwise is an error.
+        // The strict set of rules makes each warning an error.
         (await NodeTools.RunAsync(
             NodeTools.Folder, "redocly", ["lint", .. documents, "--config", "redocly.yaml", "--format", "stylish", "--max-problems", "100"])).MustSucceed();
     }
@@ -88,7 +88,7 @@ public sealed partial class ClientTests(SharedServices services) : IDisposable
     /// <inheritdoc />
     public void Dispose() => _folder.Dispose();
 
-    /// <summary>The arguments of a generator on the page, for this document and these places of what is made.</summary>
+    /// <summary>The arguments of a generator's command on the page, with the paths of this document and of the generated files.</summary>
     private static string[] Command(string tool, string document, params (string Shown, string Here)[] places)
     {
         string page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "clients.md"));
@@ -102,7 +102,7 @@ public sealed partial class ClientTests(SharedServices services) : IDisposable
     private static async Task ItWorksAsync(PoolApiProcess service, Func<string, byte[], string, Task<string>> program)
     {
         byte[] image = await File.ReadAllBytesAsync(Path.Combine(Repository.Root, "docs", "photo.jpg"));
-        // In another zone than this machine's or UTC: an offset that a client loses is seen.
+        // The offset is not that of UTC, so the test notices a client that loses it.
         var later = DateTimeOffset.UtcNow.AddHours(1).ToOffset(TimeSpan.FromHours(5.5));
         later = later.AddTicks(-(later.Ticks % TimeSpan.TicksPerSecond));
         var before = DateTimeOffset.UtcNow;

@@ -11,11 +11,11 @@ internal static class DotNetTools
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
-    /// <summary>Runs one to its end, which must be a success. One that is not restored skips the test.</summary>
+    /// <summary>Runs a generator, which must succeed. Skips the test if the tool is not restored.</summary>
     public static async Task RunAsync(string tool, params string[] arguments)
     {
         var start = new ProcessStartInfo(Repository.DotNet, ["tool", "run", tool, "--", .. arguments]) { WorkingDirectory = Repository.Root };
-        // Kiota asks the network for a newer version of itself otherwise.
+        // Otherwise Kiota looks for a newer version of itself on the network.
         start.Environment["KIOTA_OFFLINE_ENABLED"] = "true";
         start.Environment["KIOTA_TUTORIAL_ENABLED"] = "false";
         ProgramRun run;

@@ -5,16 +5,16 @@ using Microsoft.CodeAnalysis.CSharp;
 
 namespace PoolApi.EndToEnd.Clients;
 
-/// <summary>A client that was made in C#, compiled together with a program that uses it as a user would.</summary>
+/// <summary>A generated client in C#, compiled together with a program that uses it as a user would.</summary>
 internal static class MadeClient
 {
-    // What the SDK defines for this framework, as far as the generated code asks.
+    // Those symbols of the SDK for this framework that the generated code tests.
     private static readonly string[] Symbols = ["NETCOREAPP3_1_OR_GREATER", "NET5_0_OR_GREATER", "NET8_0_OR_GREATER"];
 
-    /// <summary>Compiles both.</summary>
+    /// <summary>Compiles the client and the program.</summary>
     /// <param name="program">The program: one of Clients/Programs.</param>
     /// <param name="files">The files of the client.</param>
-    /// <returns>The program: it takes the service's address, an image, and a time to come, and answers JSON.</returns>
+    /// <returns>The program: it takes the service's address, an image and a future time, and returns JSON.</returns>
     public static Func<string, byte[], string, Task<string>> Compile(string program, params string[] files)
     {
         var options = CSharpParseOptions.Default.WithPreprocessorSymbols(Symbols);

@@ -4,13 +4,13 @@ using Microsoft.Playwright;
 
 namespace PoolApi.EndToEnd.Dashboard;
 
-/// <summary>axe-core finds no violation on any page, light and dark, wide and on a phone; and a picture of each is kept.</summary>
+/// <summary>axe-core finds no violation on any page, in light and dark, in a wide window and on a phone. The tests save a picture of each.</summary>
 public sealed class AccessibilityTests
 {
-    // The rules are the same. What passes is not listed: nothing here reads it, and it takes time.
+    // All rules run. The result omits passed checks, because nothing reads them and the list takes time.
     private static readonly AxeRunOptions ViolationsOnly = new() { ResultTypes = [ResultType.Violations] };
 
-    // The rules that look at colours. To all others a page is the same, light and dark.
+    // The rules about colours. For all others a page is the same in light and dark.
     private static readonly AxeRunOptions ViolationsOfColours = new()
     {
         ResultTypes = [ResultType.Violations],
@@ -60,13 +60,13 @@ public sealed class AccessibilityTests
     {
         await browser.Page.EmulateMediaAsync(new() { ColorScheme = scheme });
         await browser.PictureAsync(name);
-        // RunAxe opens a window for each result, for the sake of frames from elsewhere. These pages have no frames.
+        // RunAxe opens a window for each result, because of frames from other origins. These pages have no frames.
 #pragma warning disable CS0618
         var result = await browser.Page.RunAxeLegacy(options: options);
 #pragma warning restore CS0618
         Assert.True(result.Violations.Length == 0, $"{name}: " + string.Join("\n", result.Violations.Select(static v =>
             $"{v.Id} ({v.Impact}): {v.Help}\n" + string.Join("\n", v.Nodes.Take(5).Select(static n => $"   {n.Html}")))));
-        // Nothing is wider than the window: who has a phone does not scroll sideways.
+        // Nothing is wider than the window, so nobody has to scroll sideways on a phone.
         int beyond = await browser.Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth - document.documentElement.clientWidth");
         Assert.True(beyond <= 0, $"{name} is {beyond} px wider than the window");
     }

@@ -2,7 +2,7 @@ using Microsoft.Playwright;
 
 namespace PoolApi.EndToEnd.Dashboard;
 
-/// <summary>The pages behind an nginx that strips a prefix ask for nothing outside of it, and everything on them works.</summary>
+/// <summary>Behind an nginx that strips a path prefix, the pages request nothing outside the prefix, and everything on them works.</summary>
 public sealed class BehindProxyTests
 {
     [Fact]

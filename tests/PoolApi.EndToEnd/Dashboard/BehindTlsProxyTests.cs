@@ -4,8 +4,8 @@ using Microsoft.Playwright;
 
 namespace PoolApi.EndToEnd.Dashboard;
 
-/// <summary>The management port behind an nginx that ends TLS and passes Host on. The service speaks HTTP to it, so it knows its own pages by their
-/// name alone.</summary>
+/// <summary>The management port behind an nginx that terminates TLS and forwards Host. The service gets plain HTTP, so it recognizes its own pages by
+/// the host name alone.</summary>
 public sealed class BehindTlsProxyTests
 {
     private const string OwnName = "pool.internal";
@@ -33,7 +33,7 @@ public sealed class BehindTlsProxyTests
         await Assertions.Expect(browser.Page.Locator("#first-minute")).ToContainTextAsync("Sent one.");
         await Assertions.Expect(browser.Page.Locator("#actions")).ToContainTextAsync("Send work: One");
 
-        // The same operator, in the same browser, is lured to another site.
+        // The operator opens a page of another site in the same browser.
         IPage other = await browser.Page.Context.NewPageAsync();
         other.SetDefaultTimeout(Chromium.Patience);
         await other.GotoAsync($"{Url(OtherName, nginx)}/");
@@ -45,7 +45,7 @@ public sealed class BehindTlsProxyTests
         (await service.Management.GetAsync("/readyz")).MustBe(200);
         Assert.Empty(browser.Complaints);
 
-        // The very change that the other site was refused.
+        // The service accepts the same change from its own page.
         Assert.Equal(202, await browser.Page.EvaluateAsync<int>("fetch('drain', { method: 'POST' }).then(answer => answer.status)"));
         Assert.Equal(0, (await service.ReadSummaryAsync()).Exit);
     }
@@ -61,7 +61,7 @@ public sealed class BehindTlsProxyTests
         {
             UseProxy = false,
             AllowAutoRedirect = false,
-            // In place of a name server.
+            // Replaces a name server: every name leads to the proxy.
             ConnectCallback = async (_, cancellation) =>
             {
                 var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -73,7 +73,7 @@ public sealed class BehindTlsProxyTests
 
         foreach (var (method, path) in Routes)
         {
-            // As the service's own page would ask.
+            // The headers of a request from the service's own page.
             using var request = new HttpRequestMessage(new HttpMethod(method), new Uri(own + path));
             request.Headers.Add("Sec-Fetch-Site", "same-origin");
             if (method == "POST")
@@ -87,7 +87,7 @@ public sealed class BehindTlsProxyTests
 
     private static string Url(string name, ProxyServer proxy) => $"https://{name}:{proxy.Web.Port}";
 
-    /// <summary>The configuration that we ship, with TLS, in front of the management port; and beside it another site, with a page that tries to
+    /// <summary>The shipped configuration, with TLS, in front of the management port. The same nginx serves another site, with a page that tries to
     /// stop the service.</summary>
     private static Task<ProxyServer> StartProxyAsync(PoolApiProcess service, TlsCertificate certificate)
     {

@@ -4,15 +4,15 @@ using Microsoft.Playwright;
 
 namespace PoolApi.EndToEnd.Dashboard;
 
-/// <summary>One Chromium for the whole test run, started when the first test asks for it: its start costs more than most tests of a page. Each test
-/// has a context of its own, with its own storage and connections.</summary>
+/// <summary>One Chromium for the whole test run, because its start costs more than most tests of a page. The first test that needs it starts it. Each
+/// test has a context of its own, with its own storage and connections.</summary>
 public sealed class Chromium : IAsyncDisposable
 {
     private static readonly string[] Arguments =
     [
         "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync",
-        // Every name under .internal is this machine, without a name server and without a proxy of the tester's own.
+        // Names under .internal lead to this machine, without a name server. A proxy of the tester's environment is not used.
         "--host-resolver-rules=MAP *.internal 127.0.0.1", "--no-proxy-server",
     ];
 
@@ -24,7 +24,7 @@ public sealed class Chromium : IAsyncDisposable
     internal static async Task<IBrowserContext> NewContextAsync(ColorScheme scheme, int width, ReducedMotion motion)
     {
         (_, IBrowser browser) = await Started.Value;
-        // Where there is TLS, the certificate is the test's own.
+        // Tests with TLS use a self-signed certificate.
         return await browser.NewContextAsync(
             new() { ColorScheme = scheme, ReducedMotion = motion, ViewportSize = new() { Width = width, Height = 900 }, IgnoreHTTPSErrors = true });
     }
@@ -40,7 +40,7 @@ public sealed class Chromium : IAsyncDisposable
 
     private static async Task<(IPlaywright Playwright, IBrowser Browser)> StartAsync()
     {
-        // The shell has no windows, and so no pages of the browser's own beside each page of a test.
+        // The headless shell has no windows, so it opens no pages of its own beside those of the tests.
         string chromium = Tool.Find("chromium-headless-shell") ?? Tool.Find("chromium")
             ?? Tool.Require("chromium-headless-shell", "apt-get install --no-install-recommends chromium-headless-shell");
         Environment.SetEnvironmentVariable("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");

@@ -4,7 +4,7 @@ using Microsoft.Playwright;
 
 namespace PoolApi.EndToEnd.Dashboard;
 
-/// <summary>A page of the dashboard in Chromium, which complains of nothing and asks nobody else.</summary>
+/// <summary>A page of the dashboard in Chromium. It records errors, warnings and requests to other addresses as complaints.</summary>
 internal sealed partial class DashboardBrowser : IAsyncDisposable
 {
     private readonly IBrowserContext _context;
@@ -20,21 +20,23 @@ internal sealed partial class DashboardBrowser : IAsyncDisposable
         page.PageError += (_, error) => _complaints.Enqueue(error);
         page.Request += (_, request) =>
         {
-            if (!request.Url.StartsWith(url, StringComparison.Ordinal)) _complaints.Enqueue($"the page asks elsewhere: {request.Url}");
+            if (!request.Url.StartsWith(url, StringComparison.Ordinal)) _complaints.Enqueue($"the page requests another address: {request.Url}");
         };
     }
 
     public IPage Page { get; }
 
-    /// <summary>What the browser or the page complained of. Of a server that has gone it says so, as it should.</summary>
+    /// <summary>The complaints of the browser and the page, except the expected reports that the server cannot be reached.</summary>
     public IEnumerable<string> Complaints => _complaints.Where(static c => !Gone().IsMatch(c));
 
     public static Task<DashboardBrowser> OpenAsync(
         PoolApiProcess service, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280, ReducedMotion motion = ReducedMotion.Reduce) =>
         OpenAsync(service.Management.Url, path, scheme, width, motion);
 
-    /// <summary>Opens a page of the dashboard at this address, without a slash at its end: the page may ask nobody else.</summary>
-    /// <remarks>Where motion is not reduced, a strip slides while it shows something. Without a graphics card that takes up to half a core for each page.</remarks>
+    /// <summary>Opens a page of the dashboard at this address, which has no slash at its end. The page may send requests only to this
+    /// address.</summary>
+    /// <remarks>If motion is not reduced, a strip slides while it shows something. Without a graphics card that takes up to half a core for each
+    /// page.</remarks>
     public static async Task<DashboardBrowser> OpenAsync(
         string url, string path = "/", ColorScheme scheme = ColorScheme.Light, int width = 1280, ReducedMotion motion = ReducedMotion.Reduce)
     {
@@ -49,7 +51,7 @@ internal sealed partial class DashboardBrowser : IAsyncDisposable
 
     public ILocator Worker(string name) => Page.Locator($"tr[data-worker='{name}']");
 
-    /// <summary>Keeps a picture for people to look at.</summary>
+    /// <summary>Saves a picture for people to look at.</summary>
     public async Task PictureAsync(string name)
     {
         string folder = Path.Combine(Repository.Root, "artifacts", "screenshots");

@@ -2,7 +2,7 @@ using Microsoft.Playwright;
 
 namespace PoolApi.EndToEnd.Dashboard;
 
-/// <summary>The pages of the jobs: found, opened, cancelled and retried, by keyboard alone too.</summary>
+/// <summary>On the pages of the jobs, an operator finds, opens, cancels and retries jobs, also by keyboard alone.</summary>
 public sealed class JobsPageTests
 {
     [Fact]
@@ -90,11 +90,11 @@ public sealed class JobsPageTests
         await page.GotoAsync($"{service.Management.Url}/jobs?id=hello");
         await Assertions.Expect(page.Locator("#banner")).ToContainTextAsync("hexadecimal");
         await Assertions.Expect(page.Locator("#live")).ToHaveTextAsync("refused");
-        // Nor does it ask again when it is seen again, or after any time.
+        // The page does not request the stream again when it becomes visible, or after ten minutes.
         await page.EvaluateAsync("document.dispatchEvent(new Event('visibilitychange'))");
         await page.Clock.FastForwardAsync(600_000);
-        await page.EvaluateAsync("fetch('status').then(answer => answer.ok)"); // what it had asked for before has been seen
-        Assert.Equal(2, Volatile.Read(ref streams)); // the stream, and why there is none
+        await page.EvaluateAsync("fetch('status').then(answer => answer.ok)"); // so that all earlier requests are counted
+        Assert.Equal(2, Volatile.Read(ref streams)); // the stream, and the request for the reason of its refusal
 
         await page.GetByLabel("Id or its beginning").FillAsync(job.ToString()[..8]);
         await page.Keyboard.PressAsync("Enter");
@@ -113,7 +113,7 @@ public sealed class JobsPageTests
         int streams = 0;
         await page.RouteAsync("**/jobs/stream", route =>
         {
-            // EventSource and the question why there is none: three of each, and then the stream.
+            // Three requests of EventSource and three for the reason of its failure get a 503. Then the stream opens.
             return Interlocked.Increment(ref streams) <= 6 ? route.FulfillAsync(new() { Status = 503 }) : route.ContinueAsync();
         });
         await page.Clock.InstallAsync(new() { TimeDate = DateTime.UnixEpoch });
@@ -127,7 +127,7 @@ public sealed class JobsPageTests
             paused += 2;
         }
 
-        // Three times: 0.5 s, and each time half as much again.
+        // Three pauses: the first is 0.5 s, and each is half as long again as the one before.
         Assert.InRange(paused, 500 + 750 + 1125, int.MaxValue);
         await page.Clock.ResumeAsync();
         await Assertions.Expect(page.Locator("#live")).ToHaveTextAsync("live");
@@ -186,7 +186,7 @@ public sealed class JobsPageTests
         await Assertions.Expect(page.Locator("#notice")).ToHaveTextAsync("Told to stop.");
         await Assertions.Expect(page.Locator("#notice")).ToBeVisibleAsync();
 
-        // Time goes on after the end too.
+        // The ages on the page keep growing after the job's end.
         ILocator came = page.Locator(".facts [data-since]").First;
         await Assertions.Expect(came).Not.ToHaveTextAsync(await came.TextContentAsync() ?? "");
         Assert.Empty(browser.Complaints);
@@ -236,7 +236,7 @@ public sealed class JobsPageTests
     private static string InAnHour() =>
         Uri.EscapeDataString(DateTimeOffset.UtcNow.AddHours(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture));
 
-    /// <summary>Tabs on until the focus is on what has this name.</summary>
+    /// <summary>Presses Tab until the element with this name has the focus.</summary>
     private static async Task TabToAsync(IPage page, string name)
     {
         await Assertions.Expect(page.GetByText(name, new() { Exact = true }).Or(page.GetByLabel(name, new() { Exact = true })).First).ToBeVisibleAsync();

@@ -4,7 +4,7 @@ using Microsoft.Playwright;
 
 namespace PoolApi.EndToEnd.Dashboard;
 
-/// <summary>The page of the pools shows what every worker does, live, and the stop.</summary>
+/// <summary>The page of the pools shows live what every worker does, and how the service stops.</summary>
 public sealed partial class PoolsPageTests
 {
     [Theory, ClassData(typeof(OneForm))]
@@ -27,7 +27,7 @@ public sealed partial class PoolsPageTests
         ILocator strip = lane.GetByRole(AriaRole.Slider);
         await Assertions.Expect(strip).ToHaveAttributeAsync("aria-valuetext", Keys());
         await strip.FocusAsync();
-        // The page has the piece a moment after it shows the worker idle; until then there is nothing to go to.
+        // The page gets the piece a moment after it shows the worker as idle. Until then the key selects nothing.
         await Eventually.SeesAsync(
             async () =>
             {
@@ -37,7 +37,7 @@ public sealed partial class PoolsPageTests
             text => Piece().IsMatch(text), "the piece on the lane");
         await Assertions.Expect(browser.Page.Locator(".tip")).ToContainTextAsync("completed");
 
-        // The strip's equal: the same as a table.
+        // A table has the same pieces as the strip.
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = $"{name}: list what it did" }).ClickAsync();
         await Assertions.Expect(browser.Page.GetByRole(AriaRole.Dialog)).ToContainTextAsync("diagnostics/sleep");
         await browser.Page.Keyboard.PressAsync("Escape");
@@ -53,12 +53,12 @@ public sealed partial class PoolsPageTests
         // Five minutes: the piece is still on its strip at the end of the test, on a busy machine too.
         await browser.Page.Locator("[data-span='300']").ClickAsync();
         (await service.Api.PostAsync("/v1/diagnostics/sleep?ms=50")).MustBe(200);
-        // The page draws both strips at once. That of the worker that has done nothing would move too.
+        // The page draws both strips at once. The empty strip of the other worker must not move.
         await SeesStripsAsync(browser, "1 moves, 1 shows something");
 
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
         await SeesStripsAsync(browser, "0 moves, 1 shows something");
-        // Back to the five minutes before, in which nothing was done: the strip that becomes empty is cleared.
+        // The page goes back to the five minutes before the work. The strip becomes empty and is cleared.
         await browser.Page.GetByLabel("Back in time").FocusAsync();
         await browser.Page.Keyboard.PressAsync("Home");
         await SeesStripsAsync(browser, "0 moves, 0 shows something");
@@ -122,7 +122,7 @@ public sealed partial class PoolsPageTests
         await burst.ClickAsync();
         await Assertions.Expect(browser.Page.Locator("#actions tbody tr")).ToHaveCountAsync(2);
         await Assertions.Expect(browser.Page.GetByRole(AriaRole.Dialog)).ToHaveCountAsync(0);
-        // The browser's own line about the answer that the page asked the key for.
+        // The browser itself reports the 401 after which the page asks for the key.
         Assert.Contains("401", Assert.Single(browser.Complaints), StringComparison.Ordinal);
     }
 
@@ -148,7 +148,7 @@ public sealed partial class PoolsPageTests
         await Assertions.Expect(banner).ToContainTextAsync("The server stops: draining");
         await Assertions.Expect(banner).ToContainTextAsync("Reason: SIGTERM");
         await Assertions.Expect(banner).ToContainTextAsync(LeftOver());
-        // It changes twice a second: a screen reader would speak of nothing else.
+        // This text changes twice a second. A screen reader that announced each change would announce nothing else.
         await Assertions.Expect(banner.Locator(".rest")).ToHaveAttributeAsync("aria-live", "off");
         await browser.PictureAsync("pools-stopping");
         (await running[0]).MustBe(200);
@@ -156,7 +156,7 @@ public sealed partial class PoolsPageTests
         await Assertions.Expect(banner).ToContainTextAsync("The server is gone");
         await Assertions.Expect(banner).ToContainTextAsync(LastSeen());
         await Assertions.Expect(browser.Page.Locator("#state")).ToHaveTextAsync("gone");
-        // What is not known any more is not shown as if it went on.
+        // The page no longer has current data, so the strips end at a clock time and not at "now".
         await Assertions.Expect(browser.Page.Locator(".ruler span").Last).ToHaveTextAsync(Clock());
         await browser.PictureAsync("pools-gone");
         Assert.Empty(browser.Complaints);
@@ -183,7 +183,7 @@ public sealed partial class PoolsPageTests
         await using var way = new TcpForwarder(service.Management.Port);
         await using var browser = await DashboardBrowser.OpenAsync(way.Url);
         IPage page = browser.Page;
-        // A proxy's page, and the page where people sign in.
+        // An error page of the proxy, and its sign-in page.
         await page.RouteAsync("**/status", route => route.FulfillAsync(
             new() { Status = status, Headers = new Dictionary<string, string> { ["Location"] = $"{way.Url}/sign-in" }, ContentType = "text/html", Body = "<p>Not here.</p>" }));
         await page.RouteAsync("**/sign-in", static route => route.FulfillAsync(new() { ContentType = "text/html", Body = "<p>Sign in.</p>" }));
@@ -226,7 +226,7 @@ public sealed partial class PoolsPageTests
         await using var stream = await ToldStream.OpenAsync(browser.Page, service, Told.Snapshot(now, Told.Piece("before", now)), After(now, minutes: 6));
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
         await stream.GoOnAsync();
-        await browser.Page.Clock.FastForwardAsync(6000); // pieces are forgotten each five seconds
+        await browser.Page.Clock.FastForwardAsync(6000); // the page deletes old pieces every five seconds
         Assert.Contains("before", await ListAsync(browser.Page), StringComparison.Ordinal);
         Assert.Empty(browser.Complaints);
     }
@@ -283,7 +283,7 @@ public sealed partial class PoolsPageTests
         await using var stream = await ToldStream.OpenAsync(
             browser.Page, service,
             Told.Snapshot(now, Told.Piece("async", now - 20_000, 10_000, "suspended"), Told.Piece("sync", now - 5000, 10_000, "failed")));
-        // Where the pixels have the colour of failures, as parts of the strip's minute.
+        // The positions of the pixels in the colour of failures, as fractions of the strip's minute.
         double[] failed = await Eventually.SeesAsync(
             () => browser.Page.Locator("tr[data-worker='told-0'] .strip canvas").EvaluateAsync<double[]>(
                 """
@@ -300,7 +300,7 @@ public sealed partial class PoolsPageTests
                 }
                 """),
             static seen => seen.Length > 0, "the mark of a failure");
-        // The failed item ran from 15 s to 5 s ago, and the page's clock goes on for two seconds at most.
+        // The failed item ran from 15 s to 5 s ago, and the page's clock advances by two seconds at most.
         Assert.InRange(failed[0], 0.70, 0.76);
         Assert.InRange(failed[^1], 0.86, 0.93);
         Assert.Empty(browser.Complaints);
@@ -314,7 +314,7 @@ public sealed partial class PoolsPageTests
         IPage page = browser.Page;
         long now = Now();
         int asked = 0;
-        // The first time it is answered; after that there is the page where people sign in.
+        // The first request gets the history. All later ones get a sign-in page.
         await page.RouteAsync("**/history*", route => route.FulfillAsync(Interlocked.Increment(ref asked) == 1
             ? new() { ContentType = "application/json", Body = $$"""{"pools":[{"name":"told","samples":[{{Told.Sample(now - 60_000)}}]}]}""" }
             : new() { ContentType = "text/html", Body = "<p>Sign in.</p>" }));
@@ -335,7 +335,7 @@ public sealed partial class PoolsPageTests
         await page.Clock.FastForwardAsync(11_000);
         await stream.GoOnAsync();
         await AskedAsync(2);
-        await stream.GoOnAsync(); // a snapshot forgets when it was asked
+        await stream.GoOnAsync(); // a snapshot resets the pause, so the page asks at once
         await AskedAsync(3);
         await page.Clock.FastForwardAsync(11_000);
         await stream.GoOnAsync();
@@ -370,21 +370,21 @@ public sealed partial class PoolsPageTests
 
     private static long Now() => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
 
-    /// <summary>A frame with a piece as of some minutes later.</summary>
+    /// <summary>A frame of some minutes later, with a piece.</summary>
     private static Told After(long now, int minutes)
     {
         long then = now + (minutes * 60_000L);
         return Told.Frame(then, $""" "workers":[],"pieces":[{Told.Piece("after", then)}] """);
     }
 
-    /// <summary>What the worker of the told stream did, as the page lists it.</summary>
+    /// <summary>The page's list of the pieces of worker "told-0".</summary>
     private static async Task<string> ListAsync(IPage page)
     {
         await page.GetByRole(AriaRole.Button, new() { Name = "told-0: list what it did" }).ClickAsync();
         return await page.GetByRole(AriaRole.Dialog).InnerTextAsync();
     }
 
-    /// <summary>An event of the told stream, about the pool "told" with the worker "told-0".</summary>
+    /// <summary>An event of a <see cref="ToldStream"/>, about the pool "told" with the worker "told-0".</summary>
     private sealed record Told(string Type, string Data)
     {
         private const string Worker = """{"id":0,"name":"told-0","state":"idle","since":null}""";
@@ -408,7 +408,7 @@ public sealed partial class PoolsPageTests
             + """ "oldestMs":null,"suspended":0,"bytes":0,"accepted":0,"finished":{},"refused":{}}""";
     }
 
-    /// <summary>A stream of the test's own. The first event is a snapshot; the others come when the test says so.</summary>
+    /// <summary>A stream whose events the test writes. The first event is a snapshot. The test releases each of the others.</summary>
     private sealed class ToldStream : IAsyncDisposable
     {
         private readonly Told[] _events;
@@ -433,7 +433,8 @@ public sealed partial class PoolsPageTests
             return told;
         }
 
-        /// <summary>Sends the next event. The page has taken it when it asks for the one after it.</summary>
+        /// <summary>Sends the next event. Waits until the page requests the event after it, which shows that the page has processed this
+        /// one.</summary>
         public async Task GoOnAsync()
         {
             _goesOn[_sent].TrySetResult();
@@ -462,8 +463,8 @@ public sealed partial class PoolsPageTests
         }
     }
 
-    /// <summary>Waits until so many of the strips move, and so many have a coloured pixel. A copy is read, because Chromium warns of a canvas that is read
-    /// twice.</summary>
+    /// <summary>Waits until the wanted numbers of strips move and have a coloured pixel. A copy is read, because Chromium warns about a canvas that
+    /// is read twice.</summary>
     private static Task<string> SeesStripsAsync(DashboardBrowser browser, string wanted) => Eventually.SeesAsync(
         () => browser.Page.Locator(".strip canvas").EvaluateAllAsync<string>(
             """

@@ -4,7 +4,7 @@ using Microsoft.Playwright;
 
 namespace PoolApi.EndToEnd.Dashboard;
 
-/// <summary>A page whose stream was cut has, when it is back, everything that happened meanwhile.</summary>
+/// <summary>A page whose stream was cut reconnects and shows everything that happened meanwhile.</summary>
 public sealed partial class ReconnectTests
 {
     private const int Before = 2;
@@ -16,7 +16,7 @@ public sealed partial class ReconnectTests
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var way = new TcpForwarder(service.Management.Port);
         await using var browser = await DashboardBrowser.OpenAsync(way.Url);
-        // While somebody watches there are frames, which the page has missed; otherwise there are none.
+        // While another page is connected, the service makes frames, which this page misses. Otherwise it makes none.
         await using var other = anotherWatches ? await DashboardBrowser.OpenAsync(service) : null;
         await SleepAsync(service, Before, 300);
         await SeeRowsAsync(browser, Before);
@@ -30,7 +30,7 @@ public sealed partial class ReconnectTests
         await Assertions.Expect(live).ToHaveTextAsync("live");
 
         await SeeRowsAsync(browser, Before + Meanwhile);
-        // The seconds in which something ended, as the server has them. The page has the last of them a moment later.
+        // The seconds in which an item ended, according to the server. The page gets the last of them a moment later.
         var history = (await service.Management.GetAsync("/history?seconds=300")).MustBe(200).Json().GetProperty("pools")[0].GetProperty("samples");
         double[] ended = [.. history.EnumerateArray().Select(static sample => sample.GetProperty("finished").TryGetProperty("completed", out var rate) ? rate.GetDouble() : 0).Where(static rate => rate > 0)];
         Assert.InRange(ended.Length, 4, 60);
@@ -73,7 +73,7 @@ public sealed partial class ReconnectTests
     private static async Task<string> InstanceAsync(PoolApiProcess service) =>
         (await service.Management.GetAsync("/status")).MustBe(200).Json().GetProperty("instance").GetString()!;
 
-    /// <summary>Two workers have this many sleeps, one after the other.</summary>
+    /// <summary>Runs this many sleeps on two workers, two at a time.</summary>
     private static async Task SleepAsync(PoolApiProcess service, int items, int milliseconds)
     {
         for (int i = 0; i < items; i += 2)
@@ -86,7 +86,7 @@ public sealed partial class ReconnectTests
     private static async Task SeeRowsAsync(DashboardBrowser browser, int rows) =>
         await Eventually.SeesAsync(() => RowsAsync(browser), seen => seen == rows, $"{rows} pieces on the lanes");
 
-    /// <summary>How many sleeps that have ended the lanes of both workers show, by the tables that have the same in words.</summary>
+    /// <summary>The number of ended sleeps on the lanes of both workers, read from the tables with the same pieces.</summary>
     private static async Task<int> RowsAsync(DashboardBrowser browser)
     {
         int rows = 0;
@@ -102,13 +102,13 @@ public sealed partial class ReconnectTests
         return rows;
     }
 
-    /// <summary>The values of a chart with one series, from its first second to its last, as it says them to those who use a keyboard.</summary>
+    /// <summary>The values of a chart with one series, from its first second to its last, read from its text for keyboard users.</summary>
     private static async Task<List<double>> PointsAsync(ILocator chart)
     {
         await chart.FocusAsync();
         await chart.PressAsync("Home");
         await Assertions.Expect(chart).ToHaveAttributeAsync("aria-valuenow", "0");
-        // The other keys are pressed within the page: to ask the browser three times for each second takes most of the test's time.
+        // A script presses the other keys in the page. Three calls to the browser for each second would take most of the test's time.
         string[] texts = await chart.EvaluateAsync<string[]>(
             """
             async chart => {
@@ -122,7 +122,7 @@ public sealed partial class ReconnectTests
               }
               return texts;
             }
-            """).Patiently(); // Playwright has no limit for it
+            """).Patiently(); // Playwright has no timeout for a script
         return [.. texts.Select(static text => Completed().Match(text))
             .Select(static value => value.Success ? double.Parse(value.Groups[1].Value, CultureInfo.InvariantCulture) : 0)];
     }

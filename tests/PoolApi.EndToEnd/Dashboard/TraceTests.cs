@@ -3,18 +3,18 @@ using PoolApi.Dashboard.Tests.Recording;
 
 namespace PoolApi.EndToEnd.Dashboard;
 
-/// <summary>The trace of a time under load tells the same story as the metrics and the spans.</summary>
+/// <summary>The trace of a period under load agrees with the metrics and the spans.</summary>
 [Collection(Heavy.Name)]
 public sealed class TraceTests
 {
     private const int Workers = 3;
     private const int Clients = 24;
-    // On a busy machine a scrape takes longer, and the period is as much longer: the share of the error is the same.
+    // On a busy machine a scrape takes longer. The period is longer by the same factor, so the relative error stays the same.
     private static readonly double Slowness = Math.Min(4, MachineLoad.Factor);
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(8) * Slowness;
     private static readonly string[] Work = ["/v1/diagnostics/sleep?ms=30", "/v1/diagnostics/hash?iterations=20000", "/v1/diagnostics/sleep?ms=7"];
 
-    // How far the reading of a scrape may be from the middle between its request and its answer, at each of the two edges.
+    // How far the time of a scrape may be from the middle between its request and its answer, at either end of the period.
     private static readonly TimeSpan Blur = TimeSpan.FromMilliseconds(25) * Slowness;
 
     [Fact]
@@ -37,7 +37,7 @@ public sealed class TraceTests
         await service.SeeWorkersAsync(view => view.Busy == Workers && Volatile.Read(ref answers) > 20, "a load");
 
         var (from, before) = await ScrapeAsync(service);
-        // The period is as long as it is: what is compared is cut at the same two moments.
+        // The exact length does not matter: the trace is cut at the times of the two scrapes.
         await Eventually.SeesAsync(() => Task.FromResult(DateTimeOffset.UtcNow), now => now - from >= Period, "the end of the period", seconds: 60);
         var (to, after) = await ScrapeAsync(service);
         await end.CancelAsync();
@@ -49,7 +49,7 @@ public sealed class TraceTests
         Assert.Equal("application/json", json.MediaType);
         Assert.Equal(0, json.Json().GetProperty("otherData").GetProperty("overwritten in cpu").GetInt32());
         DecodedTrace trace = DecodedTrace.Of(json.Body);
-        // Its end sends the last spans.
+        // The stop sends the last spans.
         await service.StopAsync();
 
         var output = TestContext.Current.TestOutputHelper!;
@@ -88,7 +88,7 @@ public sealed class TraceTests
         }
     }
 
-    /// <summary>The metrics, and when they were read. A machine that is busy with others answers late now and then: such a scrape is not used.</summary>
+    /// <summary>The metrics, and when they were read. On a busy machine some scrapes are answered late. These are not used.</summary>
     private static async Task<(DateTimeOffset At, Exposition Metrics)> ScrapeAsync(PoolApiProcess service)
     {
         var (at, text, _) = await Eventually.SeesAsync(

@@ -14,10 +14,10 @@ internal sealed record Answer(int Status, IReadOnlyDictionary<string, string> He
     /// <summary>The body as text.</summary>
     public string Text => Encoding.UTF8.GetString(Body);
 
-    /// <summary>The media type without its parameters, or nothing.</summary>
+    /// <summary>The media type without its parameters, or null.</summary>
     public string? MediaType => Header("Content-Type") is { } value ? MediaTypeHeaderValue.Parse(value).MediaType : null;
 
-    /// <summary>Whether it is the last on its connection (HTTP/1.1).</summary>
+    /// <summary>Whether the server closes the connection after this answer (HTTP/1.1).</summary>
     public bool AsksToClose => string.Equals(Header("Connection"), "close", StringComparison.OrdinalIgnoreCase);
 
     private string Excerpt => Body.Length < 4000 ? Text : $"{Body.Length} bytes";
@@ -25,10 +25,10 @@ internal sealed record Answer(int Status, IReadOnlyDictionary<string, string> He
     /// <summary>One header field, or null.</summary>
     public string? Header(string name) => Headers.GetValueOrDefault(name);
 
-    /// <summary>The URL that was asked for.</summary>
+    /// <summary>The URL of the request.</summary>
     public Uri? Url { get; init; }
 
-    /// <summary>Path and query that a link of this answer leads to.</summary>
+    /// <summary>The path and query that a link in this answer refers to.</summary>
     public string Follow(string link) => new Uri(Url!, link).PathAndQuery;
 
     /// <summary>The body as JSON.</summary>
@@ -38,14 +38,14 @@ internal sealed record Answer(int Status, IReadOnlyDictionary<string, string> He
         return document.RootElement.Clone();
     }
 
-    /// <summary>The answer must be this success.</summary>
+    /// <summary>The answer must have this status.</summary>
     public Answer MustBe(int status)
     {
         Assert.True(Status == status, $"expected {status}, got {Status}: {Excerpt}");
         return this;
     }
 
-    /// <summary>The answer must be problem details of this status, complete, and of this name where one is given.</summary>
+    /// <summary>The answer must be complete problem details with this status, and with this name if one is given.</summary>
     public Problem MustBeProblem(int status, string? name = null)
     {
         MustBe(status);
@@ -57,14 +57,14 @@ internal sealed record Answer(int Status, IReadOnlyDictionary<string, string> He
         return problem;
     }
 
-    /// <summary>The answer must be a problem of one of these statuses, where the contract leaves the choice.</summary>
+    /// <summary>The answer must be a problem with one of these statuses, if the contract allows several.</summary>
     public Problem MustBeProblemOf(params int[] statuses)
     {
         Assert.True(statuses.Contains(Status), $"expected {string.Join(" or ", statuses)}, got {Status}: {Excerpt}");
         return MustBeProblem(Status);
     }
 
-    /// <summary>The answer must say when to come again: in whole seconds, at least one.</summary>
+    /// <summary>The answer must have a Retry-After in whole seconds, at least one.</summary>
     public int MustSayRetryAfter()
     {
         string? value = Header("Retry-After");

@@ -4,8 +4,8 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>The service as Native AOT, published once per test run, when the first test asks for it. A warning
-/// is an error. POOLAPI_AOT_DIR names a folder that holds it already and spares the minute.</summary>
+/// <summary>The service as Native AOT, published once per test run, when the first test needs it. A warning
+/// is an error. POOLAPI_AOT_DIR may name a folder with a published service, which is then used.</summary>
 public sealed class AotPublication : IDisposable
 {
     private const string ZlibHeader = "/usr/include/zlib.h";
@@ -13,7 +13,7 @@ public sealed class AotPublication : IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
     private static readonly Lazy<Task<(TemporaryFolder Folder, ProgramRun Run)>> Publishing = new(PublishAsync);
 
-    /// <summary>Whether there is one, or a compiler to make one.</summary>
+    /// <summary>Whether a published service is available, or a compiler to publish one.</summary>
     internal static bool IsPossible { get; } =
         Environment.GetEnvironmentVariable("POOLAPI_AOT_DIR") is { Length: > 0 } || (Compiler is not null && File.Exists(ZlibHeader));
 
@@ -52,10 +52,10 @@ public sealed class AotPublication : IDisposable
             Repository.Root, Repository.DotNet,
             "publish", "src/PoolApi", "-c", "Release", "-r", "linux-x64",
             "-o", Path.Combine(folder.Path, "published"),
-            // obj/ of its own: the build that the other tests run from stays as it is.
+            // A separate obj/, so that the build that the other tests run from stays unchanged.
             "--artifacts-path", Path.Combine(folder.Path, "artifacts"),
             "-p:RestoreLockedMode=true", "-warnaserror",
-            // They are two thirds of what is compiled and linked, and no test reads them.
+            // Debug symbols are two thirds of what is compiled and linked, and no test reads them.
             "-p:NativeDebugSymbols=false",
             "-p:CppCompilerAndLinker=" + (Tool.Find("clang") is null ? "gcc" : "clang"),
             // No build server may outlive the test run.

@@ -2,9 +2,9 @@ using System.Collections.Concurrent;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>Clients that post jobs one after another, each under a key of its own, and do not give up on one before it is
-/// accepted: whatever else is answered, or nothing, they ask again under the same key, as Idempotency-Key means it. They
-/// remember what they were promised.</summary>
+/// <summary>Clients that post jobs one after another, each job with its own Idempotency-Key. After any answer other than 202, and
+/// after none, a client repeats the request with the same key until the job is accepted. The clients record the accepted
+/// jobs.</summary>
 internal sealed class CarefulClients : IAsyncDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
@@ -18,27 +18,27 @@ internal sealed class CarefulClients : IAsyncDisposable
     private readonly Task[] _clients;
     private volatile bool _abandoned;
 
-    /// <summary>Begins.</summary>
-    /// <param name="clients">How many.</param>
-    /// <param name="work">What is posted: path and query.</param>
-    /// <param name="choosePort">Where the next request goes; null: nobody is there, wait.</param>
-    /// <param name="pauseMs">How long each client rests after each job.</param>
+    /// <summary>Starts the clients.</summary>
+    /// <param name="clients">The number of clients.</param>
+    /// <param name="work">The path and query of each request.</param>
+    /// <param name="choosePort">The port for the next request; null: no service runs, so the client waits.</param>
+    /// <param name="pauseMs">How long each client pauses after each job.</param>
     public CarefulClients(int clients, string work, Func<int?> choosePort, int pauseMs = 5)
     {
         (_work, _choosePort, _pauseMs) = (work, choosePort, pauseMs);
         _clients = [.. Enumerable.Range(0, clients).Select(PostAsync)];
     }
 
-    /// <summary>All of these jobs have it, and no others.</summary>
+    /// <summary>The tag of all these jobs, and of no others.</summary>
     public string Tag { get; } = "t" + Guid.NewGuid().ToString("N");
 
-    /// <summary>The job promised under each key.</summary>
+    /// <summary>The accepted job of each key.</summary>
     public IReadOnlyDictionary<string, Guid> Promised => _promised;
 
-    /// <summary>How often something else than 202 was answered, by the problem's name; "none" for a connection that was cut.</summary>
+    /// <summary>How many answers were no 202, by the problem's name; "none" counts requests without an answer.</summary>
     public IReadOnlyDictionary<string, int> OtherAnswers => _otherAnswers;
 
-    /// <summary>Each finishes what it is at, then all end.</summary>
+    /// <summary>Waits until each client has finished its current job, and ends the clients.</summary>
     public async Task FinishAsync()
     {
         await _over.CancelAsync();
@@ -46,13 +46,13 @@ internal sealed class CarefulClients : IAsyncDisposable
         Assert.Empty(_broken);
     }
 
-    /// <summary>What was promised must be all there is, and all must have succeeded.</summary>
+    /// <summary>The accepted jobs must be exactly these, and all must have succeeded.</summary>
     public void MustBe(IReadOnlyCollection<JobView> all)
     {
         Assert.NotEmpty(_promised);
         var ids = all.Select(job => job.Id).ToHashSet();
         Assert.All(_promised.Values, id => Assert.True(ids.Contains(id), $"{id} is lost"));
-        Assert.Equal(_promised.Count, all.Count); // one for each key, and none for two
+        Assert.Equal(_promised.Count, all.Count); // one job for each key, and no more
         Assert.All(all, job => Assert.True(job.State == "succeeded", job.ToString()));
     }
 
@@ -77,7 +77,7 @@ internal sealed class CarefulClients : IAsyncDisposable
         {
             string key = $"{Tag}-{client}-{i}";
             await PostOneAsync(key, connections);
-            // Now and then they ask once more, to see that a promise stays the same one.
+            // The client repeats every eighth request, and the answer must name the same job.
             if (i % 8 == 0)
                 await PostOneAsync(key, connections);
             await Task.Delay(_pauseMs, CancellationToken.None); // the pace of a client
@@ -87,7 +87,7 @@ internal sealed class CarefulClients : IAsyncDisposable
             connection.Dispose();
     }
 
-    /// <summary>Waits until some more of their requests have a promise: they are at work.</summary>
+    /// <summary>Waits until some more jobs are accepted, which shows that the clients are running.</summary>
     public Task GoOnAsync()
     {
         int before = _promised.Count;
@@ -114,7 +114,7 @@ internal sealed class CarefulClients : IAsyncDisposable
                 _otherAnswers.AddOrUpdate(answer is null ? "none" : Problem.Read(answer.Json()).Name, 1, (_, n) => n + 1);
             }
 
-            // Only when the test has failed already: a key without a promise proves nothing.
+            // Only if the test has failed already: a key without an accepted job proves nothing.
             if (_abandoned)
                 return;
 

@@ -2,7 +2,7 @@ using System.Net;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>A client with an address of its own, as if it were another machine. Its network can be cut, which concerns no other test.</summary>
+/// <summary>A client with an address of its own, as if it were another machine. A test can cut its network without affecting other tests.</summary>
 internal sealed class ClientMachine : IAsyncDisposable
 {
     private readonly List<RawConnection> _connections = [];
@@ -12,7 +12,7 @@ internal sealed class ClientMachine : IAsyncDisposable
     /// <summary>Chooses its address.</summary>
     public ClientMachine()
     {
-        // All of 127.0.0.0/8 is this machine. The port is only a number that no other test here was given; it makes the address.
+        // All of 127.0.0.0/8 is this machine. The port only serves as a number that no other test has, from which the address is made.
         int number = FreePorts.Next();
         _address = $"127.{number >> 8}.{number & 255}.1";
     }
@@ -33,7 +33,7 @@ internal sealed class ClientMachine : IAsyncDisposable
         return connection;
     }
 
-    /// <summary>From now on no packet comes through in either direction: no FIN, no RST and no ACK.</summary>
+    /// <summary>From now on the kernel drops all packets in both directions, including FIN, RST and ACK.</summary>
     public async Task CutOffAsync() => _cut = await NetworkCut.MakeAsync(["-s", _address], ["-d", _address]);
 
     /// <inheritdoc />

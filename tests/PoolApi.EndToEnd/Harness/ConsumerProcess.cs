@@ -23,10 +23,10 @@ internal sealed class ConsumerProcess : IAsyncDisposable
         _exited = WatchAsync();
     }
 
-    /// <summary>All it wrote.</summary>
+    /// <summary>All that the app wrote.</summary>
     public LineLog Log { get; } = new();
 
-    /// <summary>Its HTTP.</summary>
+    /// <summary>An HTTP client of the app.</summary>
     public HttpClient Client => _client!;
 
     /// <summary>Starts the app on a port that the system chooses, and waits until it listens.</summary>
@@ -67,7 +67,7 @@ internal sealed class ConsumerProcess : IAsyncDisposable
     /// <summary>Sends a signal.</summary>
     public void Send(UnixSignal signal) => Libc.Send(_process.Id, signal);
 
-    /// <summary>The process has ended.</summary>
+    /// <summary>Whether the process has ended.</summary>
     public bool HasExited => _exited.IsCompleted;
 
     /// <summary>The names of its threads; Linux cuts each to 15 characters.</summary>

@@ -12,7 +12,7 @@ internal sealed class Endpoint : IDisposable
     private readonly HttpClient _http;
     private readonly bool _http2;
 
-    /// <summary>A client that follows no redirect and waits for its own time-outs only. It speaks HTTP/1.1, or HTTP/2 without
+    /// <summary>A client that follows no redirect and has only its own timeout. It speaks HTTP/1.1, or HTTP/2 without
     /// TLS from the first byte.</summary>
     public Endpoint(int port, bool http2 = false, string host = "127.0.0.1")
     {
@@ -34,7 +34,7 @@ internal sealed class Endpoint : IDisposable
     /// <summary>The address, without a slash at the end.</summary>
     public string Url => $"http://{Host}:{Port}";
 
-    /// <summary>Whether it sends a read again that a busy machine's database answered too late.</summary>
+    /// <summary>Whether the client repeats a GET that failed because the database of a busy machine answered too late.</summary>
     public bool RepeatsReads { set => _reads.AreOn = value; }
 
     /// <summary>GET.</summary>
@@ -44,7 +44,7 @@ internal sealed class Endpoint : IDisposable
     public Task<Answer> PostAsync(string path, HttpContent? content = null) =>
         SendAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = content });
 
-    /// <summary>POST by a client that hangs up when the token says so.</summary>
+    /// <summary>POST by a client that disconnects when the token is cancelled.</summary>
     public Task<Answer> PostUntilAsync(string path, CancellationToken hangUp) =>
         ExchangeAsync(new HttpRequestMessage(HttpMethod.Post, path), hangUp);
 
@@ -59,7 +59,7 @@ internal sealed class Endpoint : IDisposable
     /// <summary>POST of a PNG.</summary>
     public Task<Answer> PostPngAsync(string path, byte[] image) => PostImageAsync(path, image, "image/png");
 
-    /// <summary>GET of a body that has no end of its own; read to its end, which must be that of a whole response.</summary>
+    /// <summary>GET of a stream, which is read until the server ends it. A response that is cut off throws.</summary>
     public async Task<string> ReadToEndAsync(string path, Action begun)
     {
         using var response = await _http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>Puts EXIF into a JPEG: an orientation, and a description that nobody may see again.</summary>
+/// <summary>Adds EXIF data to a JPEG: an orientation, and a description that no thumbnail may contain.</summary>
 internal static class Exif
 {
     private const ushort Description = 0x010E;

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>A scrape in Prometheus' text format, taken apart just far enough to add samples up.</summary>
+/// <summary>A scrape in Prometheus' text format, parsed just far enough to add up samples.</summary>
 internal sealed partial class Exposition
 {
     private readonly List<(string Name, string Labels, double Value)> _samples = [];

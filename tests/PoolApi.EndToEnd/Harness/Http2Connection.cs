@@ -4,7 +4,7 @@ using System.Text;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>One HTTP/2 connection without TLS, spoken frame by frame. It never closes by itself, as a library would on a GOAWAY.</summary>
+/// <summary>One HTTP/2 connection without TLS, used frame by frame. Unlike a client library, it does not close after a GOAWAY.</summary>
 internal sealed class Http2Connection : IDisposable
 {
     private readonly TcpClient _client;
@@ -16,7 +16,7 @@ internal sealed class Http2Connection : IDisposable
     /// <summary>All frames that were read so far.</summary>
     public IReadOnlyList<Http2Frame> Frames => _frames;
 
-    /// <summary>Opens a connection: the preface, and settings that ask for nothing.</summary>
+    /// <summary>Opens a connection, and sends the preface and empty settings.</summary>
     public static async Task<Http2Connection> OpenAsync(int port)
     {
         var client = new TcpClient { NoDelay = true };
@@ -27,11 +27,11 @@ internal sealed class Http2Connection : IDisposable
         return connection;
     }
 
-    /// <summary>GET on a stream of this (odd, rising) number.</summary>
+    /// <summary>Sends a GET on the stream with this number, which must be odd and higher than the one before.</summary>
     public Task GetAsync(int stream, string path)
     {
-        // HPACK: :method GET and :scheme http are in the static table (2, 6); :path (4) and :authority (1) give their values,
-        // as they are and not to be remembered.
+        // HPACK: :method GET and :scheme http are in the static table (2, 6). :path (4) and :authority (1) have literal values
+        // without indexing.
         byte[] fields = [0x82, 0x86, 0x04, .. Literal(path), 0x01, .. Literal("127.0.0.1")];
         return WriteAsync(new Http2Frame(
             Http2FrameType.Headers, Http2Frame.EndHeaders | Http2Frame.EndStreamOrAck, stream, fields));
@@ -39,7 +39,7 @@ internal sealed class Http2Connection : IDisposable
         static byte[] Literal(string text) => [(byte)text.Length, .. Encoding.ASCII.GetBytes(text)];
     }
 
-    /// <summary>Reads until this frame has come.</summary>
+    /// <summary>Reads until the wanted frame arrives.</summary>
     public async Task<Http2Frame> ReadUntilAsync(Func<Http2Frame, bool> wanted, double seconds = 180)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(seconds));
@@ -52,7 +52,7 @@ internal sealed class Http2Connection : IDisposable
         throw new IOException($"the connection was closed before the awaited frame; read: {string.Join(", ", _frames)}");
     }
 
-    /// <summary>Reads until the other side ends the connection; throws if it does so by a reset, or not at all.</summary>
+    /// <summary>Reads until the server closes the connection. Throws if the server resets it, or does not close it in time.</summary>
     public async Task ReadToEndAsync(double seconds = 180)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(seconds));
@@ -76,7 +76,7 @@ internal sealed class Http2Connection : IDisposable
         int stream = BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(5)) & int.MaxValue;
         var frame = new Http2Frame((Http2FrameType)head[3], head[4], stream, payload);
         _frames.Add(frame);
-        // Neither is for the test to think about, and without these answers a server may take the client for dead.
+        // Settings and pings are acknowledged here and not by the tests. Otherwise a server may treat the client as dead.
         if (frame.Type is Http2FrameType.Settings or Http2FrameType.Ping && (frame.Flags & Http2Frame.EndStreamOrAck) == 0)
         {
             byte[] echo = frame.Type == Http2FrameType.Ping ? payload : [];

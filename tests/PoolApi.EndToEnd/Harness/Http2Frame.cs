@@ -5,17 +5,17 @@ namespace PoolApi.EndToEnd.Harness;
 /// <summary>A frame of HTTP/2 (RFC 9113, 4.1).</summary>
 internal sealed record Http2Frame(Http2FrameType Type, byte Flags, int Stream, byte[] Payload)
 {
-    /// <summary>Set on a stream's last HEADERS or DATA. On SETTINGS and PING the same bit says that it is an answer.</summary>
+    /// <summary>Set on a stream's last HEADERS or DATA. On SETTINGS and PING the same bit marks an acknowledgement.</summary>
     public const byte EndStreamOrAck = 0x1;
 
-    /// <summary>Set on HEADERS that are whole.</summary>
+    /// <summary>Set on HEADERS that need no CONTINUATION.</summary>
     public const byte EndHeaders = 0x4;
 
-    /// <summary>Whether it ends this stream as it should.</summary>
+    /// <summary>Whether this frame ends the stream without an error.</summary>
     public bool Ends(int stream) =>
         Stream == stream && Type is Http2FrameType.Data or Http2FrameType.Headers && (Flags & EndStreamOrAck) != 0;
 
-    /// <summary>Whether it is the HEADERS of an answer 200: index 8 of the static table, after what may resize the dynamic one.</summary>
+    /// <summary>Whether these are the HEADERS of a 200: index 8 of the static table, after any updates of the dynamic table's size.</summary>
     public bool IsOk => Type == Http2FrameType.Headers && Payload.SkipWhile(octet => (octet & 0xE0) == 0x20).FirstOrDefault() == 0x88;
 
     /// <summary>A GOAWAY's last stream that was or will be served.</summary>
@@ -29,24 +29,24 @@ internal sealed record Http2Frame(Http2FrameType Type, byte Flags, int Stream, b
         $"{Type} flags {Flags:x} stream {Stream}" + (Type == Http2FrameType.GoAway ? $" last {LastStream} error {Error}" : "");
 }
 
-/// <summary>The kinds of frame that the tests tell apart.</summary>
+/// <summary>The types of frames that the tests distinguish.</summary>
 internal enum Http2FrameType
 {
-    /// <summary>A piece of a body.</summary>
+    /// <summary>A part of a body.</summary>
     Data = 0,
 
     /// <summary>The head of a request or response.</summary>
     Headers = 1,
 
-    /// <summary>A stream is broken off.</summary>
+    /// <summary>Aborts a stream.</summary>
     ResetStream = 3,
 
-    /// <summary>What a side can do.</summary>
+    /// <summary>The settings of one side.</summary>
     Settings = 4,
 
-    /// <summary>Is anybody there?</summary>
+    /// <summary>Checks that the other side answers.</summary>
     Ping = 6,
 
-    /// <summary>No more streams after this one.</summary>
+    /// <summary>Announces that later streams are not served.</summary>
     GoAway = 7,
 }

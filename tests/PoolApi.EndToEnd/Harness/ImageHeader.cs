@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>Format and size of an image, read from its own first bytes and not with the library that made it.</summary>
+/// <summary>The format and size of an image, read from its bytes and not with the library that made it.</summary>
 /// <param name="Format">webp, jpeg, png or avif.</param>
 /// <param name="Width">In pixels.</param>
 /// <param name="Height">In pixels.</param>
@@ -49,7 +49,7 @@ internal sealed record ImageHeader(string Format, int Width, int Height)
         while (at + 9 < image.Length && image[at] == 0xFF)
         {
             byte marker = image[at + 1];
-            // A start of frame: C0 to CF, but for C4 (Huffman tables), C8 (reserved) and CC (arithmetic coding).
+            // A start of frame: C0 to CF, except C4 (Huffman tables), C8 (reserved) and CC (arithmetic coding).
             if (marker is >= 0xC0 and <= 0xCF and not (0xC4 or 0xC8 or 0xCC))
             {
                 int height = BinaryPrimitives.ReadUInt16BigEndian(image[(at + 5)..]);

@@ -30,7 +30,7 @@ internal sealed class Installation : IAsyncDisposable
         }
         catch
         {
-            // What did start must not outlive the test.
+            // Instances that started must not outlive the test.
             foreach (var started in starting.Where(start => start.IsCompletedSuccessfully))
                 await (await started).DisposeAsync();
             throw;

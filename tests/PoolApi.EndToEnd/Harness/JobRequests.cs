@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>What clients do with jobs.</summary>
+/// <summary>The requests of clients about jobs.</summary>
 internal static class JobRequests
 {
     private const string Jobs = "/v1/jobs";
@@ -22,7 +22,7 @@ internal static class JobRequests
     /// <summary>POST :retry.</summary>
     public static Task<Answer> RetryJobAsync(this Endpoint api, Guid id) => api.PostAsync($"{Jobs}/{id}:retry");
 
-    /// <summary>Posts a job, with header fields if need be; it must be accepted.</summary>
+    /// <summary>Posts a job with these header fields; it must be accepted.</summary>
     public static Task<Guid> AcceptJobAsync(this Endpoint api, string path, params string[] fields) =>
         AcceptJobAsync(api, path, content: null, fields);
 
@@ -30,7 +30,7 @@ internal static class JobRequests
     public static async Task<Guid> AcceptJobAsync(this Endpoint api, string path, HttpContent? content, params string[] fields) =>
         IdOf(await api.PostWithAsync(path, content, ["Prefer: respond-async", .. fields]));
 
-    /// <summary>The job that a 202 tells of: by its Location, and by its body.</summary>
+    /// <summary>The id of the job in a 202, whose Location and body must agree.</summary>
     public static Guid IdOf(Answer accepted)
     {
         accepted.MustBe(202).MustSayRetryAfter();
@@ -43,10 +43,10 @@ internal static class JobRequests
     /// <summary>The job as it is now.</summary>
     public static async Task<JobView> JobAsync(this Endpoint api, Guid id) => JobView.Read((await api.GetAsync($"{Jobs}/{id}")).MustBe(200).Json());
 
-    /// <summary>The answer to who asks for the result.</summary>
+    /// <summary>GET of the job's result.</summary>
     public static Task<Answer> ResultAsync(this Endpoint api, Guid id, params string[] fields) => api.GetWithAsync($"{Jobs}/{id}/result", fields);
 
-    /// <summary>Waits for a job's end as a client does: by a request that is answered then.</summary>
+    /// <summary>Waits for a job's end as a client does: with a request that the service answers at that time.</summary>
     public static async Task<JobView> JobEndsAsync(this Endpoint api, Guid id, int seconds = 180)
     {
         var answer = await api.GetWithAsync($"{Jobs}/{id}", string.Create(CultureInfo.InvariantCulture, $"Prefer: wait={seconds}"));
@@ -55,7 +55,7 @@ internal static class JobRequests
         return job;
     }
 
-    /// <summary>Waits until the job looks as wanted.</summary>
+    /// <summary>Waits until the job meets the condition.</summary>
     public static Task<JobView> SeeJobAsync(this Endpoint api, Guid id, Func<JobView, bool> accept, string what) =>
         Eventually.SeesAsync(() => api.JobAsync(id), accept, what);
 
@@ -80,7 +80,7 @@ internal static class JobRequests
         const double JobsPerSecond = 5; // a busy machine runs more
         var all = await api.JobsAsync($"tag={tag}");
         await Eventually.SeesAsync(
-            // One look at each state is cheap. But a job may go from the second back to the first: only all of them at once are sure.
+            // A query for each state is cheap. But a job may return from running to queued between the two, so one query for all jobs decides.
             async () => await HasNoneAsync(api, tag, "queued") && await HasNoneAsync(api, tag, "running")
                 && (all = await api.JobsAsync($"tag={tag}")).TrueForAll(job => job.HasEnded),
             ended => ended, "the end of all jobs", Patience.Long.TotalSeconds + all.Count / JobsPerSecond);

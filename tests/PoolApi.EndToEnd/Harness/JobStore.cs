@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>Where jobs are kept. What clients are promised is the same.</summary>
+/// <summary>Where jobs are stored. Clients get the same guarantees from each store.</summary>
 public enum JobStore
 {
     /// <summary>One instance with a file.</summary>

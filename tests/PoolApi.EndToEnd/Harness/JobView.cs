@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>A job as GET /v1/jobs/{id} tells it.</summary>
+/// <summary>A job as GET /v1/jobs/{id} returns it.</summary>
 internal sealed record JobView(Guid Id, string Kind, string State, int Attempt, string? Worker, JsonElement Json)
 {
-    /// <summary>Whether it has come to a final state.</summary>
+    /// <summary>Whether the job has reached a final state.</summary>
     public bool HasEnded => State is "succeeded" or "failed" or "cancelled" or "expired";
 
     /// <summary>Its tags.</summary>
@@ -17,10 +17,10 @@ internal sealed record JobView(Guid Id, string Kind, string State, int Attempt, 
     /// <summary>When it ended.</summary>
     public DateTimeOffset? FinishedAt => Time("finishedAt");
 
-    /// <summary>The name of what went wrong.</summary>
+    /// <summary>The name of the error.</summary>
     public string? Error => Json.GetProperty("error") is { ValueKind: JsonValueKind.Object } error ? error.GetProperty("name").GetString() : null;
 
-    /// <summary>Reads one job, which must have all that is promised, under these names.</summary>
+    /// <summary>Reads one job, which must have all promised members.</summary>
     public static JobView Read(JsonElement json)
     {
         foreach (string member in (string[])["priority", "tags", "createdAt", "startedAt", "finishedAt", "progress", "worker", "error", "links"])
@@ -36,7 +36,7 @@ internal sealed record JobView(Guid Id, string Kind, string State, int Attempt, 
             json);
     }
 
-    /// <summary>Whether this instance has it or had it last: its name holds the process id.</summary>
+    /// <summary>Whether this instance runs the job or ran it last. The name of the job's worker contains the process id.</summary>
     public bool IsOf(PoolApiProcess instance) => Worker?.Contains($"-{instance.Id}-", StringComparison.Ordinal) == true;
 
     /// <inheritdoc />

@@ -2,13 +2,13 @@ using System.Net.Sockets;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>A client that uses one connection for as long as the service lets it, and sends no request twice: a library would,
-/// and hide what was lost.</summary>
+/// <summary>A client that keeps one connection as long as the service allows, and sends no request twice. A library would repeat
+/// requests and hide lost ones.</summary>
 internal sealed class KeepAliveClient(int port) : IDisposable
 {
     private RawConnection? _connection;
 
-    /// <summary>POST; the answer, or null if none came: nobody listened, or the connection was closed instead.</summary>
+    /// <summary>POST. Returns null if nothing listens, or if the connection is closed without an answer.</summary>
     /// <param name="target">Path and query.</param>
     /// <param name="fields">Further header fields, each with its line end.</param>
     public async Task<Answer?> PostAsync(string target, string fields = "")

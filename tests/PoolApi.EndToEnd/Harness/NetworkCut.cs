@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>A cut of the network: the kernel drops packets, and tells neither side. It ends when it is disposed of.</summary>
+/// <summary>A cut of the network: the kernel drops packets and reports no error to either side. Disposing ends the cut.</summary>
 /// <remarks>The rules have no state: packets of connections that are open already are dropped too.</remarks>
 internal sealed class NetworkCut : IAsyncDisposable
 {
@@ -14,7 +14,7 @@ internal sealed class NetworkCut : IAsyncDisposable
     }
 
     /// <summary>Drops packets from now on.</summary>
-    /// <param name="packets">Which ones, each as iptables' arguments: the packets that match any of these.</param>
+    /// <param name="packets">The packets, as lists of iptables arguments. A packet that matches any of these lists is dropped.</param>
     public static async Task<NetworkCut> MakeAsync(params string[][] packets)
     {
         var cut = new NetworkCut();
@@ -41,10 +41,10 @@ internal sealed class NetworkCut : IAsyncDisposable
 
     private async Task DropAsync(string[] packets)
     {
-        _dropped.Add(packets); // first: a run that is given up may have added the rule
+        _dropped.Add(packets); // before the run, because a run that times out may have added the rule
         var run = await RunAsync("-I", packets);
         if (run.ExitCode != 0)
-            Tool.Missing("The right to cut a network", "run as root; iptables said: " + run.Text);
+            Tool.Missing("The right to cut a network", "run as root; iptables reports: " + run.Text);
     }
 
     private Task<ProgramRun> RunAsync(string action, string[] packets) =>

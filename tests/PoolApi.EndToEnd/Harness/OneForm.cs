@@ -1,7 +1,7 @@
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>Runs a theory against <c>ServiceForm.Any</c>, and in the long run against both forms. It is for what the two forms share: the other projects
-/// of tests run the same code compiled just in time.</summary>
+/// <summary>Runs a theory against <c>ServiceForm.Any</c>, and in long test runs against both forms. It is for code that both forms share, because the
+/// other test projects run the same code just-in-time compiled.</summary>
 public sealed class OneForm : TheoryData<ServiceForm>
 {
     /// <summary>Lists the form.</summary>

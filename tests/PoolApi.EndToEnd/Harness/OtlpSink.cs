@@ -2,7 +2,7 @@ using System.Net;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>Takes whatever OTLP over HTTP brings, and tells when a name has come by: metric names stand in the protobuf as
+/// <summary>Receives OTLP over HTTP, and finds names in the received bodies: the protobuf has metric names as
 /// plain text.</summary>
 internal sealed class OtlpSink : IDisposable
 {
@@ -19,7 +19,7 @@ internal sealed class OtlpSink : IDisposable
         _serving = ServeAsync();
     }
 
-    /// <summary>What to set as the endpoint.</summary>
+    /// <summary>The exporter's endpoint.</summary>
     public string Url { get; }
 
     /// <summary>Waits until metrics that contain this name were sent.</summary>
@@ -37,7 +37,7 @@ internal sealed class OtlpSink : IDisposable
     public void Dispose()
     {
         _listener.Close();
-        // Ends with the listener; nothing to wait for but its last exception.
+        // The task ends with the listener. Only its last exception has to be observed.
         _ = _serving.Exception;
     }
 
@@ -64,7 +64,7 @@ internal sealed class OtlpSink : IDisposable
             }
             catch (Exception e) when (e is IOException or HttpListenerException or ObjectDisposedException or InvalidOperationException)
             {
-                // The exporter has left: at a stop it has two seconds. The next one is served.
+                // The exporter has disconnected: at a stop it has two seconds. The sink serves the next request.
             }
         }
     }

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>A span as OTLP sends it, taken apart just far enough to see whose child it is.</summary>
+/// <summary>A span as OTLP sends it, parsed just far enough to find its parent.</summary>
 /// <remarks>
 /// Protobuf: trace_id = 1 (16 bytes), span_id = 2 (8 bytes), trace_state = 3, parent_span_id = 4 (8 bytes), flags = 16, name = 5,
 /// links = 13 (each with trace_id = 1 and span_id = 2).
@@ -18,7 +18,7 @@ internal sealed record OtlpSpan(byte[] TraceId, byte[] SpanId, byte[]? ParentId)
             int at = body.IndexOf(named, StringComparison.Ordinal);
             if (at < 0)
                 continue;
-            // The ids come before it: the last beginnings of each.
+            // The ids precede the name. The last trace id before the name is that of this span.
             string head = body[..at];
             int trace = head.LastIndexOf("\x0A\x10", StringComparison.Ordinal);
             Assert.True(trace >= 0, "no trace id before " + name);
@@ -45,7 +45,7 @@ internal sealed record OtlpSpan(byte[] TraceId, byte[] SpanId, byte[]? ParentId)
         }
     }
 
-    /// <summary>The values of a field whose type has a length; all others are passed over.</summary>
+    /// <summary>The values of a length-delimited field. All other fields are skipped.</summary>
     private static List<ReadOnlyMemory<byte>> Messages(ReadOnlyMemory<byte> message, int field)
     {
         var found = new List<ReadOnlyMemory<byte>>();
@@ -95,7 +95,7 @@ internal sealed record OtlpSpan(byte[] TraceId, byte[] SpanId, byte[]? ParentId)
         string to = $"\x0A\x10{Encoding.Latin1.GetString(traceId)}\x12\x08{Encoding.Latin1.GetString(spanId)}";
         foreach (string body in bodies)
         {
-            // A span itself begins like this as well; but behind another tag. The length between may be in one byte or in two.
+            // A span begins with the same bytes, but after another tag. The length between the tag and the ids takes one byte or two.
             for (int at = body.IndexOf(to, StringComparison.Ordinal); at >= 0; at = body.IndexOf(to, at + 1, StringComparison.Ordinal))
             {
                 if (at >= 3 && (body[at - 2] == '\x6A' || body[at - 3] == '\x6A'))

@@ -3,13 +3,13 @@ using System.IO.Compression;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>Writes PNG files, honest ones and others, so that the tests of input need no file from the machine.</summary>
+/// <summary>Writes PNG files, valid and hostile ones, so that the tests of input need no file from the machine.</summary>
 internal static class Png
 {
     private const int BombSide = 50_000;
     private static readonly uint[] CrcTable = MakeCrcTable();
 
-    /// <summary>An honest picture: a gradient in 8-bit RGB.</summary>
+    /// <summary>A valid picture: a gradient in 8-bit RGB.</summary>
     public static byte[] Gradient(int width, int height)
     {
         byte[] rows = new byte[height * (1 + 3 * width)];
@@ -27,7 +27,7 @@ internal static class Png
         return File(width, height, bitDepth: 8, colourType: 2, stream => stream.Write(rows));
     }
 
-    /// <summary>An honest picture in a file of exactly this size: what follows the end of a PNG belongs to nobody.</summary>
+    /// <summary>A valid picture in a file of exactly this size. Decoders ignore the bytes after the end of a PNG.</summary>
     public static byte[] OfSize(int bytes)
     {
         byte[] file = Gradient(200, 200);
@@ -35,10 +35,10 @@ internal static class Png
         return file;
     }
 
-    /// <summary>A few hundred bytes that claim 50,000 × 50,000 pixels and hold almost none of them.</summary>
+    /// <summary>About a hundred bytes that claim 50,000 × 50,000 pixels and contain almost none of them.</summary>
     public static byte[] HollowBomb() => File(BombSide, BombSide, bitDepth: 8, colourType: 2, stream => stream.Write(new byte[4096]));
 
-    /// <summary>50,000 × 50,000 black pixels, all of them really there: 300 KB that unpack to gigabytes.</summary>
+    /// <summary>50,000 × 50,000 black pixels, all of them in the file: it is small, and decodes to gigabytes.</summary>
     public static byte[] FullBomb() => File(BombSide, BombSide, bitDepth: 1, colourType: 0, stream =>
     {
         byte[] row = new byte[1 + (BombSide + 7) / 8];
@@ -46,12 +46,12 @@ internal static class Png
             stream.Write(row);
     });
 
-    /// <summary>An honest picture that a decoder must keep as a whole: black, in 8-bit RGB, interlaced.</summary>
+    /// <summary>A valid picture that a decoder must keep in memory as a whole: black, in 8-bit RGB, interlaced.</summary>
     public static byte[] Interlaced(int width, int height) => File(
         width, height, bitDepth: 8, colourType: 2,
         stream =>
         {
-            // Each of the seven passes has lines of its own, with a filter byte each. What is too much is ignored.
+            // Each of the seven passes has lines of its own, with a filter byte each. Decoders ignore surplus bytes.
             byte[] line = new byte[1 + 3 * width];
             for (int y = 0; y < height + 8; y++)
                 stream.Write(line);

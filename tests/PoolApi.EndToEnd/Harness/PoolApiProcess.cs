@@ -5,10 +5,10 @@ namespace PoolApi.EndToEnd.Harness;
 /// <summary>The service, running as a process of its own on free ports of this machine.</summary>
 internal sealed class PoolApiProcess : IAsyncDisposable
 {
-    /// <summary>Switches the routes of known cost on.</summary>
+    /// <summary>Switches the diagnostics routes on, whose cost is known.</summary>
     public const string Diagnostics = "--Workloads:Diagnostics true";
 
-    /// <summary>What the port for work speaks; "Http2" for HTTP/2 without TLS. A management port of its own speaks HTTP/1.1.</summary>
+    /// <summary>The variable for the API port's protocol; "Http2" means HTTP/2 without TLS. A separate management port speaks HTTP/1.1.</summary>
     public const string ProtocolsVariable = "Kestrel__EndpointDefaults__Protocols";
 
     private const int MostStarts = 5;
@@ -40,13 +40,13 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>The process id.</summary>
     public int Id { get; }
 
-    /// <summary>The port for work.</summary>
+    /// <summary>The API port.</summary>
     public Endpoint Api { get; }
 
-    /// <summary>The port for watching.</summary>
+    /// <summary>The management port.</summary>
     public Endpoint Management { get; }
 
-    /// <summary>All it wrote.</summary>
+    /// <summary>All that the service wrote.</summary>
     public LineLog Log { get; } = new();
 
     /// <summary>Starts the service on two free ports and waits until it is ready. A setting is written as on a command line:
@@ -59,7 +59,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         ServiceForm form, bool onePort, IReadOnlyDictionary<string, string>? environment, params string[] settings) =>
         ReadyAsync(() => LaunchAsync(form, onePort, environment, settings));
 
-    /// <summary>Starts the service by way of a program that executes it in its own place, and waits until it is ready.</summary>
+    /// <summary>Starts the service through a program that replaces itself with it (exec), and waits until it is ready.</summary>
     public static Task<PoolApiProcess> StartWithinAsync(string[] wrapper, ServiceForm form, params string[] settings) =>
         ReadyAsync(() => LaunchWithinAsync(wrapper, form, settings));
 
@@ -67,7 +67,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     public static Task<PoolApiProcess> StartAtAsync(ServiceForm form, string host, int api, int management, params string[] settings) =>
         ReadyAsync(() => LaunchAsync(form, new Endpoint(api, host: host), new Endpoint(management, host: host), environment: null, settings, wrapper: []));
 
-    /// <summary>Starts the service, as an orchestrator does: a start that failed because the database was late is repeated.</summary>
+    /// <summary>Starts the service as an orchestrator does: repeats a start that failed because the database answered too late.</summary>
     private static async Task<PoolApiProcess> ReadyAsync(Func<Task<PoolApiProcess>> launchAsync)
     {
         for (int start = 1; ; start++)
@@ -87,7 +87,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts the service by way of another program and does not wait for anything.</summary>
+    /// <summary>Starts the service through another program and does not wait for anything.</summary>
     public static Task<PoolApiProcess> LaunchWithinAsync(string[] wrapper, ServiceForm form, params string[] settings) =>
         LaunchAsync(form, onePort: false, environment: null, settings, wrapper);
 
@@ -110,9 +110,9 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     {
         var folder = new TemporaryFolder();
         api.RepeatsReads = settings.Contains("--Jobs:Store postgres");
-        // Jobs of its own: what is said later, by a test, wins.
+        // A job store of its own. A setting of the test comes later on the command line, and wins.
         string jobs = $"--Jobs:Path {Path.Combine(folder.Path, "jobs", "jobs.db")}";
-        // Sleeps that a busy machine has made longer must not expire the work behind them.
+        // On a busy machine the sleeps are longer. The work queued behind them must not expire.
         string[] queueTime = MachineLoad.Factor > 1 ? [$"--Pool:MaxQueueTime {MachineLoad.Stretch(DefaultMaxQueueTime):c}"] : [];
         var start = await ServiceCommand.CreateAsync(
             form, folder.Path, [$"--Urls {api.Url}", $"--Management:Urls {management.Url}", jobs, StopTimes.DrainOnly, .. queueTime, .. settings], environment, wrapper);
@@ -129,13 +129,13 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>Sends a signal.</summary>
     public void Send(UnixSignal signal) => Libc.Send(Id, signal);
 
-    /// <summary>The service's own process, where the wrapper is its parent.</summary>
+    /// <summary>The process id of the service if the wrapper is its parent.</summary>
     public async Task<int> ChildAsync() => int.Parse(
         await Eventually.SeesAsync(
             () => File.ReadAllTextAsync($"/proc/{Id}/task/{Id}/children"), children => children.Trim().Length > 0, "the wrapper's child", pause: TimeSpan.FromMilliseconds(1)),
         System.Globalization.CultureInfo.InvariantCulture);
 
-    /// <summary>kill -9: it has no time for anything. Waits until it is gone.</summary>
+    /// <summary>Ends the process with SIGKILL, and waits until it has ended.</summary>
     public async Task KillAsync()
     {
         _process.Kill();
@@ -157,15 +157,15 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         return _process.ExitCode;
     }
 
-    /// <summary>Stops it as an orchestrator does; what the shutdown said at its end.</summary>
+    /// <summary>Stops the service as an orchestrator does, and reads the summary of the stop.</summary>
     public async Task<ShutdownSummary> StopAsync()
     {
         Send(UnixSignal.Terminate);
         return await ReadSummaryAsync();
     }
 
-    /// <summary>Waits for the end; what the shutdown said as its last word, which must tell the exit code that the process
-    /// really had.</summary>
+    /// <summary>Waits for the end, and reads the summary in the last line of the log. It must have the exit code of the
+    /// process.</summary>
     public async Task<ShutdownSummary> ReadSummaryAsync()
     {
         int exitCode = await WaitForExitAsync();
@@ -186,17 +186,17 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>What every worker does now.</summary>
     public async Task<WorkersView> WorkersAsync() => WorkersView.Read((await Management.GetAsync("/v1/workers")).MustBe(200));
 
-    /// <summary>Waits until the workers look as wanted.</summary>
+    /// <summary>Waits until the workers meet the condition.</summary>
     public Task<WorkersView> SeeWorkersAsync(Func<WorkersView, bool> accept, string what) =>
         Eventually.SeesAsync(WorkersAsync, accept, what);
 
-    /// <summary>The path of work that sleeps, longer on a busy machine: the test takes its next step while it runs.</summary>
+    /// <summary>The path of work that sleeps, longer on a busy machine, so that it still runs during the test's next step.</summary>
     public static string Sleep(int milliseconds) => $"/v1/diagnostics/sleep?ms={SleepTime(milliseconds)}";
 
     /// <summary>How long that work sleeps, in milliseconds. On a busy machine it outlasts a few late answers.</summary>
     public static int SleepTime(int milliseconds) => MachineLoad.Stretch(MachineLoad.Factor > 1 ? Math.Max(milliseconds, LeastOnBusyMachine) : milliseconds);
 
-    /// <summary>Puts a number of sleeps on the workers and waits until each is being run. They are longer on a busy machine.</summary>
+    /// <summary>Occupies this many workers with sleeps, and waits until all of them run. They are longer on a busy machine.</summary>
     public async Task<Task<Answer>[]> OccupyAsync(int workers, int milliseconds, string more = "")
     {
         string path = Sleep(milliseconds) + more;
@@ -250,7 +250,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
                 Assert.Fail($"the service ended with {_process.ExitCode} instead of starting:\n{Log}");
             if (clock.Elapsed > StartPatience)
                 Assert.Fail($"the service was not ready within {StartPatience.TotalSeconds} s:\n{Log}");
-            await Task.Delay(ReadyPause); // another process does not announce itself
+            await Task.Delay(ReadyPause); // another process gives no signal when it is ready
         }
     }
 
@@ -268,7 +268,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
 
     private async Task WatchAsync()
     {
-        // Also waits for the end of both streams, so that the log is whole.
+        // Also waits for the end of both streams, so that the log is complete.
         await _process.WaitForExitAsync();
         Log.Complete();
     }

@@ -2,14 +2,14 @@ using Npgsql;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>A PostgreSQL of one's own, with as many empty databases as are wanted; it can be killed and started again, and be cut
-/// off by the network.</summary>
+/// <summary>A PostgreSQL server for tests, with any number of empty databases. A test can kill it and start it again, or cut its
+/// network.</summary>
 internal sealed class PostgresServer : IAsyncDisposable
 {
     private readonly PostgresCluster _cluster = new();
     private NetworkCut? _cut;
 
-    /// <summary>Makes one and starts it.</summary>
+    /// <summary>Creates a server and starts it.</summary>
     public static async Task<PostgresServer> StartNewAsync()
     {
         PostgresCluster.Require();
@@ -26,7 +26,7 @@ internal sealed class PostgresServer : IAsyncDisposable
         }
     }
 
-    /// <summary>An empty database; how to reach it.</summary>
+    /// <summary>Creates an empty database and returns its connection string.</summary>
     public async Task<string> NewDatabaseAsync()
     {
         string name = "d" + Guid.NewGuid().ToString("N");
@@ -43,11 +43,11 @@ internal sealed class PostgresServer : IAsyncDisposable
     /// <summary>Starts it again.</summary>
     public Task StartAsync() => _cluster.StartAsync();
 
-    /// <summary>From now on no packet comes through, in neither direction, and nobody is told so.</summary>
+    /// <summary>From now on the kernel drops all packets in both directions, and reports no error.</summary>
     public async Task CutOffAsync() =>
         _cut = await NetworkCut.MakeAsync(["-p", "tcp", "--dport", $"{_cluster.Port}"], ["-p", "tcp", "--sport", $"{_cluster.Port}"]);
 
-    /// <summary>Packets come through again.</summary>
+    /// <summary>Ends the cut of the network.</summary>
     public async Task ReconnectAsync()
     {
         if (_cut is null)

@@ -2,17 +2,17 @@ using System.Text.Json;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>Problem details (RFC 9457) with everything the service promises in them.</summary>
+/// <summary>Problem details (RFC 9457) with all members that the service promises.</summary>
 /// <param name="Name">What follows `urn:poolapi:problem:`.</param>
 /// <param name="Status">The status, as the body repeats it.</param>
 /// <param name="Detail">What is wrong, and what to do.</param>
-/// <param name="TraceId">The trace to look for.</param>
+/// <param name="TraceId">The trace of the request.</param>
 /// <param name="Json">The whole body.</param>
 internal sealed record Problem(string Name, int Status, string Detail, string TraceId, JsonElement Json)
 {
     private const string Prefix = "urn:poolapi:problem:";
 
-    /// <summary>Takes the body apart; a missing member fails the test.</summary>
+    /// <summary>Reads the body. A missing member fails the test.</summary>
     public static Problem Read(JsonElement json)
     {
         string type = Text(json, "type");
@@ -22,7 +22,7 @@ internal sealed record Problem(string Name, int Status, string Detail, string Tr
         return new Problem(type[Prefix.Length..], json.GetProperty("status").GetInt32(), Text(json, "detail"), Text(json, "traceId"), json);
     }
 
-    /// <summary>The problem must name this.</summary>
+    /// <summary>The problem must contain these words.</summary>
     public Problem MustName(params string[] words)
     {
         string all = Json.GetRawText();
@@ -30,7 +30,7 @@ internal sealed record Problem(string Name, int Status, string Detail, string Tr
         return this;
     }
 
-    /// <summary>The detail must tell a bound: what the value may be, in digits.</summary>
+    /// <summary>The detail must name the limit of the value, in digits.</summary>
     public Problem MustTellABound()
     {
         Assert.Matches(@"\d", Detail);

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>What the kernel knows about a process (/proc): its threads, their CPU time, its memory.</summary>
+/// <summary>Facts about a process from the kernel (/proc): its threads, their CPU time, its memory.</summary>
 internal static class ProcessFacts
 {
     /// <summary>The names of its threads.</summary>
@@ -21,7 +21,7 @@ internal static class ProcessFacts
             }
             catch (IOException)
             {
-                // The thread ended while it was looked at.
+                // The thread ended while its files were read.
             }
         }
 
@@ -44,7 +44,7 @@ internal static class ProcessFacts
 
     private static long Ticks(string statFile)
     {
-        // The name, in parentheses, may hold spaces: count from behind it. Fields 14 and 15 are user and system time.
+        // The name, in parentheses, may contain spaces, so fields are counted from its end. Fields 14 and 15 are user and system time.
         string stat = File.ReadAllText(statFile);
         string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         return long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture);

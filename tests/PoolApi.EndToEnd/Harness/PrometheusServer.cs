@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>A real Prometheus that scrapes one service every second.</summary>
+/// <summary>A real Prometheus that scrapes one service every second, or, without rules on a busy machine, less often.</summary>
 internal sealed class PrometheusServer : IAsyncDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -15,7 +15,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
     {
         string configuration = Path.Combine(_folder.Path, "prometheus.yml");
         Scrape(scrapedPort);
-        // A scrape may take as long as the interval; all series have a gap where one takes longer. With rules, every second is recorded.
+        // A scrape may take as long as the interval. If it takes longer, all series have a gap. With rules, the interval is always a second.
         int interval = rules is null ? Math.Min(5, MachineLoad.StretchSeconds(1)) : 1;
         File.WriteAllText(configuration, $"""
             global: {"{"} scrape_interval: {interval}s, evaluation_interval: 1s {"}"}
@@ -40,7 +40,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
 
     private string TargetsFile => Path.Combine(_folder.Path, "targets.json");
 
-    /// <summary>Starts one and waits until it answers.</summary>
+    /// <summary>Starts one and waits until it is ready.</summary>
     /// <param name="scrapedPort">The port of the service that it scrapes.</param>
     /// <param name="rules">A file of rules that it evaluates every second.</param>
     public static async Task<PrometheusServer> StartAsync(int scrapedPort, string? rules = null)
@@ -58,7 +58,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Scrapes another port from now on, as the same instance: the service was started again.</summary>
+    /// <summary>From now on scrapes another port as the same instance, because the service was started again.</summary>
     public void Scrape(int port)
     {
         string next = TargetsFile + ".next";
@@ -66,7 +66,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         File.Move(next, TargetsFile, overwrite: true);
     }
 
-    /// <summary>Runs an instant query; what PromQL refuses fails the test. The samples of the result, each with its labels.</summary>
+    /// <summary>Runs an instant query and returns the samples of its result, each with its labels. A refused query fails the test.</summary>
     public async Task<IReadOnlyList<JsonElement>> QueryAsync(string expression)
     {
         var answer = await _web.GetAsync("/api/v1/query?query=" + Uri.EscapeDataString(expression));

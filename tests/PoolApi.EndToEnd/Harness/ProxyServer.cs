@@ -19,7 +19,7 @@ internal sealed class ProxyServer : IAsyncDisposable
             RedirectStandardError = true,
             RedirectStandardOutput = true,
         };
-        // Caddy keeps files at home.
+        // Caddy writes files to the home folder.
         foreach (string variable in (string[])["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"])
             start.Environment[variable] = _folder.Path;
         _process = new Process { StartInfo = start };
@@ -31,7 +31,7 @@ internal sealed class ProxyServer : IAsyncDisposable
         Web = new Endpoint(configuration.Port);
     }
 
-    /// <summary>Where clients ask it.</summary>
+    /// <summary>The proxy's port for clients.</summary>
     public Endpoint Web { get; }
 
     /// <summary>What it wrote.</summary>
@@ -59,7 +59,7 @@ internal sealed class ProxyServer : IAsyncDisposable
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
-        // nginx ends its worker only when it is asked to.
+        // nginx ends its worker process only on a signal that it handles.
         if (!_process.HasExited)
             Libc.Send(_process.Id, UnixSignal.Terminate);
         using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10)))
@@ -93,7 +93,7 @@ internal sealed class ProxyServer : IAsyncDisposable
             _log.Add(line);
     }
 
-    /// <summary>A configuration, and how its program is started with it.</summary>
+    /// <summary>A configuration, and the arguments that start its program with it.</summary>
     internal sealed record Configuration(string Program, string File, int Port, Func<string, string, string[]> Arguments)
     {
         private readonly List<(string Written, string Here)> _replaced = [];

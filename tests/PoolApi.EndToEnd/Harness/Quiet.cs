@@ -13,7 +13,7 @@ public sealed class Quiet
     public const string Name = "quiet";
 }
 
-/// <summary>Long tests that take much CPU or memory, or watch a process for long: one at a time, beside the others.</summary>
+/// <summary>Long tests that take much CPU or memory, or observe a process for long. They run one at a time, beside the other tests.</summary>
 [CollectionDefinition(Name)]
 public sealed class Heavy
 {
@@ -21,7 +21,7 @@ public sealed class Heavy
     public const string Name = "heavy";
 }
 
-/// <summary>Starts the longest collection first, so that it is not what all wait for at the end.</summary>
+/// <summary>Starts the longest collection first, so that the test run does not wait for it at the end.</summary>
 public sealed class HeavyFirst : ITestCollectionOrderer
 {
     /// <inheritdoc />

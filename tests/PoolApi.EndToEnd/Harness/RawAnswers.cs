@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>What a connection that is spoken by hand reads, as the answers of the other clients.</summary>
+/// <summary>Reads the responses on a raw connection, in the form that the other clients use.</summary>
 internal static class RawAnswers
 {
     /// <summary>Sends a request without a body and reads its answer.</summary>

@@ -2,13 +2,13 @@ using System.Net;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>Sends a GET again that is answered 503 <c>store-unavailable</c> while the machine is busy: a database that is there can take longer than the
-/// service waits for it. It returns the fifth answer, whatever it is.</summary>
+/// <summary>Repeats a GET that the service of a busy machine answers with 503 <c>store-unavailable</c>: a running database may take longer than the
+/// service waits. The fifth answer is returned in any case.</summary>
 internal sealed class RepeatedReads(HttpMessageHandler inner) : DelegatingHandler(inner)
 {
     private const int Most = 5;
 
-    /// <summary>Whether it repeats reads. Off by default: a test may take the store away, and then its first answer counts.</summary>
+    /// <summary>Whether it repeats reads. Off by default, because a test may make the store unavailable, and then the first answer counts.</summary>
     public bool AreOn { get; set; }
 
     /// <inheritdoc />
@@ -19,7 +19,7 @@ internal sealed class RepeatedReads(HttpMessageHandler inner) : DelegatingHandle
             var response = await base.SendAsync(request, cancellationToken);
             if (!AreOn || attempt == Most || request.Method != HttpMethod.Get || response.StatusCode != HttpStatusCode.ServiceUnavailable || MachineLoad.Factor <= 1)
                 return response;
-            // Buffered, so that who asked can read it too.
+            // Buffered, so that the caller can read the body too.
             await response.Content.LoadIntoBufferAsync(cancellationToken);
             if (!(await response.Content.ReadAsStringAsync(cancellationToken)).Contains(":store-unavailable", StringComparison.Ordinal))
                 return response;

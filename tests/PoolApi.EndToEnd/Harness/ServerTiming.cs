@@ -3,10 +3,10 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>The header in which an answer tells its own story.</summary>
+/// <summary>Reads the Server-Timing header of an answer.</summary>
 internal static partial class ServerTiming
 {
-    /// <summary>Queue and run time in milliseconds and the worker's name must all be there; gives the two times.</summary>
+    /// <summary>The header must have the queue time, the run time and the worker's name. Returns the two times in milliseconds.</summary>
     public static (double Queue, double Run) MustBeComplete(Answer answer, string pool, int workers)
     {
         string header = answer.Header("Server-Timing") ?? "";

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>How to start the service in one of its forms, in an environment that holds nothing of the tester's own settings.</summary>
+/// <summary>Creates commands that start the service in one of its forms, in an environment without the tester's own settings.</summary>
 internal static class ServiceCommand
 {
     private static readonly string[] SettingPrefixes =
@@ -11,7 +11,7 @@ internal static class ServiceCommand
         "AUTH__", "CORS__", "LOGGING__", "KESTREL__", "OTEL_", "PATHBASE", "FORWARDEDHEADERS__",
     ];
 
-    /// <summary>The start of the service. A setting is written as on a command line: "--Pool:Workers 2".</summary>
+    /// <summary>The command that starts the service. A setting is written as on a command line: "--Pool:Workers 2".</summary>
     public static async Task<ProcessStartInfo> CreateAsync(
         ServiceForm form, string workingDirectory, IEnumerable<string> settings, IReadOnlyDictionary<string, string>? environment = null,
         params string[] wrapper)
@@ -25,7 +25,7 @@ internal static class ServiceCommand
                 start.ArgumentList.Insert(0, part);
             start.FileName = first;
         }
-        // Elsewhere than the program: its files must be found beside it, not where it was started.
+        // Not the program's folder, because the service must find its files beside the program and not in the working directory.
         start.WorkingDirectory = workingDirectory;
         foreach (string setting in settings)
         {
@@ -35,7 +35,7 @@ internal static class ServiceCommand
 
         foreach (string name in start.Environment.Keys.Where(IsSetting).ToArray())
             start.Environment.Remove(name);
-        // It lives for seconds: to compile by profile costs it a fifth more processor time, and gains nothing.
+        // The service lives for seconds: profile-guided compilation costs a fifth more processor time, and gains nothing.
         start.Environment["DOTNET_TieredPGO"] = "0";
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())

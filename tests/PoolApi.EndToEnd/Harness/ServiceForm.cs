@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>The two forms in which the service is shipped. What holds for one must hold for the other.</summary>
+/// <summary>The two forms in which the service is shipped. Both must behave alike.</summary>
 public enum ServiceForm
 {
     /// <summary>PoolApi.dll, run by `dotnet`.</summary>
@@ -10,12 +10,12 @@ public enum ServiceForm
     NativeAot,
 }
 
-/// <summary>The form for a test that says nothing of the form.</summary>
+/// <summary>The form for a test that does not depend on the form.</summary>
 internal static class AnyServiceForm
 {
     extension(ServiceForm)
     {
-        /// <summary>Native AOT where it can be made: it starts with a fifth of the processor time. PoolApi.dll elsewhere.</summary>
+        /// <summary>Native AOT if it can be published, because it starts with a fifth of the processor time. Otherwise PoolApi.dll.</summary>
         public static ServiceForm Any => AotPublication.IsPossible ? ServiceForm.NativeAot : ServiceForm.FrameworkDependent;
     }
 }

@@ -2,7 +2,8 @@
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>One PostgreSQL for all tests that leave it alone, each with a database of its own. Started when first asked for.</summary>
+/// <summary>One PostgreSQL server for all tests that do not stop it or cut its network. The first test starts it. Each has its own
+/// database.</summary>
 public sealed class SharedPostgres : IAsyncDisposable
 {
     private readonly Lazy<Task<PostgresServer>> _server = new(PostgresServer.StartNewAsync);
@@ -14,6 +15,6 @@ public sealed class SharedPostgres : IAsyncDisposable
             await (await _server.Value).DisposeAsync();
     }
 
-    /// <summary>An empty database; how to reach it.</summary>
+    /// <summary>Creates an empty database and returns its connection string.</summary>
     internal async Task<string> NewDatabaseAsync() => await (await _server.Value).NewDatabaseAsync();
 }

@@ -5,7 +5,7 @@ using System.Collections.Concurrent;
 namespace PoolApi.EndToEnd.Harness;
 
 /// <summary>One running service per form, with two workers and diagnostics on, for tests that leave it as they found it and do
-/// not mind one another. Each is started when first asked for.</summary>
+/// not affect one another. The first test that needs a form starts it.</summary>
 public sealed class SharedServices : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<ServiceForm, Lazy<Task<PoolApiProcess>>> _services = new();
@@ -22,6 +22,6 @@ public sealed class SharedServices : IAsyncDisposable
     }
 
     private static Task<PoolApiProcess> StartAsync(ServiceForm form) =>
-        // The tests that share it wait for one another: on a busy machine for longer than the usual half minute.
+        // The work of the tests that share it waits in one queue, on a busy machine for longer than the default limit of half a minute.
         PoolApiProcess.StartAsync(form, "--Pool:Workers 2", "--Pool:MaxQueueTime 00:10:00", PoolApiProcess.Diagnostics);
 }

@@ -3,19 +3,19 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>The last line of the log: what became of everything that was accepted.</summary>
+/// <summary>The last line of the log: how all accepted work ended.</summary>
 internal sealed partial record ShutdownSummary(
     int Exit, int Accepted, int Completed, int Failed, int Cancelled, int Expired, int ClientGone, int NotStarted, int Abandoned,
     int Joined, int Workers)
 {
-    /// <summary>The line names them only where there are any.</summary>
+    /// <summary>The line has this number only if it is not 0.</summary>
     public int TimedOut { get; init; }
 
-    /// <summary>P1: everything that was accepted ended in exactly one way.</summary>
+    /// <summary>P1: each accepted item ended in exactly one way.</summary>
     public void MustAddUp() =>
         Assert.Equal(Accepted, Completed + Failed + Cancelled + Expired + ClientGone + NotStarted + Abandoned + TimedOut);
 
-    /// <summary>Reads the line, in exactly the promised words; null if it is another line.</summary>
+    /// <summary>Reads the line, which must have exactly the promised format; null for any other line.</summary>
     public static ShutdownSummary? Parse(string line)
     {
         var match = Line().Match(line);

@@ -20,7 +20,7 @@ internal sealed class SmallDisk : IDisposable
         if (!disk._isMounted)
         {
             disk.Dispose();
-            Tool.Missing("The right to mount a disk", "run as root; mount said: " + run.Text);
+            Tool.Missing("The right to mount a disk", "run as root; mount reports: " + run.Text);
         }
 
         return disk;
@@ -47,7 +47,7 @@ internal sealed class SmallDisk : IDisposable
         }
     }
 
-    /// <summary>Takes away what filled it.</summary>
+    /// <summary>Deletes the files that fill it.</summary>
     public void Empty() => _fillers.ForEach(File.Delete);
 
     public void Dispose()

@@ -1,12 +1,12 @@
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>How long the parts of a stop last where a test has no reason for other times.</summary>
+/// <summary>How long the phases of a stop last, for tests that need no other times.</summary>
 internal static class StopTimes
 {
     /// <summary>The lame duck.</summary>
     public static readonly TimeSpan LameDuck = TimeSpan.FromSeconds(2);
 
-    /// <summary>The deadline of the drain: so far away that the end of the work ends it, also on a busy machine.</summary>
+    /// <summary>The deadline of the drain. It is so late that the drain ends with the work, also on a busy machine.</summary>
     public static readonly TimeSpan Drain = TimeSpan.FromMinutes(10);
 
     /// <summary>The lame duck, as a setting.</summary>

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>A way to a port that the test cuts and opens again: connections break, and nobody listens meanwhile.</summary>
+/// <summary>Forwards connections to a port. A test can cut it, which breaks all connections and refuses new ones, and open it again.</summary>
 internal sealed class TcpForwarder : IAsyncDisposable
 {
     private readonly int _to;
@@ -12,7 +12,7 @@ internal sealed class TcpForwarder : IAsyncDisposable
     private readonly List<Task> _running = [];
     private TcpListener? _listener;
 
-    /// <param name="to">The port of this machine that it leads to.</param>
+    /// <param name="to">The port of this machine that connections are forwarded to.</param>
     public TcpForwarder(int to)
     {
         _to = to;
@@ -26,7 +26,7 @@ internal sealed class TcpForwarder : IAsyncDisposable
     /// <summary>The address that clients use, without a slash at the end.</summary>
     public string Url => $"http://127.0.0.1:{Port}";
 
-    /// <summary>Connections come through from now on.</summary>
+    /// <summary>Accepts connections from now on.</summary>
     public void Open()
     {
         var listener = new TcpListener(IPAddress.Loopback, Port);
@@ -38,7 +38,7 @@ internal sealed class TcpForwarder : IAsyncDisposable
         }
     }
 
-    /// <summary>Breaks every connection, and takes no more.</summary>
+    /// <summary>Breaks every connection, and accepts no more.</summary>
     public void Cut()
     {
         lock (_gate)
@@ -107,7 +107,7 @@ internal sealed class TcpForwarder : IAsyncDisposable
         }
         catch (SocketException)
         {
-            // There is nobody behind it.
+            // Nothing listens on the target port.
             client.Dispose();
         }
         finally
@@ -128,7 +128,7 @@ internal sealed class TcpForwarder : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException or InvalidOperationException)
         {
-            // It was cut.
+            // The connection was cut.
         }
     }
 }

@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>A certificate for some host names, signed by its own key, with the files that a proxy reads.</summary>
+/// <summary>A self-signed certificate for some host names, with the files that a proxy reads.</summary>
 internal sealed class TlsCertificate : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -30,7 +30,7 @@ internal sealed class TlsCertificate : IDisposable
     /// <summary>Its key, in PEM.</summary>
     public string KeyFile => _folder.File("tls.key");
 
-    /// <summary>Whether a server shows this one.</summary>
+    /// <summary>Whether the certificate of a server is this one.</summary>
     public bool Is(X509Certificate? shown) => shown?.GetCertHashString() == _certificate.GetCertHashString();
 
     /// <inheritdoc />

@@ -5,13 +5,13 @@ namespace PoolApi.EndToEnd.Harness;
 /// <summary>Writes WebP files.</summary>
 internal static class Webp
 {
-    /// <summary>An honest picture that a decoder must keep as a whole: lossless, transparent black, in some 40 bytes.</summary>
+    /// <summary>A valid picture that a decoder must keep in memory as a whole: lossless, transparent black, in 36 bytes.</summary>
     public static byte[] Lossless(int width, int height)
     {
         const int Signature = 0x2F;
-        // Width, height and that there is alpha, then a version of 0; no transform, no cache, no groups.
+        // Width, height and the alpha flag, then version 0; no transform, no cache, no groups.
         ulong header = Signature | (ulong)(width - 1) << 8 | (ulong)(height - 1) << 22 | 1UL << 36;
-        // Five prefix codes of one symbol, 0, which takes no bits: 1, 0, 0, 0 for each. They begin at the bit 43.
+        // Five prefix codes of one symbol, 0, which takes no bits: 1, 0, 0, 0 for each. They begin at bit 43.
         UInt128 stream = header;
         for (int code = 0; code < 5; code++)
             stream |= UInt128.One << (43 + 4 * code);

@@ -2,14 +2,14 @@ using System.Text.Json;
 
 namespace PoolApi.EndToEnd.Harness;
 
-/// <summary>What /v1/workers tells of the one pool of the service.</summary>
+/// <summary>What /v1/workers reports about the service's only pool.</summary>
 internal sealed record WorkersView(
     string State, string Pool, int QueueLength, int Capacity, long QueueBytes, int Suspended, IReadOnlyList<WorkerView> Workers)
 {
-    /// <summary>How many workers are on an item (a stuck one is, too).</summary>
+    /// <summary>How many workers run an item, stuck workers included.</summary>
     public int Busy => Workers.Count(worker => worker.State is "busy" or "stuck");
 
-    /// <summary>Nothing runs and nothing waits.</summary>
+    /// <summary>Whether nothing runs and nothing waits.</summary>
     public bool AllIdle => QueueLength == 0 && Suspended == 0 && Workers.All(worker => worker.State == "idle");
 
     /// <summary>Reads the answer.</summary>

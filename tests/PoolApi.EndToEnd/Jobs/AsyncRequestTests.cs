@@ -4,7 +4,7 @@ using System.Net.Http.Headers;
 
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>A request that prefers not to wait, and what becomes of it.</summary>
+/// <summary>Requests with Prefer: respond-async, and the jobs that they create.</summary>
 public sealed class AsyncRequestTests(SharedServices services)
 {
     private const string Thumbnail = "/v1/thumbnails?width=64&format=png";
@@ -57,7 +57,7 @@ public sealed class AsyncRequestTests(SharedServices services)
         var id = await service.Api.AcceptJobAsync(Thumbnail, PngOf(broken));
 
         var job = await service.Api.JobEndsAsync(id);
-        // What is wrong with the image will be wrong the next time too.
+        // A broken image fails at each attempt, so the job has only one.
         Assert.Equal(("failed", 1, "unprocessable-image"), (job.State, job.Attempt, job.Error));
         (await service.Api.ResultAsync(id)).MustBeProblem(422, "unprocessable-image");
 
@@ -109,7 +109,7 @@ public sealed class AsyncRequestTests(SharedServices services)
         var service = await services.InAsync(ServiceForm.NativeAot);
         var runAt = DateTimeOffset.UtcNow + MachineLoad.Stretch(TimeSpan.FromSeconds(1.5));
         var later = await service.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {runAt:O}");
-        var tooLong = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000", $"Job-Timeout: {MachineLoad.StretchSeconds(3)}"); // others may have the workers first
+        var tooLong = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000", $"Job-Timeout: {MachineLoad.StretchSeconds(3)}"); // jobs of other tests may run first
         Assert.Equal("queued", (await service.Api.JobAsync(later)).State);
 
         var expired = await service.Api.JobEndsAsync(tooLong);
@@ -119,7 +119,7 @@ public sealed class AsyncRequestTests(SharedServices services)
 
         var begun = await service.Api.JobEndsAsync(later);
         Assert.Equal("succeeded", begun.State);
-        // Both clocks are this machine's; what is told is cut to the millisecond.
+        // Both times are of this machine's clock. The reported time is truncated to milliseconds.
         Assert.InRange((begun.StartedAt!.Value - runAt).TotalSeconds, -0.002, 60);
     }
 
@@ -158,7 +158,7 @@ public sealed class AsyncRequestTests(SharedServices services)
             var page = answer.Json();
             seen.AddRange(page.GetProperty("jobs").EnumerateArray().Select(JobView.Read));
             next = page.GetProperty("next").GetString() is { } link ? answer.Follow(link) : null;
-            // What comes in between is newer than the first page; what ends in between had its place.
+            // A job that is added between two pages is newer than the first page. The job that is cancelled here was on the first page.
             await service.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Tags: {tag}", In(3600));
             (await service.Api.CancelJobAsync(ids[23 - newer++])).MustBe(204);
         }
@@ -176,7 +176,7 @@ public sealed class AsyncRequestTests(SharedServices services)
     {
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1", "--Jobs:Share 0", PoolApiProcess.Diagnostics);
         var busy = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
-        await service.Api.SeeJobAsync(busy, job => job.State == "running", "the worker to be taken");
+        await service.Api.SeeJobAsync(busy, job => job.State == "running", "the job to occupy the worker");
         var jobs = new List<Guid>();
         foreach (string priority in (string[])["low", "normal", "high", "low", "normal", "high"])
             jobs.Add(await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=5", $"Job-Priority: {priority}"));
@@ -213,16 +213,16 @@ public sealed class AsyncRequestTests(SharedServices services)
     [Fact]
     public async Task After_the_retention_a_result_answers_410_and_later_the_job_answers_404()
     {
-        // While something runs, the store is tended six times in a lease.
+        // While a job runs, the store is maintained at least six times per lease.
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, "--Pool:Workers 2", $"--Jobs:Retention {MachineLoad.Stretch(TimeSpan.FromSeconds(2)):c}", "--Jobs:Lease 00:00:03", PoolApiProcess.Diagnostics);
         var running = await service.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
         var id = await service.Api.AcceptJobAsync("/v1/diagnostics/noop");
         Assert.Equal("succeeded", (await service.Api.JobEndsAsync(id)).State);
 
-        var gone = await Eventually.SeesAsync(() => service.Api.ResultAsync(id), answer => answer.Status != 200, "the result to go");
+        var gone = await Eventually.SeesAsync(() => service.Api.ResultAsync(id), answer => answer.Status != 200, "the result to be deleted");
         gone.MustBeProblem(410);
-        await Eventually.SeesAsync(() => service.Api.GetAsync($"/v1/jobs/{id}"), answer => answer.Status == 404, "the job to go");
+        await Eventually.SeesAsync(() => service.Api.GetAsync($"/v1/jobs/{id}"), answer => answer.Status == 404, "the job to be deleted");
         (await service.Api.ResultAsync(id)).MustBeProblem(404);
 
         Assert.Equal("running", (await service.Api.JobAsync(running)).State);

@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>A job tells its attempts: which instance had it, from when to when, and how that ended.</summary>
+/// <summary>A job lists its attempts: the instance, the start, the end and the outcome of each.</summary>
 public sealed class AttemptsTests(SharedPostgres postgres)
 {
     [Theory]

@@ -2,7 +2,7 @@ using System.Net.Http.Headers;
 
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>P9 for jobs: what is wrong is a 4xx that says so, and never a 202 of something that cannot be run.</summary>
+/// <summary>P9 for jobs: an invalid request gets a 4xx with the reason, and never a 202 for a job that cannot run.</summary>
 public sealed class BadJobInputTests(SharedServices services)
 {
     private const string Noop = "/v1/diagnostics/noop";
@@ -75,7 +75,7 @@ public sealed class BadJobInputTests(SharedServices services)
     {
         var service = await services.InAsync(ServiceForm.Any);
         string[] each = fields.Split('|');
-        // Raw, so that it arrives as it stands here.
+        // Sent raw, so that the headers arrive unchanged.
         using var connection = await RawConnection.OpenAsync(service.Api.Port);
         await connection.SendAsync($"POST {Noop} HTTP/1.1\r\nHost: 127.0.0.1\r\n{string.Join("\r\n", each)}\r\nContent-Length: 0\r\n\r\n");
 
@@ -85,7 +85,7 @@ public sealed class BadJobInputTests(SharedServices services)
         answer.MustBeProblem(400, "invalid-request").MustName(each[^1].Split(':')[0]);
     }
 
-    /// <summary>Who forgets to say that it may be done later must not have it done now.</summary>
+    /// <summary>A request with job options whose client forgot respond-async must not run at once.</summary>
     [Theory]
     [InlineData("", "Job-Run-At: 2100-01-01T00:00:00Z")]
     [InlineData("", "Job-Priority: low")]

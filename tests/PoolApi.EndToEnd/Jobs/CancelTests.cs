@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>Who cancels a job has it stopped, wherever it is.</summary>
+/// <summary>A request to cancel a job stops it on every instance, in the queue and while it runs.</summary>
 public sealed class CancelTests(SharedPostgres postgres)
 {
-    // The promise is 1 s. What nobody tells of is found with the renewal of the leases, after ten minutes.
+    // The promise is 1 s. Without a notification, an instance notices the cancellation only when it renews its leases, after ten minutes.
     private const double Soon = 60;
     private const string Long = "/v1/diagnostics/sleep?ms=600000";
 
@@ -21,7 +21,7 @@ public sealed class CancelTests(SharedPostgres postgres)
         }
 
         Assert.All(installation.Instances, instance => Assert.Single(running, job => job.IsOf(instance)));
-        // Behind them, since all workers are taken.
+        // This job is queued, because all workers are busy.
         var queued = await installation.Here.Api.AcceptJobAsync(Long);
         var clock = Stopwatch.StartNew();
         (await installation.There.Api.CancelJobAsync(queued)).MustBe(204);
@@ -30,7 +30,7 @@ public sealed class CancelTests(SharedPostgres postgres)
         Assert.Null(job.StartedAt);
         MustBeSoon(clock, "queued");
 
-        // First the one that runs elsewhere, then the one that runs where it is cancelled.
+        // First the job on the other instance, then the job on the instance that gets the request.
         foreach (bool here in installation.Instances.Count > 1 ? new[] { false, true } : [true])
         {
             var instance = installation.Here;
@@ -50,7 +50,7 @@ public sealed class CancelTests(SharedPostgres postgres)
             Assert.Equal(1, (await instance.MetricsAsync()).Sum("poolapi_work_finished_total", "outcome=\"cancelled\""));
         }
 
-        // It can be had again.
+        // The cancelled job can be retried.
         JobRequests.IdOf(await installation.There.Api.RetryJobAsync(queued));
         job = await installation.Here.Api.SeeJobAsync(queued, each => each.State == "running", "the retried job to run");
         Assert.Equal(1, job.Attempt);

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>P5: 202 follows the disk.</summary>
+/// <summary>P5: the service answers 202 only after the job is on disk.</summary>
 public sealed partial class DurabilityTests
 {
     private const int Jobs = 20;
@@ -13,7 +13,7 @@ public sealed partial class DurabilityTests
     {
         string strace = Tool.Require("strace", "apt-get install strace");
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, "--Pool:Workers 1", PoolApiProcess.Diagnostics);
-        // Due in an hour: nothing but their acceptance is written, so that no other commit is taken for it.
+        // The jobs are due in an hour, so the store writes only their acceptance. The test cannot mistake another commit for it.
         string later = $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}";
         await service.Api.AcceptJobAsync("/v1/diagnostics/noop", later);
         using var folder = new TemporaryFolder();
@@ -29,7 +29,7 @@ public sealed partial class DurabilityTests
         TestContext.Current.TestOutputHelper!.WriteLine(string.Join(' ', calls));
         Assert.Equal(Jobs, calls.Count(call => call == Call.Request));
         Assert.Equal(Jobs, calls.Count(call => call == Call.Accepted));
-        // One client, one after another: what lies between a request and its answer is the request's.
+        // One client sends one request after another, so all calls between a request and its answer belong to that request.
         for (int i = 0, from = 0; i < Jobs; i++)
         {
             int request = calls.IndexOf(Call.Request, from), accepted = calls.IndexOf(Call.Accepted, from);
@@ -42,8 +42,8 @@ public sealed partial class DurabilityTests
     }
 
     /// <summary>
-    /// Killed between the write of a commit and its sync, the process leaves a job that only the kernel has. The next one must not answer
-    /// for it before the log and its name in the directory are synced: the disk is rebuilt from what was synced, and has the job.
+    /// A process that is killed between the write of a commit and its sync leaves a job that is only in the kernel's cache. The next process must
+    /// not answer for it before it has synced the log and the log's directory entry. The test builds a disk from the synced files: it has the job.
     /// </summary>
     [Fact]
     public async Task A_restarted_service_syncs_the_writes_of_a_killed_one_before_it_answers_for_them()
@@ -71,11 +71,11 @@ public sealed partial class DurabilityTests
 
         string trace = Path.Combine(disk.Path, "trace");
         Guid promised;
-        // The next start under strace from its first call on: what it does before it listens counts.
+        // strace traces the next start from its first call, because syncs before it listens count.
         int port = FreePorts.Next();
         var start = await ServiceCommand.CreateAsync(
             form, data.Path, [$"--Urls http://127.0.0.1:{port}", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}", .. settings]);
-        foreach (string argument in new[] { start.FileName, "trace=fdatasync,fsync", "-e", trace, "-o", "-y", "-f", "--seccomp-bpf" }) // only these calls stop it
+        foreach (string argument in new[] { start.FileName, "trace=fdatasync,fsync", "-e", trace, "-o", "-y", "-f", "--seccomp-bpf" }) // strace stops only at these
             start.ArgumentList.Insert(0, argument);
         (start.FileName, start.RedirectStandardOutput) = (strace, true);
         using (var traced = Process.Start(start)!)
@@ -93,8 +93,8 @@ public sealed partial class DurabilityTests
             }
         }
 
-        // The power fails: what was not synced is as it was.
-        // strace pads a call up to its result, by the length of the path.
+        // Simulates a power failure: a file that was not synced keeps its old content.
+        // strace pads each call with spaces before its result, depending on the length of the path.
         string[] synced = [.. (await File.ReadAllLinesAsync(trace, TestContext.Current.CancellationToken))
             .Select(static line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries)))];
         Assert.Contains(synced, line => line.Contains($"<{data.Path}>) = 0", StringComparison.Ordinal));
@@ -117,8 +117,8 @@ public sealed partial class DurabilityTests
         }
     }
 
-    /// <summary>One line of the trace: "PID call(FD&lt;path&gt;, …) = …", and where two threads are at it, "PID call(… &lt;unfinished …&gt;" and
-    /// later "PID &lt;… call resumed&gt;…". What counts is when a sync has returned, and when an answer begins to be written.</summary>
+    /// <summary>Reads a line of the trace: "PID call(FD&lt;path&gt;, …) = …". Overlapping calls have "PID call(… &lt;unfinished …&gt;" and later
+    /// "PID &lt;… call resumed&gt;…". A sync counts when it returns, and an answer when its write begins.</summary>
     private static Call Read(string line)
     {
         if (line.Contains("POST /v1/diagnostics", StringComparison.Ordinal))
@@ -145,7 +145,7 @@ public sealed partial class DurabilityTests
         Accepted,
     }
 
-    /// <summary>strace on a process that runs already; detaches at its end.</summary>
+    /// <summary>strace attached to a running process, until it is disposed of.</summary>
     private sealed class Tracing : IAsyncDisposable
     {
         private readonly Process _process;

@@ -2,7 +2,7 @@ using System.Net.Http.Headers;
 
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>A disk that is full: who asks is told so, nothing is lost, and it goes on when there is room again.</summary>
+/// <summary>On a full disk the service refuses new jobs and loses none. It accepts jobs again when the disk has space.</summary>
 public sealed class FullDiskTests
 {
     [Theory, ClassData(typeof(OneForm))]
@@ -23,12 +23,12 @@ public sealed class FullDiskTests
 
         answer.MustBeProblem(503, "store-unavailable");
         answer.MustSayRetryAfter();
-        // What needs no store goes on, and what is in it can be read.
+        // Requests that need no store are served, and stored jobs can be read.
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
         Assert.Equal("queued", (await service.Api.JobAsync(accepted[0])).State);
         File.Delete(ballast);
-        accepted.Add(JobRequests.IdOf(await Eventually.SeesAsync(PostAsync, again => again.Status == 202, "it to go on")));
-        // Either way there is nothing beyond what was promised, and all of that.
+        accepted.Add(JobRequests.IdOf(await Eventually.SeesAsync(PostAsync, again => again.Status == 202, "the service to accept jobs again")));
+        // The store has exactly the accepted jobs.
         Assert.Equal(accepted.Order(), (await service.Api.JobsAsync("state=queued")).Select(job => job.Id).Order());
         (await service.Api.CancelJobAsync(accepted[0])).MustBe(204);
 
@@ -64,7 +64,7 @@ public sealed class FullDiskTests
 
         disk.Empty();
 
-        await Eventually.SeesAsync(() => PostLargeAsync(service), again => again.Status == 202, "it to go on");
+        await Eventually.SeesAsync(() => PostLargeAsync(service), again => again.Status == 202, "the service to accept jobs again");
         Assert.Equal("succeeded", (await service.Api.JobEndsAsync(await service.Api.AcceptJobAsync("/v1/diagnostics/noop"))).State);
         Assert.Equal("queued", (await service.Api.JobAsync(queued)).State);
     }
@@ -74,12 +74,12 @@ public sealed class FullDiskTests
     {
         using var disk = await SmallDisk.MountAsync(megabytes: 8);
         var (settings, ended, queued) = await LeaveJobsAsync(ServiceForm.NativeAot, disk, isKilled: false);
-        await File.WriteAllBytesAsync(Path.Combine(disk.Path, "jobs.db-owner"), [], TestContext.Current.CancellationToken); // the room that it keeps
+        await File.WriteAllBytesAsync(Path.Combine(disk.Path, "jobs.db-owner"), [], TestContext.Current.CancellationToken); // the store's reserved space
         disk.Fill();
 
         await using var service = await PoolApiProcess.LaunchAsync(ServiceForm.NativeAot, onePort: false, environment: null, settings);
         await service.WaitForLineAsync("the disk is full");
-        await Eventually.SeesAsync(() => TryAsync(() => service.Management.GetAsync("/livez")), answer => answer?.Status == 200, "it to live");
+        await Eventually.SeesAsync(() => TryAsync(() => service.Management.GetAsync("/livez")), answer => answer?.Status == 200, "a live service");
 
         Assert.Contains("the disk is full", (await service.Management.GetAsync("/readyz")).MustBe(503).Text, StringComparison.Ordinal);
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
@@ -91,7 +91,7 @@ public sealed class FullDiskTests
 
         disk.Empty();
 
-        await Eventually.SeesAsync(() => service.Management.GetAsync("/readyz"), answer => answer.Status == 200, "it to be ready");
+        await Eventually.SeesAsync(() => service.Management.GetAsync("/readyz"), answer => answer.Status == 200, "the service to be ready");
         Assert.Equal("done\n", (await service.Api.ResultAsync(ended)).MustBe(200).Text);
         Assert.Equal("queued", (await service.Api.JobAsync(queued)).State);
         (await PostLargeAsync(service)).MustBe(202);
@@ -110,7 +110,7 @@ public sealed class FullDiskTests
         }
     }
 
-    /// <summary>A service that has run a job and keeps another.</summary>
+    /// <summary>Leaves the store of a service that has run one job and has queued another.</summary>
     private static async Task<(string[] Settings, Guid Ended, Guid Queued)> LeaveJobsAsync(ServiceForm form, SmallDisk disk, bool isKilled)
     {
         string[] settings = ["--Pool:Workers 1", PoolApiProcess.Diagnostics, $"--Jobs:Path {Path.Combine(disk.Path, "jobs.db")}"];
@@ -123,7 +123,7 @@ public sealed class FullDiskTests
         return (settings, ended, queued);
     }
 
-    /// <summary>A job for later, whose body needs room.</summary>
+    /// <summary>Posts a job for later whose body needs space on the disk.</summary>
     private static Task<Answer> PostLargeAsync(PoolApiProcess service) => service.Api.PostWithAsync(
         "/v1/thumbnails?width=8",
         new ByteArrayContent(Png.OfSize(200_000)) { Headers = { ContentType = new MediaTypeHeaderValue("image/png") } },

@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>The same key means the same job, however many ask, and wherever.</summary>
+/// <summary>Requests with the same key get the same job, however many clients send them, and on any instance.</summary>
 public sealed class IdempotencyTests(SharedServices services, SharedPostgres postgres)
 {
     private const int Clients = 100;
@@ -28,7 +28,7 @@ public sealed class IdempotencyTests(SharedServices services, SharedPostgres pos
         }
 
         Assert.Equal((1, 1), (accepted, run));
-        // With or without quotes it is the same key; and it is still the same job when that has ended.
+        // The key is the same with and without quotes, and it still names the job after the job has ended.
         Assert.Equal(id, await installation.There.Api.AcceptJobAsync(Sleep, "Idempotency-Key: 8e03978e-40d5-43dd-bc93-6894a57f9324"));
 
         foreach (string other in (string[])["/v1/diagnostics/sleep?ms=51", "/v1/diagnostics/noop"])
@@ -49,7 +49,7 @@ public sealed class IdempotencyTests(SharedServices services, SharedPostgres pos
         string[] fields = [$"Idempotency-Key: {Guid.NewGuid()}", $"Job-Tags: {tag}"];
         string work = PoolApiProcess.Sleep(1500);
         var first = service.Api.PostWithAsync(work, null, fields);
-        // Until the first has arrived, the next might be the first: so it must not be of the same key then. Other tests have sleeps there too.
+        // The second request must not arrive before the first. The tag is needed because other tests run sleeps on this service too.
         await Eventually.SeesAsync(async () => (await service.Api.JobsAsync($"tag={tag}&state=running")).Count, running => running > 0, "the first to run");
 
         var conflict = await service.Api.PostWithAsync(work, null, fields);

@@ -3,7 +3,7 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>Several instances, one PostgreSQL, and nothing else between them.</summary>
+/// <summary>Several instances that share one PostgreSQL database and nothing else.</summary>
 public sealed class InstancesTests(SharedPostgres postgres)
 {
     [Fact]
@@ -15,7 +15,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
         await using var installation = await Installation.StartAsync(
             3, await postgres.NewDatabaseAsync(), "--Pool:Workers 2", $"--Jobs:Lease {TimeSpan.FromSeconds(lease):c}");
         await PostAsync(jobs / 2, installation.Instances);
-        // What the victim will surely be at: it goes before all that waits.
+        // The instance that runs this job is killed. The job's priority puts it before all queued jobs.
         var longJob = await installation.Here.Api.AcceptJobAsync(PoolApiProcess.Sleep(4000), $"Job-Tags: {tag}", "Job-Priority: high");
         var job = await installation.Here.Api.SeeJobAsync(longJob, each => each.State == "running", "the long job to run");
         var victim = installation.Instances.Single(job.IsOf);
@@ -23,7 +23,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
 
         var killedAt = DateTimeOffset.UtcNow;
         await victim.KillAsync();
-        // Until its lease is over, they stay as they were.
+        // Until the lease of the killed instance expires, its jobs still count as running.
         var lost = (await others[0].Api.JobsAsync($"tag={tag}&state=running")).Where(each => each.IsOf(victim)).ToDictionary(each => each.Id);
         Assert.InRange((DateTimeOffset.UtcNow - killedAt).TotalSeconds, 0, lease / 2);
         await PostAsync(jobs - 1 - jobs / 2, others);
@@ -39,7 +39,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
         Assert.Equal(lost.Keys.Order(), again.Select(each => each.Id).Order());
         Assert.All(again, each => Assert.Equal(2, each.Attempt));
         Assert.InRange(latest, 0, lease + MachineLoad.StretchSeconds(2));
-        // What the others have run is what is theirs in the end: nothing twice.
+        // The other instances have run exactly the jobs that name them in the end, so they ran none twice.
         double run = 0, redelivered = 0;
         foreach (var instance in others)
         {
@@ -62,7 +62,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
         string connection = await postgres.NewDatabaseAsync();
         string[] settings = ["--Pool:Workers 1", $"--Shutdown:LameDuck {MachineLoad.Stretch(TimeSpan.FromSeconds(2)):c}"];
         await using var leaving = await Installation.StartOneAsync(connection, settings);
-        // Its worker is taken, so that the job that it claims by the jobs' share waits for it.
+        // Its worker is busy, so the job that the instance claims for its share waits for the worker.
         var busy = await leaving.OccupyAsync(1, 15_000);
         var unstarted = await leaving.Api.AcceptJobAsync("/v1/diagnostics/noop");
         var job = await leaving.Api.SeeJobAsync(unstarted, each => each.State == "running", "the job to be claimed");
@@ -97,7 +97,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
     {
         await using var installation = await Installation.StartAsync(2, await postgres.NewDatabaseAsync(), "--Pool:Workers 1");
         var (here, there) = (installation.Here, installation.There);
-        // One worker each: the second job is elsewhere than the first.
+        // Each instance has one worker, so the second job runs on the other instance.
         var first = await here.Api.AcceptJobAsync(PoolApiProcess.Sleep(4000));
         var second = await here.Api.AcceptJobAsync(PoolApiProcess.Sleep(4000));
         await here.Api.SeeJobAsync(second, job => job.State == "running", "both to run");
@@ -123,7 +123,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
         }
     }
 
-    /// <summary>Sends each request to the next instance that says it is ready, as a load balancer does.</summary>
+    /// <summary>Sends each request to the next ready instance, as a load balancer does.</summary>
     private sealed class Balancer : IDisposable
     {
         private readonly PoolApiProcess[] _instances;

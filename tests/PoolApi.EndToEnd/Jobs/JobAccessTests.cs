@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>A client sees its own jobs, and nobody else's.</summary>
+/// <summary>A client can access its own jobs and no others.</summary>
 public sealed class JobAccessTests(SharedPostgres postgres)
 {
     private const string Alice = "X-Api-Key: alices-key_0123456789";

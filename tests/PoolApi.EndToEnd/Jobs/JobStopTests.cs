@@ -45,7 +45,7 @@ public sealed class JobStopTests
             first.Send(UnixSignal.Terminate);
             var summary = await first.ReadSummaryAsync();
             summary.MustAddUp();
-            // Nothing is left undone that nobody will do: the job is in the store.
+            // The endless job counts as cancelled in the pool, but it is not lost: it stays in the store.
             TestContext.Current.TestOutputHelper!.WriteLine(summary.ToString());
             Assert.Equal((2, 1, 1), (summary.Accepted, summary.Completed, summary.Cancelled));
         }
@@ -55,7 +55,7 @@ public sealed class JobStopTests
         Assert.Equal(("succeeded", 1), (done.State, done.Attempt));
         Assert.False(done.IsOf(second));
         Assert.Equal("done\n", (await second.Api.ResultAsync(quick)).MustBe(200).Text);
-        var again = await second.Api.SeeJobAsync(endless, job => job.State == "running", "the job to be taken on");
+        var again = await second.Api.SeeJobAsync(endless, job => job.State == "running", "the job to run on the second instance");
         Assert.Equal(1, again.Attempt);
         Assert.True(again.IsOf(second), again.ToString());
     }
@@ -68,7 +68,7 @@ public sealed class JobStopTests
         {
             var busy = await first.OccupyAsync(1, 6000);
             var request = first.Api.PostWithAsync("/v1/diagnostics/noop", null, "Idempotency-Key: \"at-the-stop\"");
-            await Eventually.SeesAsync(first.MetricsAsync, metrics => metrics.Sum("poolapi_queue_length") == 1, "it to wait in the pool");
+            await Eventually.SeesAsync(first.MetricsAsync, metrics => metrics.Sum("poolapi_queue_length") == 1, "the request to wait in the pool");
             first.Send(UnixSignal.Terminate);
             var answer = await request;
             answer.MustBeProblem(503, "draining");
@@ -113,7 +113,7 @@ public sealed class JobStopTests
         Assert.Equal(all.Count, run + (await last.StopAsync()).Completed);
     }
 
-    /// <summary>To make a backup, stop the service: the file alone has every job.</summary>
+    /// <summary>After a stop, a copy of the file alone is a complete backup.</summary>
     [Fact]
     public async Task After_a_stop_under_load_the_file_alone_has_every_job()
     {
@@ -142,12 +142,12 @@ public sealed class JobStopTests
     public async Task A_stop_that_cannot_write_the_end_of_a_job_logs_it_and_exits_with_3()
     {
         using var data = new TemporaryFolder();
-        // The end is written again and again while there is time to drain.
+        // The service repeats the write of the job's end until the deadline of the drain.
         var drain = TimeSpan.FromMilliseconds(PoolApiProcess.SleepTime(1500) + 2000);
         await using var service = await StartAsync(ServiceForm.Any, data, "--Pool:Workers 1", $"--Shutdown:Drain {drain:c}");
         await service.WaitForLineAsync($"Jobs are kept in the file {Path.Combine(data.Path, "jobs.db")}");
         var id = await service.Api.AcceptJobAsync(PoolApiProcess.Sleep(1500));
-        await service.SeeWorkersAsync(view => view.Busy == 1, "it to run");
+        await service.SeeWorkersAsync(view => view.Busy == 1, "the job to run");
         File.Delete(Path.Combine(data.Path, "jobs.db"));
 
         Assert.Equal(3, (await service.StopAsync()).Exit);
@@ -164,11 +164,11 @@ public sealed class JobStopTests
         await using (var first = await StartAsync(ServiceForm.Any, data, "--Pool:Workers 1", "--Shutdown:LameDuck 00:00:00", "--Shutdown:Drain 00:05:00"))
         {
             id = await first.Api.AcceptJobAsync(PoolApiProcess.Sleep(1500));
-            await first.SeeWorkersAsync(view => view.Busy == 1, "it to run");
+            await first.SeeWorkersAsync(view => view.Busy == 1, "the job to run");
             File.Move(file, aside);
             first.Send(UnixSignal.Terminate);
             await first.WaitForLineAsync("The job store cannot be used");
-            await Task.Delay(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken); // longer than the least time for the last writes
+            await Task.Delay(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken); // longer than the minimum time for the last writes
             File.Move(aside, file);
             Assert.Equal(0, (await first.ReadSummaryAsync()).Exit);
         }

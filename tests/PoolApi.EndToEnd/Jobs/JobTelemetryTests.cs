@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>What jobs do can be seen: in metrics, and in traces.</summary>
+/// <summary>Metrics and traces show what jobs do.</summary>
 public sealed class JobTelemetryTests(SharedPostgres postgres)
 {
     [Theory]
@@ -22,7 +22,7 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
         await service.Api.AcceptJobAsync("/v1/diagnostics/noop", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
         (await service.Api.CancelJobAsync(queued)).MustBe(204);
 
-        // The bytes of a result are given back a moment after it is written.
+        // The bytes of a result are returned to the budget a moment after the result is written.
         var metrics = await Eventually.SeesAsync(
             service.MetricsAsync, m => m.Sum("poolapi_jobs", "state=\"cancelled\"") == 1 && m.Sum("poolapi_budget_usage_bytes") == 0, "the counts");
 
@@ -36,7 +36,7 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
         Assert.All((string[])["queue", "jobs", "answers"], budget => Assert.Equal(
             268435456, metrics.Sum("poolapi_budget_limit_bytes", $"budget=\"{budget}\"")));
         Assert.Equal((3, 0), (metrics.Count("poolapi_budget_usage_bytes"), metrics.Sum("poolapi_budget_usage_bytes")));
-        // The driver's own, where there is a driver; and none tells how to connect.
+        // The PostgreSQL driver has metrics of its own. None contains the connection string.
         string scrape = (await service.Management.GetAsync("/metrics")).MustBe(200).Text;
         if (store == JobStore.Sqlite)
         {
@@ -80,12 +80,12 @@ public sealed class JobTelemetryTests(SharedPostgres postgres)
         (await service.Api.CancelJobAsync(id)).MustBe(202);
         Assert.Equal("cancelled", (await service.Api.JobEndsAsync(id)).State);
 
-        // In the protobuf, ids are bytes: the trace's is in all spans. The request's span is the parent of the one that sends the job, and that
-        // is the parent of the attempt's.
+        // In the protobuf, ids are bytes, and all spans have the id of the trace. The span of the request is the parent of the span that sends
+        // the job, which is the parent of the attempt's span.
         string traceBytes = Encoding.Latin1.GetString(Convert.FromHexString(trace));
         await Eventually.SeesAsync(
             () => Task.FromResult(collector.HasSpan("process diagnostics/sleep") && collector.HasSpan("POST /v1/diagnostics/sleep")), seen => seen, "both spans");
-        await Eventually.SeesAsync(() => Task.FromResult(collector.HasSpan("run diagnostics/sleep") && collector.HasSpan("send diagnostics/sleep")), seen => seen, "the others");
+        await Eventually.SeesAsync(() => Task.FromResult(collector.HasSpan("run diagnostics/sleep") && collector.HasSpan("send diagnostics/sleep")), seen => seen, "the other two spans");
         byte[] request = OtlpSpan.Find(collector.Traces, "POST /v1/diagnostics/sleep").SpanId;
         var job = OtlpSpan.Find(collector.Traces, "process diagnostics/sleep");
         Assert.Equal(traceBytes, Encoding.Latin1.GetString(job.TraceId));

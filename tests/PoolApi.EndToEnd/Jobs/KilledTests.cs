@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>P5: what was answered 202 outlives kill -9 at any moment.</summary>
+/// <summary>P5: a job that was answered with 202 survives a SIGKILL at any moment.</summary>
 public sealed class KilledTests
 {
     private const int Workers = 2;
@@ -22,7 +22,7 @@ public sealed class KilledTests
         {
             await using var service = await StartAsync(data);
             Volatile.Write(ref now, service);
-            // Also in the very moment of the start, while it takes up what the last one has left.
+            // Some kills come right after the start, while the service recovers the jobs of the killed one.
             await Task.Delay(random.Next(kill % 3 == 0 ? 60 : 900), TestContext.Current.CancellationToken); // the moment that is tried
             await counts.AddAsync(service);
             await service.KillAsync();
@@ -38,8 +38,8 @@ public sealed class KilledTests
 
         output.WriteLine($"{kills} kills: {clients}; begun again {counts.Redelivered}, at most {all.Max(job => job.Attempt)} attempts");
         clients.MustBe(all);
-        // An attempt beyond the first is there only because a process died with the one before. (What was begun again in the very
-        // moment of the next kill had not been counted yet.)
+        // A job has another attempt only if the process died during the attempt before. (The metric may miss a job that begins again
+        // right before the next kill.)
         Assert.InRange(all.Sum(job => job.Attempt - 1), counts.Redelivered, kills * MostAtOnce);
     }
 
@@ -112,19 +112,19 @@ public sealed class KilledTests
                 var innocent = await service.Api.AllJobsEndAsync("innocent");
                 Assert.Equal(10, innocent.Count);
                 Assert.All(innocent, each => Assert.Equal("succeeded", each.State));
-                // At least one of them was beside the killer when it died; none counts as its accomplice.
+                // At least one of them ran beside the killer when the process died. None fails as poison.
                 Assert.Contains(innocent, each => each.Attempt > 1);
                 return;
             }
 
             await service.KillAsync();
             deaths++;
-            // One death beside any job, one as the suspect beside others, and then alone until it is known.
+            // One death beside any jobs, one as a suspect beside other jobs, and then deaths alone until the job fails as poison.
             Assert.InRange(deaths, 1, Redeliveries + 3);
         }
     }
 
-    /// <summary>What can be in hand at a kill: a job on each worker, and those whose ends wait for their commit.</summary>
+    /// <summary>The most jobs that a kill can interrupt: one on each worker, and those whose ends wait for their commit.</summary>
     private const int MostAtOnce = 4 * Workers;
 
     private static Task<PoolApiProcess> StartAsync(TemporaryFolder data, params string[] settings) => PoolApiProcess.StartAsync(
@@ -137,12 +137,12 @@ public sealed class KilledTests
         return (job.State, job.Attempt);
     }
 
-    /// <summary>What the instances have counted while they lived.</summary>
+    /// <summary>The redeliveries that the processes counted before they were killed.</summary>
     private sealed class Counts
     {
         public double Redelivered { get; private set; }
 
-        /// <summary>Redeliveries happen right after the start.</summary>
+        /// <summary>Adds the redeliveries of a process, which happen right after its start.</summary>
         public async Task AddAsync(PoolApiProcess service) => Redelivered += (await service.MetricsAsync()).Sum("poolapi_job_redelivered_total");
     }
 }

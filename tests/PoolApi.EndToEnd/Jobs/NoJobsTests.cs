@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>Without a store there are no jobs, and nothing pretends otherwise.</summary>
+/// <summary>Without a store the service has no jobs and no job routes. A wrong setting of the store stops the start.</summary>
 public sealed class NoJobsTests
 {
     [Theory, ClassData(typeof(OneForm))]

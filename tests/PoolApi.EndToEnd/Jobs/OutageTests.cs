@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>PostgreSQL is away for a while: who asks is told so, what runs goes on, and afterwards nothing is lost or done twice.</summary>
+/// <summary>While PostgreSQL is unavailable, requests for jobs get a 503 and running jobs continue. No job is lost or runs twice.</summary>
 public sealed class OutageTests
 {
-    // Five seconds for what asks the store, six to accept; the rest is for a machine that is busy. Seconds.
+    // In seconds. A query of the store may take five, the acceptance of a job six. The rest is for a busy machine.
     private const double NoHang = 60;
 
     [Fact]
@@ -24,10 +24,10 @@ public sealed class OutageTests
 
     private static async Task SurviveAsync(PostgresServer postgres, Func<Task> goAway, Func<Task> comeBack, TimeSpan away)
     {
-        // A lease that outlasts it: what runs stays in the hands that it is in.
+        // The lease outlasts the outage, so each running job stays with its instance.
         await using var installation = await Installation.StartAsync(2, await postgres.NewDatabaseAsync(), "--Pool:Workers 2", "--Jobs:Lease 00:30:00");
         foreach (var instance in installation.Instances)
-            instance.Api.RepeatsReads = false; // the store is away
+            instance.Api.RepeatsReads = false; // the store is unavailable
         int turn = 0;
         await using var clients = new CarefulClients(
             6, "/v1/diagnostics/sleep?ms=10", () => installation.Instances[Interlocked.Increment(ref turn) & 1].Api.Port, pauseMs: 20);
@@ -39,15 +39,15 @@ public sealed class OutageTests
         await goAway();
         await Task.WhenAll(installation.Instances.Select(MustSaySoAsync));
         if (away - clock.Elapsed is { Ticks: > 0 } rest)
-            await Task.Delay(rest, TestContext.Current.CancellationToken); // how long it is away
+            await Task.Delay(rest, TestContext.Current.CancellationToken); // the rest of the outage
         Assert.DoesNotContain(installation.Instances.SelectMany(instance => instance.Log.Lines), line => line.Contains("   at ", StringComparison.Ordinal));
         await comeBack();
 
         double back = clock.Elapsed.TotalSeconds;
         foreach (var instance in installation.Instances)
         {
-            await Eventually.SeesAsync(() => instance.Management.GetAsync("/readyz"), answer => answer.Status == 200, "it to be ready again");
-            instance.Api.RepeatsReads = true; // the store is there again
+            await Eventually.SeesAsync(() => instance.Management.GetAsync("/readyz"), answer => answer.Status == 200, "the instance to be ready again");
+            instance.Api.RepeatsReads = true; // the store is available again
         }
 
         double ready = clock.Elapsed.TotalSeconds;
@@ -60,20 +60,20 @@ public sealed class OutageTests
         Assert.All(all, each => Assert.Equal(1, each.Attempt));
         Assert.Contains("store-unavailable", clients.OtherAnswers.Keys);
         Assert.All(clients.OtherAnswers.Keys, answer => Assert.Equal("store-unavailable", answer));
-        // Both have lived throughout, and count what they have run: each job once.
+        // Both instances have run throughout, so their metrics count each run of a job.
         double run = 0;
         foreach (var instance in installation.Instances)
             run += (await instance.MetricsAsync()).Sum("poolapi_work_finished_total", "kind=\"diagnostics/sleep\"", "outcome=\"completed\"");
         Assert.Equal(all.Count + 1, run);
     }
 
-    /// <summary>While the store is away: 503 soon, with the reason; and what needs no store goes on.</summary>
+    /// <summary>While the store is unavailable, requests that need it get a 503 soon, with the reason. Other requests are served.</summary>
     private static async Task MustSaySoAsync(PoolApiProcess instance)
     {
         var clock = Stopwatch.StartNew();
         var refusal = TimedAsync(instance.Api.PostWithAsync("/v1/diagnostics/noop", null, "Prefer: respond-async"));
         var look = TimedAsync(instance.Api.GetAsync($"/v1/jobs/{Guid.CreateVersion7()}"));
-        var readyz = TimedAsync(Eventually.SeesAsync(() => instance.Management.GetAsync("/readyz"), answer => answer.Status == 503, "it not to be ready"));
+        var readyz = TimedAsync(Eventually.SeesAsync(() => instance.Management.GetAsync("/readyz"), answer => answer.Status == 503, "a 503 of readyz"));
         var work = TimedAsync(instance.Api.PostAsync("/v1/diagnostics/noop"));
         (await instance.Management.GetAsync("/livez")).MustBe(200);
 

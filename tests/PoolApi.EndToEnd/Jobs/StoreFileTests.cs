@@ -4,17 +4,16 @@ using Npgsql;
 
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>The store's file: what cannot be used stops the start with a message and exit code 78, and is left as it was.</summary>
+/// <summary>The store's file: a file that cannot be used stops the start with a message and exit code 78, and stays unchanged.</summary>
 public sealed class StoreFileTests(SharedPostgres postgres)
 {
     private const int CouldNotStart = 78;
 
-    // Where SQLite's file format has it: a big-endian number.
+    // The offset in SQLite's file format. The value is a big-endian number.
     private const int UserVersionAt = 60;
 
-    /// <summary>Jobs/Files/jobs-v1.db is what the first version wrote, which is also the latest so far. It was made by hand: a job that
-    /// has succeeded, with tag and key, and one that is due in 2100. From the second version on, this is the test of the migration:
-    /// the file stays as it is.</summary>
+    /// <summary>Jobs/Files/jobs-v1.db has the schema of the first version, so this test runs all migrations. The file was made by hand: a
+    /// job that has succeeded, with tag and key, and one that is due in 2100. It must not be changed.</summary>
     [Theory, ClassData(typeof(OneForm))]
     public async Task A_file_of_the_first_version_opens_with_all_that_is_in_it(ServiceForm form)
     {
@@ -34,7 +33,7 @@ public sealed class StoreFileTests(SharedPostgres postgres)
         Assert.Equal("succeeded", (await service.Api.JobEndsAsync(again)).State);
     }
 
-    /// <summary>What these hold, <c>SecondVersionTests</c> of the stores says.</summary>
+    /// <summary><c>SecondVersionTests</c> of PoolApi.Jobs.Tests describe the content of these files.</summary>
     [Theory]
     [InlineData(JobStore.Sqlite)]
     [InlineData(JobStore.Postgres)]
@@ -115,7 +114,7 @@ public sealed class StoreFileTests(SharedPostgres postgres)
         await MustBeRefusedAsync(form, path, file, "newer", "1000");
     }
 
-    /// <summary>P5: what nobody would find again is not promised.</summary>
+    /// <summary>P5: the service does not accept a job that a later start would not find.</summary>
     [Fact]
     public async Task A_service_whose_store_file_is_deleted_refuses_jobs_and_is_not_ready()
     {
@@ -131,7 +130,7 @@ public sealed class StoreFileTests(SharedPostgres postgres)
         (await service.Api.PostAsync("/v1/diagnostics/noop")).MustBe(200);
     }
 
-    /// <summary>The two cannot know of each other any more: the one whose files were replaced must not undo what the other has promised.</summary>
+    /// <summary>The two processes cannot detect each other. The one whose files were replaced must not undo jobs that the other accepted.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

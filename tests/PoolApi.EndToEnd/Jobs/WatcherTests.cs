@@ -2,12 +2,12 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Jobs;
 
-/// <summary>Who watches a job is told, with however many others.</summary>
+/// <summary>Every watcher of a job is notified, however many there are.</summary>
 public sealed class WatcherTests(SharedServices services, SharedPostgres postgres)
 {
     private const int OfEachKind = 250;
 
-    // The promise is 250 ms. Who is not told waits for five minutes.
+    // The promise is 250 ms. A watcher that is not notified waits for five minutes.
     private const double Soon = 60;
 
     [Theory, InlineData(JobStore.Sqlite), InlineData(JobStore.Postgres)]
@@ -29,7 +29,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         }
 
         await Eventually.SeesAsync(
-            watched.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= told.Length + deaf.Count, "all watchers to be there");
+            watched.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= told.Length + deaf.Count, "all watchers to be connected");
         double cancelledAt = clock.Elapsed.TotalSeconds;
         (await runs.Api.CancelJobAsync(id)).MustBe(202);
         var ends = await Task.WhenAll(watchers);
@@ -39,10 +39,10 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         double last = ends.Max() - cancelledAt;
         output.WriteLine($"{ends.Length} told within {1000 * last:F0} ms; {grown / 1_000_000} MB more");
         Assert.InRange(last, 0, Soon);
-        // A quarter of a megabyte for each would be much.
+        // The limit is generous: about a quarter of a megabyte for each watcher.
         Assert.InRange(grown, long.MinValue, 128_000_000);
         deaf.ForEach(connection => connection.Dispose());
-        await Eventually.SeesAsync(watched.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") <= 1, "nobody to be waited for");
+        await Eventually.SeesAsync(watched.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") <= 1, "the end of all requests");
 
         async Task<double> StreamAsync(PoolApiProcess service, Guid job)
         {
@@ -77,7 +77,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         var middle = events[events.Count / 2];
         var rest = ReadEvents((await service.Api.GetWithAsync($"/v1/jobs/{id}/events", $"Last-Event-ID: {middle.Id}")).MustBe(200).Text);
         Assert.Equal(events[^1].Id, Assert.Single(rest).Id);
-        (await service.Api.GetWithAsync($"/v1/jobs/{id}/events", $"Last-Event-ID: {events[^1].Id}")).MustBe(204); // or browsers would ask again and again
+        (await service.Api.GetWithAsync($"/v1/jobs/{id}/events", $"Last-Event-ID: {events[^1].Id}")).MustBe(204); // so that browsers do not reconnect
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         var asynchronous = service.Api.PostWithAsync(
             "/v1/diagnostics/noop", null, "Prefer: respond-async, wait=300", $"Job-Run-At: {DateTimeOffset.UtcNow.AddHours(1):O}");
         await begun.Task.Patiently();
-        await Eventually.SeesAsync(service.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= 3 + 1, "all who wait"); // a scrape counts itself
+        await Eventually.SeesAsync(service.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= 3 + 1, "all waiting requests"); // a scrape counts itself
 
         var clock = Stopwatch.StartNew();
         service.Send(UnixSignal.Terminate);
@@ -100,7 +100,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         Assert.Equal("queued", ReadEvents(await stream)[^1].Job.State);
         JobRequests.IdOf(await asynchronous);
         Assert.Equal(0, (await service.ReadSummaryAsync()).Exit);
-        // Lame duck, and no drain to speak of, of five minutes.
+        // The lame duck, and next to nothing of the five minutes of the drain.
         Assert.InRange(clock.Elapsed.TotalSeconds, 0, 60);
     }
 

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>P1 across a stop: what the log's last line says is what the clients have seen.</summary>
+/// <summary>P1 across a stop: the numbers in the log's last line agree with the answers of the clients.</summary>
 public sealed partial class AccountTests
 {
     private const string Ok = "200";
@@ -46,7 +46,7 @@ public sealed partial class AccountTests
         Assert.All(tally.Keys, answer => Assert.True(answer is Ok or "draining", answer));
     }
 
-    /// <param name="random">Decides.</param>
+    /// <param name="random">Chooses the load and the moment of the stop.</param>
     /// <param name="endless">Whether there is work that cannot finish before the deadline.</param>
     private static async Task<string> RunAsync(Random random, bool endless)
     {
@@ -67,7 +67,7 @@ public sealed partial class AccountTests
 
         for (int i = 0; i < 3; i++)
             clients.Add(HangUpAsync(service, tally, new Random(random.Next()), over.Token));
-        // From two on, they keep both workers, and something waits that will not be started.
+        // Two or more of them occupy both workers, so some queued items are not started.
         int left = endless ? random.Next(1, 4) : 0;
         for (int i = 0; i < left; i++)
             clients.Add(LoopAsync(service, tally, () => "/v1/diagnostics/sleep?ms=3600000", over.Token));
@@ -83,7 +83,7 @@ public sealed partial class AccountTests
             + string.Join(", ", tally.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Value} {pair.Key}"));
         try
         {
-            Assert.Empty(tally.Keys.Except(Known)); // a 500, say
+            Assert.Empty(tally.Keys.Except(Known)); // such as a 500
             MustAgree(summary, key => tally.GetValueOrDefault(key));
             Assert.Equal((2, 2), (summary.Joined, summary.Workers));
             if (!endless)
@@ -97,8 +97,8 @@ public sealed partial class AccountTests
         return told;
     }
 
-    /// <summary>What the clients know. Those that hang up ask for what can never complete, so that all that completed has been
-    /// answered; theirs ended in one of three ways, or was never accepted.</summary>
+    /// <summary>The summary must agree with what the clients know. Clients that hang up request work that never completes, so every completed item
+    /// has been answered. Their items ended in one of three ways, or were never accepted.</summary>
     private static void MustAgree(ShutdownSummary summary, Func<string, int> tally)
     {
         summary.MustAddUp();
@@ -107,7 +107,7 @@ public sealed partial class AccountTests
         int unknown = summary.Cancelled + summary.ClientGone + summary.NotStarted - tally("state-unknown") - tally("not-started");
         Assert.InRange(unknown, 0, tally(HungUp));
         Assert.InRange(summary.NotStarted, tally("not-started"), tally("not-started") + tally(HungUp));
-        // The exit code says whether the stop left something.
+        // The exit code reports whether the stop left work unfinished.
         bool left = tally("state-unknown") + tally("not-started") > 0;
         Assert.True(summary.Exit == 0 || summary.Exit == 3, $"exit {summary.Exit}");
         if (left)
@@ -123,7 +123,7 @@ public sealed partial class AccountTests
         {
             var answer = await client.PostAsync(target());
             if (answer is null)
-                await Task.Delay(5, CancellationToken.None); // it has stopped, or is just stopping
+                await Task.Delay(5, CancellationToken.None); // the service has stopped or is stopping
             else
                 tally.AddOrUpdate(NameOf(answer), 1, (_, n) => n + 1);
         }
@@ -144,7 +144,7 @@ public sealed partial class AccountTests
             }
             catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
             {
-                await Task.Delay(5, CancellationToken.None); // it has stopped: the client's pause before it tries again
+                await Task.Delay(5, CancellationToken.None); // the service has stopped: the client's pause before it tries again
             }
         }
     }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>P4: what was accepted is finished; what comes later is refused at once, and not run.</summary>
+/// <summary>P4: a drain finishes accepted work. Later requests are refused at once and do not run.</summary>
 public sealed class DrainingTests
 {
     [Fact]
@@ -38,7 +38,7 @@ public sealed class DrainingTests
             (await open[i].AskAsync("POST", "/v1/diagnostics/inline", "127.0.0.1")).MustBe(200);
         }
 
-        // One worker is idle: it could run what it must not.
+        // One worker is idle, so it could run work that must be refused.
         var running = await service.OccupyAsync(1, 8000);
         service.Send(UnixSignal.Terminate);
         await service.WaitForLineAsync("Shutdown: Draining");
@@ -57,7 +57,7 @@ public sealed class DrainingTests
         }
 
         TestContext.Current.TestOutputHelper!.WriteLine($"ms: {string.Join(' ', times.Order().Select(time => $"{time:F1}"))}");
-        // The promise is 50 ms; what is held is that nobody waits for the end of the drain.
+        // The promise is 50 ms. The test only requires that no refusal waits for the end of the drain.
         Assert.False(running[0].IsCompleted, "the drain was over before it could be watched");
         (await running[0]).MustBe(200);
         Assert.Equal(new ShutdownSummary(0, 1, 1, 0, 0, 0, 0, 0, 0, 2, 2), await service.ReadSummaryAsync());

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>Work without an end is cancelled at the deadline; work that does not listen is left behind, by name.</summary>
+/// <summary>Endless work is cancelled at the deadline. Work that ignores cancellation is abandoned, and the log names it.</summary>
 public sealed class EndlessWorkTests
 {
     private const string Endless = "/v1/diagnostics/sleep?ms=3600000";
@@ -30,7 +30,7 @@ public sealed class EndlessWorkTests
     [Fact]
     public async Task Work_that_ignores_cancellation_is_abandoned_and_logged_and_the_exit_code_is_4()
     {
-        // All but idle while they wait for their deadlines: a few at once.
+        // The services are almost idle while they wait for their deadlines, so several run at once.
         var options = new ParallelOptions { MaxDegreeOfParallelism = 7, CancellationToken = TestContext.Current.CancellationToken };
         await Parallel.ForAsync(0, 20, options, async (_, _) => await LeaveBehindAsync());
     }
@@ -51,7 +51,7 @@ public sealed class EndlessWorkTests
         Assert.Equal(new ShutdownSummary(4, 1, 0, 0, 0, 0, 0, 0, 1, 1, 2), await service.ReadSummaryAsync());
         Assert.Single(service.Log.Lines, line => Regex.IsMatch(line, $@"\({stuck}\) could not be joined: it runs diagnostics/sleep"));
         TestContext.Current.TestOutputHelper!.WriteLine($"exit after {clock.Elapsed.TotalSeconds:F2} s");
-        // 0.4 s as set, 2 s to join, and a moment. The watchdog would strike with 70.
+        // 0.4 s by the settings, and 2 s for the join. The watchdog would end the process with exit code 70.
         Assert.InRange(clock.Elapsed.TotalSeconds, 0.4, 60);
     }
 }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>Who watches is told that it is over, and holds nothing up.</summary>
+/// <summary>Every event stream gets a last event at the stop, and delays nothing.</summary>
 public sealed class EventStreamStopTests
 {
     private const int Clients = 50;
@@ -19,7 +19,7 @@ public sealed class EventStreamStopTests
 
         clock.Start();
         service.Send(UnixSignal.Terminate);
-        // A body that is cut off is an exception here.
+        // A body that is cut off throws here.
         var ends = await Task.WhenAll(streams);
 
         foreach (var (text, _) in ends)
@@ -32,7 +32,7 @@ public sealed class EventStreamStopTests
 
         double last = ends.Max(end => end.Seconds);
         TestContext.Current.TestOutputHelper!.WriteLine($"the last end {last:F3} s after SIGTERM");
-        // Within 1 s, where nothing else runs; and in any case at the signal, not at the end of the lame duck.
+        // The streams end within 1 s on an idle machine, and in any case at the signal, not at the end of the lame duck.
         Assert.Equal("lameduck", (await service.WorkersAsync()).State);
 
         async Task<(string Text, double Seconds)> ReadAsync()

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>A stop ends an HTTP/2 connection as the protocol wants it, also if the client does nothing for it.</summary>
+/// <summary>A stop ends an HTTP/2 connection as the protocol requires, even if the client never closes it.</summary>
 public sealed class Http2StopTests
 {
     [Fact]
@@ -21,7 +21,7 @@ public sealed class Http2StopTests
         await service.WaitForLineAsync("Shutdown: LameDuck");
         await client.GetAsync(3, "/v1/diagnostics/noop");
         await client.ReadUntilAsync(frame => frame.Ends(3));
-        // By now the client has been asked to open no more streams; it may not have read that yet when it opens this one.
+        // The server has already asked the client to open no more streams. The client may open this one before it reads that.
         await client.GetAsync(5, "/v1/diagnostics/noop");
         await client.ReadUntilAsync(frame => frame.Ends(5));
         await client.ReadUntilAsync(frame => frame.Ends(1));
@@ -32,7 +32,7 @@ public sealed class Http2StopTests
 
         TestContext.Current.TestOutputHelper!.WriteLine(
             $"final GOAWAY after {final:F2} s, end after {sinceLast.Elapsed.TotalSeconds:F2} s: {string.Join(", ", client.Frames)}");
-        // At most 1.5 s, where nothing else runs: the server looks once a second. The end of the drain is a minute or more away.
+        // At most 1.5 s on an idle machine, because the server checks once a second. The deadline of the drain is at least a minute away.
         Assert.InRange(final, 0, 30);
         Assert.DoesNotContain(client.Frames, frame => frame.Type == Http2FrameType.ResetStream);
         foreach (int stream in new[] { 1, 3, 5 })

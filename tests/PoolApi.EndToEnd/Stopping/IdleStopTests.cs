@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>Who has nothing to do is gone at once.</summary>
+/// <summary>A service without work stops at once.</summary>
 /// <remarks>
-/// The promise is one second, which the output shows. What the tests hold, on however busy a machine, is that nobody waits for a deadline,
-/// which is far away here.
+/// The promise is one second. The test output shows the time. The tests, which may run on a busy machine, only require that no stop waits for its
+/// deadline, which is far away here.
 /// </remarks>
 public sealed class IdleStopTests
 {
@@ -41,7 +41,7 @@ public sealed class IdleStopTests
         for (int i = 0; i < runs; i++)
         {
             await using var service = await LaunchAsync();
-            // Some of them just after it.
+            // Some moments are just after the start.
             int moment = random.Next(startTime * 5 / 4);
             await Task.Delay(moment, TestContext.Current.CancellationToken); // the moment that is tried
 
@@ -50,13 +50,13 @@ public sealed class IdleStopTests
             int code = await service.WaitForExitAsync();
 
             output.WriteLine($"after {moment} ms: exit {code} in {clock.ElapsedMilliseconds} ms");
-            // 143 by the kernel, as long as nobody handles the signal; a clean stop from then on.
+            // Until the process has a handler for the signal, the kernel ends it with 143. From then on the stop is clean.
             Assert.True(code is 0 or 143, $"exit {code} after {moment} ms:\n{service.Log}");
             Assert.InRange(clock.Elapsed, TimeSpan.Zero, LongBefore);
         }
     }
 
-    // The middle of three: how long a start takes is the machine's to say.
+    // The median of three, because the duration of a start depends on the machine.
     private static async Task<int> StartTimeAsync()
     {
         var times = new List<int>();

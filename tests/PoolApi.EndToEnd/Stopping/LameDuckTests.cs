@@ -3,8 +3,8 @@ using System.Net.Sockets;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>Between the signal and the drain, load balancers have time to notice: nobody is refused, and every client is asked
-/// to leave.</summary>
+/// <summary>Between the signal and the drain, load balancers have time to notice the stop: no request is refused, and every client is
+/// asked to close its connection.</summary>
 public sealed class LameDuckTests
 {
     [Fact]
@@ -15,7 +15,7 @@ public sealed class LameDuckTests
         int milliseconds = PoolApiProcess.SleepTime(4000); // longer than the lame duck
         var working = Stopwatch.StartNew();
         var running = await service.OccupyAsync(1, milliseconds);
-        // A probe's first answer on a new process is slow, and not what is measured.
+        // The first answer of a new process to a probe is slow and is not measured.
         (await service.Management.GetAsync("/readyz")).MustBe(200);
 
         var clock = Stopwatch.StartNew();
@@ -23,7 +23,7 @@ public sealed class LameDuckTests
         int ready = 0;
         while ((await service.Management.GetAsync("/readyz")).Status == 200)
             ready++;
-        // 100 ms, where nothing else runs.
+        // 100 ms on an idle machine.
         TestContext.Current.TestOutputHelper!.WriteLine($"503 after {clock.ElapsedMilliseconds} ms, {ready} times 200 before");
 
         int alive = 0;
@@ -37,7 +37,7 @@ public sealed class LameDuckTests
             }
             catch (HttpRequestException)
             {
-                // With the last answer the drain is over, and the listener goes.
+                // After the last answer the drain is over, and the listener is closed.
                 Assert.InRange(working.ElapsedMilliseconds, milliseconds, long.MaxValue);
                 await running[0].Patiently();
             }
@@ -54,7 +54,7 @@ public sealed class LameDuckTests
     public async Task None_of_5000_new_connections_fails()
     {
         const int Connections = 5000;
-        // Long enough for any machine to open them all: 5,000 within 2 s is what a quiet one does.
+        // Long enough for any machine to open all connections. A quiet machine opens 5,000 within 2 s.
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, "--Pool:Workers 2", "--Shutdown:LameDuck 00:30:00", PoolApiProcess.Diagnostics);
         service.Send(UnixSignal.Terminate);
@@ -68,7 +68,7 @@ public sealed class LameDuckTests
         TestContext.Current.TestOutputHelper!.WriteLine($"{Connections} in {clock.ElapsedMilliseconds} ms");
         Assert.Empty(failures);
         Assert.Equal("lameduck", (await service.WorkersAsync()).State);
-        (await service.Management.PostAsync("/drain")).MustBe(202); // it need not wait for the end of the lame duck
+        (await service.Management.PostAsync("/drain")).MustBe(202); // skips the rest of the lame duck
         var summary = await service.ReadSummaryAsync();
         Assert.Equal((Connections, Connections), (summary.Accepted, summary.Completed));
 
@@ -99,7 +99,7 @@ public sealed class LameDuckTests
     [Fact]
     public async Task No_request_of_64_keep_alive_clients_is_lost()
     {
-        // Long before the lame duck ends: a request that is sent then may rightly be refused.
+        // Long before the end of the lame duck, because a request after that may rightly be refused.
         var last = TimeSpan.FromSeconds(1.6);
         await using var service = await PoolApiProcess.StartAsync(
             ServiceForm.NativeAot, "--Pool:Workers 2", "--Shutdown:LameDuck 00:05:00", PoolApiProcess.Diagnostics);
@@ -121,23 +121,23 @@ public sealed class LameDuckTests
         await Task.WhenAll(clients);
 
         Assert.All(answers, exchange => Assert.Equal(200, exchange.Answer?.Status));
-        // From 100 ms on, where nothing else runs; from the log line on, in any case.
+        // From 100 ms on, on an idle machine. From the log line on, in any case.
         Assert.All(
             answers.Where(exchange => exchange.Asked > told),
             exchange => Assert.True(exchange.Answer!.AsksToClose, $"no close asked for {exchange.Asked.TotalMilliseconds} ms after SIGTERM"));
         Assert.Contains(answers, exchange => exchange.Asked == TimeSpan.Zero && !exchange.Answer!.AsksToClose);
         int late = answers.Where(exchange => !exchange.Answer!.AsksToClose).Max(exchange => (int)exchange.Asked.TotalMilliseconds);
         TestContext.Current.TestOutputHelper!.WriteLine($"{answers.Count} requests; the last answer without close {late} ms after SIGTERM");
-        (await service.Management.PostAsync("/drain")).MustBe(202); // it need not wait for the end of the lame duck
+        (await service.Management.PostAsync("/drain")).MustBe(202); // skips the rest of the lame duck
         var summary = await service.ReadSummaryAsync();
         Assert.Equal((answers.Count, answers.Count), (summary.Accepted, summary.Completed));
 
         async Task ClientAsync(int index)
         {
-            // Not in step with one another.
+            // The clients do not send in step with one another.
             await Task.Delay(index * 300 / 64, TestContext.Current.CancellationToken);
             using var client = new KeepAliveClient(service.Api.Port);
-            // At least one after the signal is known to have been handled.
+            // At least one request is sent after the log shows that the signal was handled.
             for (bool isLast = false; !isLast;)
             {
                 isLast = clock.Elapsed >= last && service.Log.Lines.Any(line => line.Contains("Shutdown: LameDuck", StringComparison.OrdinalIgnoreCase));

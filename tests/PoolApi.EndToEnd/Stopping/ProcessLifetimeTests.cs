@@ -2,10 +2,10 @@ using System.Net;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>The library leaves the process alone, unless the app asks for <c>AddPoolProcessLifetime()</c>.</summary>
+/// <summary>The library does not control the process unless the app calls <c>AddPoolProcessLifetime()</c>.</summary>
 public sealed class ProcessLifetimeTests
 {
-    private const string Watchdog = "shutdown-watchd"; // the watchdog's thread, as Linux cuts its name
+    private const string Watchdog = "shutdown-watchd"; // the name of the watchdog's thread, truncated by Linux
     private static readonly string[] LosesAtOnce = ["--PoolShutdown:Drain", "00:00:00", "--PoolShutdown:Cancel", "00:05:00"];
     private static readonly string[] AsksForIt = ["--AsksFor", "process"];
 
@@ -33,7 +33,7 @@ public sealed class ProcessLifetimeTests
         Task<HttpResponseMessage> held = await app.HoldAsync();
         app.Send(UnixSignal.Terminate);
         await app.WaitForLineAsync("Shutdown: Draining");
-        // Longer than signals that count as one. The library would take the next ones as a second.
+        // The pause is longer than the time within which signals count as one. With process lifetime, the next one would count as a second signal.
         for (int i = 0; i < 3; i++)
         {
             await Task.Delay(200, TestContext.Current.CancellationToken);
@@ -113,7 +113,7 @@ public sealed class ProcessLifetimeTests
     [Fact]
     public async Task With_process_lifetime_a_second_signal_ends_the_process()
     {
-        // The app then has 0.7 s to say why.
+        // The app then has 0.7 s to log the reason.
         await MachineLoad.TryAgainAsync(SaysWhyAsync, "the log does not say why the stop is cut short");
 
         static async Task<bool> SaysWhyAsync()
@@ -122,7 +122,7 @@ public sealed class ProcessLifetimeTests
             Task<HttpResponseMessage> held = await app.HoldAsync();
             app.Send(UnixSignal.Terminate);
             await app.WaitForLineAsync("Shutdown: Draining");
-            await Task.Delay(300, TestContext.Current.CancellationToken); // two that come together are one: the time within which they do so
+            await Task.Delay(300, TestContext.Current.CancellationToken); // two signals within 150 ms count as one
 
             app.Send(UnixSignal.Terminate);
 

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>Who signals again means now; who signals a hundred times at once means one stop.</summary>
+/// <summary>A second signal ends the process at once. A hundred signals at the same time are one stop.</summary>
 public sealed class SecondSignalTests
 {
     [Theory]
@@ -25,7 +25,7 @@ public sealed class SecondSignalTests
         var waiting = await service.QueueAsync(10, 600_000);
         service.Send(UnixSignal.Terminate);
         await service.WaitForLineAsync("Shutdown: LameDuck");
-        // Two that come together are one: the time within which they do so passes.
+        // Two signals within 150 ms count as one, so the second is sent later.
         await Task.Delay(300, TestContext.Current.CancellationToken);
 
         var clock = Stopwatch.StartNew();
@@ -33,7 +33,7 @@ public sealed class SecondSignalTests
         Assert.Equal(code, await service.WaitForExitAsync());
 
         TestContext.Current.TestOutputHelper!.WriteLine($"exit after {clock.ElapsedMilliseconds} ms");
-        // The promise is 1 s; the lame duck alone would be twice as long as this.
+        // The promise is 1 s. The lame duck alone would be twice as long as this limit.
         Assert.InRange(clock.Elapsed.TotalSeconds, 0, 60);
         foreach (var left in running.Concat(waiting))
             await Record.ExceptionAsync(() => left);
@@ -59,7 +59,7 @@ public sealed class SecondSignalTests
             service.Send(UnixSignal.Terminate);
             await service.WaitForLineAsync("Shutdown: Joining");
 
-            Record.Exception(() => service.Send(UnixSignal.Terminate)); // it may be gone
+            Record.Exception(() => service.Send(UnixSignal.Terminate)); // the process may have ended
 
             int code = await service.WaitForExitAsync();
             await Record.ExceptionAsync(() => running[0]);
@@ -83,7 +83,7 @@ public sealed class SecondSignalTests
                 ServiceForm.Any, "--Pool:Workers 2", "--Shutdown:Drain 00:00:00.300", "--Shutdown:Cancel 00:00:00.300",
                 $"--Dashboard:SnapshotDirectory {folder.Path}", PoolApiProcess.Diagnostics);
             var running = await service.OccupyAsync(1, 60_000, "&uncooperative=true");
-            // Where the snapshot is written there is a pipe that nobody reads: its writer hangs.
+            // At the path of the snapshot there is a pipe that nothing reads, so the writer hangs.
             var now = DateTime.UtcNow;
             string[] pipes = [.. Enumerable.Range(0, 600).Select(second =>
                 folder.File($"{now.AddSeconds(second).ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture)}-unclean-stop-1.json.gz.tmp"))];
@@ -91,7 +91,7 @@ public sealed class SecondSignalTests
             service.Send(UnixSignal.Terminate);
             await service.WaitForLineAsync("Shutdown complete: exit 4");
 
-            Record.Exception(() => service.Send(UnixSignal.Terminate)); // it may be gone
+            Record.Exception(() => service.Send(UnixSignal.Terminate)); // the process may have ended
 
             int code = await service.WaitForExitAsync();
             await Record.ExceptionAsync(() => running[0]);
@@ -102,7 +102,7 @@ public sealed class SecondSignalTests
     [Fact]
     public async Task A_hundred_signals_at_once_are_one_stop()
     {
-        // Signals 150 ms apart are two, and a busy machine may stop the sender or the service for so long.
+        // Signals 150 ms apart count as two, and a busy machine may suspend the sender or the service for that long.
         await MachineLoad.TryAgainAsync(AreOneStopAsync, "one of the hundred counted as a second signal");
 
         static async Task<bool> AreOneStopAsync()
@@ -117,7 +117,7 @@ public sealed class SecondSignalTests
                 while (clock.Elapsed < TimeSpan.FromMilliseconds(0.1 * i))
                     Thread.SpinWait(10);
                 if (Record.Exception(() => service.Send(UnixSignal.Terminate)) is not null)
-                    break; // it is gone
+                    break; // the process has ended
             }
 
             TestContext.Current.TestOutputHelper!.WriteLine($"100 signals in {clock.Elapsed.TotalMilliseconds:F1} ms");

@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>A client that is slow, on purpose or not, does not hold a stop up.</summary>
+/// <summary>A client that is slow, on purpose or not, does not delay a stop.</summary>
 public sealed class SlowClientStopTests
 {
-    // As a client that could go on for days.
+    // An upload that could take days.
     private const string Upload =
         "POST /v1/thumbnails?width=8 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\nContent-Length: 1000000\r\n\r\n";
 
@@ -16,7 +16,7 @@ public sealed class SlowClientStopTests
     public async Task A_stop_answers_or_closes_the_connection_of_a_slow_client_and_exits_with_0(string sent)
     {
         var drain = TimeSpan.FromSeconds(5);
-        var allowed = StopTimes.LameDuck + drain + TimeSpan.FromSeconds(30); // 1 s, on a machine that has the time
+        var allowed = StopTimes.LameDuck + drain + TimeSpan.FromSeconds(30); // the rest is 1 s on an idle machine
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.NativeAot, ["--Pool:Workers 1", .. StopTimes.Settings, $"--Shutdown:Drain {drain:c}"]);
         using var connection = await RawConnection.OpenAsync(service.Api.Port);
         await connection.SendAsync(sent);
@@ -48,7 +48,7 @@ public sealed class SlowClientStopTests
         }
         catch (IOException)
         {
-            // Closed by the service: one of the right answers.
+            // The service closed the connection, which is one of the right outcomes.
         }
 
         await Task.WhenAny(end ?? Task.Delay(pause), Task.Delay(pause, TestContext.Current.CancellationToken));

@@ -1,6 +1,6 @@
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>Every signal that asks a process to stop is a drain, from the first moment of the process.</summary>
+/// <summary>Every signal that asks a process to stop starts a drain, from the first moment of the process.</summary>
 public sealed class StopSignalTests
 {
     [Theory]
@@ -34,8 +34,8 @@ public sealed class StopSignalTests
             var running = await service.OccupyAsync(1, 60_000);
             service.Send(UnixSignal.HangUp);
             await service.WaitForLineAsync("Shutdown: LameDuck");
-            // Two that come together are one.
-            await Task.Delay(300, TestContext.Current.CancellationToken); // the time within which they do so
+            // Two signals within 150 ms count as one.
+            await Task.Delay(300, TestContext.Current.CancellationToken); // longer than that
 
             service.Send(UnixSignal.HangUp);
 
@@ -86,7 +86,7 @@ public sealed class StopSignalTests
         {
             await using var service = await PoolApiProcess.LaunchWithinAsync(wrapper, form, "--Pool:Workers 1");
             int child = await service.ChildAsync();
-            // The kernel drops a signal to PID 1 that has no handler: until then nobody can stop it.
+            // The kernel drops a signal to PID 1 that has no handler, so until then no signal can stop the process.
             await ProcessFacts.CatchesAsync(child, UnixSignal.HangUp);
             await Task.Delay(milliseconds, TestContext.Current.CancellationToken); // the moment that is tried
 
@@ -116,11 +116,11 @@ public sealed class StopSignalTests
     [InlineData(ServiceForm.NativeAot, 3)]
     public async Task A_stop_before_the_service_listens_exits_with_0_and_logs_the_summary(ServiceForm form, int signal)
     {
-        // The moment is another in each round. From the first handler on, each ends with exit code 0 and the last line.
+        // Each round sends the signal at another moment. Once all handlers are registered, the process ends with exit code 0 and the last line.
         foreach (int milliseconds in new[] { 0, 20, 60, 150 })
         {
             await using var service = await PoolApiProcess.LaunchAsync(form, onePort: false, environment: null, "--Pool:Workers 1");
-            await ProcessFacts.CatchesAsync(service.Id, UnixSignal.HangUp); // the last that it registers
+            await ProcessFacts.CatchesAsync(service.Id, UnixSignal.HangUp); // the last handler that is registered
             await Task.Delay(milliseconds, TestContext.Current.CancellationToken); // the moment that is tried
 
             service.Send((UnixSignal)signal);

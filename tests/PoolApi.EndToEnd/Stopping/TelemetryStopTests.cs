@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>The last telemetry is sent before the end; a collector that does not take it costs 2 s at most, and is told of.</summary>
+/// <summary>A stop sends the last telemetry. A collector that does not take it delays the stop by 2 s at most, and the log reports it.</summary>
 public sealed class TelemetryStopTests
 {
     [Fact]
@@ -48,7 +48,7 @@ public sealed class TelemetryStopTests
         silent.Start();
         await using var service = await StartAsync($"http://{silent.LocalEndpoint}", protocol);
 
-        // 2.5 s more than with one that answers. By the exporter's own timeout it would be five minutes.
+        // The flush gives up after 2 s. The exporter's own timeout is five minutes.
         await MustExitWith5Async(service, "");
     }
 

@@ -1,4 +1,4 @@
-// What a user does with a client that NSwag has made: a thumbnail, a job, its result, a problem, a cancellation.
+// Uses a client that NSwag has made, as a user does: for a thumbnail, a job, its result, a problem and a cancellation.
 using System;
 using System.IO;
 using System.Linq;

@@ -1,4 +1,4 @@
-// The little of Node.js that the program uses; @types/node would be one more package.
+// The part of Node.js that the program uses. @types/node would be one more package.
 declare module "node:fs" {
   export function readFileSync(path: string): Uint8Array<ArrayBuffer>;
 }

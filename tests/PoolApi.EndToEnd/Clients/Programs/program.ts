@@ -1,4 +1,4 @@
-// What a user does with types that openapi-typescript has made: a thumbnail, a job, its result, a problem, a cancellation.
+// Uses types that openapi-typescript has made, as a user does: for a thumbnail, a job, its result, a problem and a cancellation.
 import { readFileSync } from "node:fs";
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema.js";
@@ -7,7 +7,7 @@ const [address, file, later] = process.argv.slice(2);
 const image = readFileSync(file);
 const client = createClient<paths>({ baseUrl: address });
 
-// The body is bytes, which the types call a string. It is sent as it is.
+// The generated types declare the body as a string. It is bytes, which are sent unchanged.
 const bytes = {
   body: image as unknown as string,
   bodySerializer: (body: unknown) => body as BodyInit,
