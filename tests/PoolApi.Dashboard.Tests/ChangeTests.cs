@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 
 namespace PoolApi.Dashboard.Tests;
 
-/// <summary>Who may change something: nobody from another site, nobody whom the app does not let in, and with ReadOnly nobody.</summary>
+/// <summary>The dashboard rejects changes from other sites, from users whom the app does not authorize, and with ReadOnly all changes.</summary>
 public sealed class ChangeTests
 {
     private static CancellationToken Token => DashboardApp.Token;
@@ -14,7 +14,7 @@ public sealed class ChangeTests
     [Theory]
     [InlineData(403, "Sec-Fetch-Site: cross-site")]
     [InlineData(403, "Sec-Fetch-Site: same-site")]
-    [InlineData(403, "Origin: https://evil.example", "Host: evil.example")] // a name of the attacker's that leads here
+    [InlineData(403, "Origin: https://evil.example", "Host: evil.example")] // an attacker's host name that resolves to this server
     [InlineData(403, "Origin: http://evil.example", "Host: evil.example", "Sec-Fetch-Site: same-origin")]
     [InlineData(403, "Origin: null")]
     [InlineData(403, "Origin: http://127.0.0.1:9", "Host: 127.0.0.1:8080")] // another program's page on this machine
@@ -22,7 +22,7 @@ public sealed class ChangeTests
     [InlineData(200, "Origin: https://ops.example", "Host: internal:8080")] // behind a proxy
     [InlineData(200, "Origin: https://ops.example", "Host: ops.example", "Sec-Fetch-Site: same-origin")]
     [InlineData(200, "Origin: http://127.0.0.1:8080", "Host: 127.0.0.1:8080")]
-    [InlineData(200, "Host: anything.example")] // a program
+    [InlineData(200, "Host: anything.example")] // not a browser
     public async Task A_change_is_accepted_only_from_the_dashboard_s_own_page_or_a_program(int status, params string[] headers)
     {
         int sent = 0;
@@ -73,7 +73,7 @@ public sealed class ChangeTests
                 await next(context);
             }));
 
-        await Record.ExceptionAsync(async () => (await app.PostAsync("stop")).Dispose()); // its body is cut
+        await Record.ExceptionAsync(async () => (await app.PostAsync("stop")).Dispose()); // the body of the response ends early
 
         await Patience.UntilAsync(() => app.App.Lifetime.ApplicationStopping.IsCancellationRequested, "the host stops");
     }

@@ -30,7 +30,7 @@ internal sealed class DashboardApp : IAsyncDisposable
         builder.Services.AddFixedThreadPool("cpu", o => o.Workers = 2);
         services?.Invoke(builder);
         var dashboard = new DashboardApp(null!);
-        // Nobody runs them: they stay as a test has made them.
+        // The app runs jobs that are due. QueueAsync makes jobs that stay queued.
         if (jobs) builder.Services.AddJobs(o => o.Share = 0.5).UseSqlite(Path.Combine(dashboard._folder, "jobs.db"));
         if (store is not null)
         {

@@ -9,7 +9,7 @@ using PoolApi.Dashboard.Tests.Support;
 
 namespace PoolApi.Dashboard.Tests;
 
-/// <summary>A page that does not read costs a place in the last frames, and nothing else.</summary>
+/// <summary>A slow watcher costs only a position in the kept frames. The feed continues after failed frames and clock changes.</summary>
 public sealed class FrameFeedTests
 {
     [Fact]
@@ -31,7 +31,7 @@ public sealed class FrameFeedTests
             Assert.Equal((FrameFeed.FrameEvent, $"run-{frame}"), (steady.Current.EventType, steady.Current.EventId));
             if (frame == 20) Assert.Equal("run-2", (await NextAsync(slow)).EventId);
         }
-        // 130 frames have come, and 120 are kept: the next of one that slept was dropped.
+        // Of 130 frames the last 120 are kept, so the next frame of both slow readers was dropped.
         Assert.Equal((FrameFeed.SnapshotEvent, "run-131"), await Told(asleep));
         Assert.Equal((FrameFeed.SnapshotEvent, "run-131"), await Told(slow));
 
@@ -49,7 +49,7 @@ public sealed class FrameFeedTests
         using var feed = new FrameFeed(app.Monitor, new RunningJobs(app.Services, app.Monitor), "run", [], app.Clock!, NullLogger<FrameFeed>.Instance);
         await using (IAsyncEnumerator<SseItem<string>> first = Read(feed)) Assert.Equal("run-1", (await NextAsync(first)).EventId);
         app.Clock!.Advance(FrameFeed.Period);
-        await Patience.UntilAsync(() => !feed.IsTicking, "That the timer rests");
+        await Patience.UntilAsync(() => !feed.IsTicking, "the timer stops");
 
         for (int second = 1; second <= 7; second++)
         {
@@ -89,7 +89,7 @@ public sealed class FrameFeedTests
         Assert.True(await next.Patiently());
         Assert.Equal(FrameFeed.SnapshotEvent, steady.Current.EventType);
         Assert.Contains("\"part\":", steady.Current.Data, StringComparison.Ordinal);
-        Assert.Single(log.With("A frame of the pools' page could not be made")); // once until a frame can be made again
+        Assert.Single(log.With("A frame of the pools' page could not be made")); // logged once until a frame succeeds
 
         next = steady.MoveNextAsync().AsTask();
         time.Advance(FrameFeed.Period);
@@ -112,7 +112,7 @@ public sealed class FrameFeedTests
         Task<bool> next = steady.MoveNextAsync().AsTask();
         part.Fails = 1;
         time.Advance(FrameFeed.Period);
-        await Patience.UntilAsync(() => log.Thrown == 1, "That the frame fails");
+        await Patience.UntilAsync(() => log.Thrown == 1, "the frame fails");
         time.Advance(FrameFeed.Period);
         Assert.True(await next.Patiently());
         Assert.Equal(FrameFeed.SnapshotEvent, steady.Current.EventType);
@@ -136,7 +136,7 @@ public sealed class FrameFeedTests
         Task<bool> next = later.MoveNextAsync().AsTask();
         time.Advance(FrameFeed.Period);
         Assert.True(await next.Patiently());
-        // A snapshot, if the first frame is made only now.
+        // It is a snapshot if the first frame is made only now.
         Assert.Contains(later.Current.EventType, (string[])[FrameFeed.FrameEvent, FrameFeed.SnapshotEvent]);
     }
 
@@ -168,7 +168,7 @@ public sealed class FrameFeedTests
             app.Tick();
         }
 
-        // The item that has ended is in a piece, and in the sample of its second.
+        // The ended item must be in a piece and in the sample of its second.
         async Task SeeAsync()
         {
             double accepted = 0;
@@ -187,7 +187,7 @@ public sealed class FrameFeedTests
         }
     }
 
-    /// <summary>A worker writes an item down a moment after it has told the caller.</summary>
+    /// <summary>A worker records an item a moment after it has completed the caller's task.</summary>
     private static Task AreWrittenDownAsync(MonitoredApp app, int all) => Patience.UntilAsync(
         () =>
         {
@@ -195,7 +195,7 @@ public sealed class FrameFeedTests
             app.History.Recorder.Read(new RecordCursor(), items);
             return items.Sum(static item => item.Count) == all;
         },
-        "That all items are written down");
+        "all items are recorded");
 
     private static IAsyncEnumerator<SseItem<string>> Read(FrameFeed feed) =>
         feed.ReadAsync(null, CancellationToken.None, DashboardApp.Token).GetAsyncEnumerator(DashboardApp.Token);
@@ -206,7 +206,7 @@ public sealed class FrameFeedTests
         return of.Current;
     }
 
-    /// <summary>A clock whose time of day is set. Its time stamps go on, as those of a machine do.</summary>
+    /// <summary>A clock whose time of day the test sets. Its timestamps ignore that, as a machine's do.</summary>
     private sealed class SettableClock() : FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000))
     {
         public TimeSpan SetBy { get; set; }
@@ -221,7 +221,7 @@ public sealed class FrameFeedTests
         private int _fails;
         private long _version;
 
-        /// <summary>How many times it cannot be written from now on.</summary>
+        /// <summary>How many of the next writes fail.</summary>
         public int Fails
         {
             get => Volatile.Read(ref _fails);

@@ -4,7 +4,7 @@ using PoolApi.Jobs;
 
 namespace PoolApi.Dashboard.Tests;
 
-/// <summary>What the page of one job, and the list, know beside the job's state: attempts, instance, worker, trace, payload, key.</summary>
+/// <summary>What the job page and the job list show besides the job's state: attempts, lease, worker, trace, payload and key.</summary>
 public sealed class JobPageTests
 {
     private static CancellationToken Token => DashboardApp.Token;
@@ -29,15 +29,15 @@ public sealed class JobPageTests
     [Fact]
     public async Task A_job_is_shown_as_stale_until_its_instance_renews_the_lease()
     {
-        // On a busy machine seconds may pass before the first look.
+        // On a busy machine seconds may pass before the first read.
         await using DashboardApp app = await DashboardApp.StartAsync(
             jobs: true, services: static builder => builder.Services.Configure<PoolApi.Jobs.AspNetCore.JobsOptions>(static o => o.Lease = TimeSpan.FromMinutes(30)));
-        JobClaim claim = await ClaimAsync(app, TimeSpan.FromMinutes(8)); // less than a third
+        JobClaim claim = await ClaimAsync(app, TimeSpan.FromMinutes(8)); // less than a third of the lease
         await using EventReader one = await EventReader.OpenAsync(app.Client, $"job/stream?id={claim.Job.Id:D}"), list = await EventReader.OpenAsync(app.Client, "jobs/stream");
         Assert.True(IsStale((await one.NextAsync("job")).Data.GetProperty("job")));
         Assert.True(IsStale((await list.NextAsync("jobs")).Data.GetProperty("jobs")[0]));
 
-        // It has no new version, and is told all the same.
+        // The job gets no new version, and the streams must report the change all the same.
         await app.Jobs.RenewAsync([claim], TimeSpan.FromMinutes(20), Token);
 
         Assert.False(IsStale((await one.NextAsync("job")).Data.GetProperty("job")));
@@ -49,7 +49,7 @@ public sealed class JobPageTests
     {
         await using DashboardApp app = await DashboardApp.StartAsync(
             jobs: true, services: static builder => builder.Services.Configure<PoolApi.Jobs.AspNetCore.JobsOptions>(static o => o.Lease = TimeSpan.FromMinutes(30)));
-        JobClaim claim = await ClaimAsync(app, TimeSpan.FromMinutes(8)); // less than a third
+        JobClaim claim = await ClaimAsync(app, TimeSpan.FromMinutes(8)); // less than a third of the lease
         string? seen;
         await using (EventReader first = await EventReader.OpenAsync(app.Client, $"job/stream?id={claim.Job.Id:D}"))
         {
@@ -57,7 +57,7 @@ public sealed class JobPageTests
             Assert.True(IsStale(told.GetProperty("job")));
         }
 
-        // It has no new version.
+        // The job gets no new version.
         await app.Jobs.RenewAsync([claim], TimeSpan.FromMinutes(20), Token);
 
         await using EventReader again = await EventReader.OpenAsync(app.Client, $"job/stream?id={claim.Job.Id:D}", seen);
@@ -130,7 +130,7 @@ public sealed class JobPageTests
 
     private static bool IsStale(JsonElement job) => job.GetProperty("stale").GetBoolean();
 
-    /// <summary>A job that an instance of another name runs.</summary>
+    /// <summary>Accepts a job that another instance runs.</summary>
     private static async Task<JobClaim> ClaimAsync(DashboardApp app, TimeSpan lease) =>
         (await app.Jobs.AcceptAndClaimAsync(New(null), "elsewhere", lease, Token)).Claim!;
 

@@ -7,7 +7,7 @@ using PoolApi.Jobs.Stores;
 
 namespace PoolApi.Dashboard.Tests;
 
-/// <summary>Jobs are found by filter, shown as they change, and changed one by one or all that match.</summary>
+/// <summary>The list filters jobs, the streams report changes, and one job or all matching jobs can be changed.</summary>
 public sealed class JobTests
 {
     private static CancellationToken Token => DashboardApp.Token;
@@ -92,7 +92,7 @@ public sealed class JobTests
                 "jobs/change", $$$"""{"action":"{{{action}}}","filter":{"tag":"mine"},"through":"{{{counted.GetProperty("through").GetString()}}}"}""");
             JsonElement done = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Token)).RootElement;
             Assert.Equal((action, 10), (action, done.GetProperty("changed").GetInt32()));
-            // What is retried is due at once, and may have begun.
+            // A retried job is due at once and may have started.
             foreach (Guid id in mine) Assert.Equal(state == JobState.Cancelled, (await app.Jobs.GetAsync(id, Token))!.State == JobState.Cancelled);
             foreach (Guid id in (Guid[])[others.Id, late.Id]) Assert.Equal(JobState.Queued, (await app.Jobs.GetAsync(id, Token))!.State);
         }
@@ -169,9 +169,9 @@ public sealed class JobTests
         var (id, cancelled) = await events.NextAsync("job");
         Assert.Equal("cancelled", State(cancelled));
         await app.Jobs.RetryAsync(job.Id, Token);
-        // It is due at once, and may have begun by the time of the look.
+        // The job is due at once and may have started when the stream reads it.
         Assert.NotEqual("cancelled", State((await events.NextAsync("job")).Data));
-        // Who comes again with the last id is told what is newer only.
+        // A client that reconnects with the last id gets only newer states.
         await using EventReader later = await EventReader.OpenAsync(app.Client, $"job/stream?id={job.Id:D}", id);
         Assert.NotEqual("cancelled", State((await later.NextAsync("job")).Data));
     }
@@ -200,7 +200,7 @@ public sealed class JobTests
         Assert.Equal(body, await app.Client.GetByteArrayAsync($"job/result?id={claim.Job.Id:D}", Token));
     }
 
-    /// <summary>A store that cannot be used from the sixth cancellation on.</summary>
+    /// <summary>A store that fails from the sixth cancellation on.</summary>
 #pragma warning disable CA1812, CA1852 // DispatchProxy derives from it, and makes it
     internal class FailingStore : DispatchProxy
 #pragma warning restore CA1812, CA1852
@@ -224,7 +224,7 @@ public sealed class JobTests
         }
     }
 
-    /// <summary>A store in which a result was a tenth as long when its length was first read.</summary>
+    /// <summary>A store that at the first read reports a tenth of the length of a result.</summary>
 #pragma warning disable CA1812, CA1852 // DispatchProxy derives from it, and makes it
     internal class GrowingStore : DispatchProxy
 #pragma warning restore CA1812, CA1852

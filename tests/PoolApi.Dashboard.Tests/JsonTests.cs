@@ -4,12 +4,12 @@ using PoolApi.Dashboard.Traces;
 
 namespace PoolApi.Dashboard.Tests;
 
-/// <summary>JSON has the letters of a name as they are, whichever route writes it: people read it in a terminal.</summary>
+/// <summary>Every JSON route writes non-ASCII names unescaped, since people read JSON in a terminal.</summary>
 public sealed class JsonTests
 {
     private const string Name = "café";
 
-    /// <summary>The routes that answer no JSON, or none with a name that an app gives.</summary>
+    /// <summary>The routes whose response is not JSON, or has no name that an app chooses.</summary>
     private static readonly string[] WithoutNames =
     [
         "/livez", "/startupz", "/jobs/{id}/result", $"/{Name}", "/ops/pools", "/ops/pools/assets/{name}", "/ops/pools/job", "/ops/pools/job/known",
@@ -60,7 +60,7 @@ public sealed class JsonTests
         (await running).Dispose();
     }
 
-    /// <summary>The first line that has the name, however it is written: a stream has no end.</summary>
+    /// <summary>The first line that has the name, escaped or not. A stream has no end, so the test does not read all of it.</summary>
     private static async Task<string> LineAsync(HttpClient client, string path)
     {
         using HttpResponseMessage answer = await client.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, Token);

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Dashboard.Tests;
 
-/// <summary>The pages and their files: kept by browsers, closed to other sites, and at home below any path.</summary>
+/// <summary>The pages and their files: browsers cache them, other sites cannot embed them, and they work below any path.</summary>
 public sealed partial class PageTests
 {
     private static readonly string[] Pages = ["", "jobs", "job"];
@@ -48,7 +48,7 @@ public sealed partial class PageTests
                 Assert.Contains("immutable", answer.Headers.CacheControl!.ToString(), StringComparison.Ordinal);
                 Assert.Equal("nosniff", Assert.Single(answer.Headers.GetValues("X-Content-Type-Options")));
             }
-            // Nothing within the tags, and nothing from the root: neither would work below another path or with the policy.
+            // No absolute paths, which would not work below another path, and no inline styles or handlers, which the policy forbids.
             Assert.DoesNotMatch("""(href|src|action)="/""", text);
             Assert.DoesNotMatch("""<[^>]+\s(style|onclick)=""", text);
             Assert.DoesNotMatch("""(fetch|EventSource|read|change)\(["`]/""", text);

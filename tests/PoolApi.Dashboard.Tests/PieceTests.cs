@@ -7,7 +7,7 @@ using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Dashboard.Tests;
 
-/// <summary>Records become pieces of a strip: few, whatever the pool has run.</summary>
+/// <summary>Records are merged into pieces of a strip. The number of pieces is bounded, whatever the pool has run.</summary>
 public sealed partial class PieceTests
 {
     private const int Records = 20_000;

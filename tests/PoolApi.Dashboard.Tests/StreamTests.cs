@@ -3,7 +3,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Tests;
 
-/// <summary>The stream of the pools' page: first all, then what changes; nothing is missing after a reconnect.</summary>
+/// <summary>The stream of the pools' page sends a snapshot, then changes. A client that reconnects misses nothing.</summary>
 public sealed class StreamTests
 {
     [Fact]
@@ -33,7 +33,7 @@ public sealed class StreamTests
         await using DashboardApp app = await DashboardApp.StartAsync();
         string first;
         await using (EventReader events = await EventReader.OpenAsync(app.Client, "stream")) first = (await events.NextAsync("snapshot")).Id!;
-        // Somebody watches on, so that there are frames.
+        // Another client stays connected, so that the feed makes frames.
         await using EventReader other = await EventReader.OpenAsync(app.Client, "stream");
         await app.App.Services.GetRequiredService<FixedThreadPool>().RunAsync(static () => { }, options: new(kind: "between"));
         string last = (await other.NextAsync("frame", static f => Pieces(f).Any())).Id!;
@@ -46,7 +46,7 @@ public sealed class StreamTests
             while (!found && await again.NextAsync() is { } item)
             {
                 if (item.Type == "status") continue;
-                Assert.Equal("frame", item.Type); // no snapshot: nothing twice
+                Assert.Equal("frame", item.Type); // no snapshot, so nothing is sent twice
                 seen.Add(item.Id!);
                 found = Pieces(item.Data).Any(static p => p.GetProperty("kind").GetString() == "between");
             }

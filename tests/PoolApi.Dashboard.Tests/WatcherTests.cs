@@ -11,15 +11,15 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Tests;
 
-/// <summary>Watchers that never read cost a bounded amount of memory, and are gone after their time, over real connections.</summary>
-[Collection(nameof(History.HistoryMemoryTests))] // The heap is the process's: no other test may run beside it.
+/// <summary>Over real connections, watchers that never read cost a bounded amount of memory and are disconnected after a time limit.</summary>
+[Collection(nameof(History.HistoryMemoryTests))] // The test measures the heap of the process, so no other test may run beside it.
 public sealed class WatcherTests
 {
     private const int Watchers = 100;
     private const int Deaf = Watchers / 2;
     private const int SendBuffer = 16 << 10; // small, so that few frames fill it
 
-    // The frames are kept once for all: at most 4 Mi characters. Each connection has its buffers.
+    // All watchers share the kept frames, at most 4 Mi characters. Each connection has its buffers.
     private const long Bound = (8L << 20) + (Watchers * (256L << 10));
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -33,7 +33,7 @@ public sealed class WatcherTests
         await app.StartAsync(Token);
         var address = new Uri(app.Urls.Single());
         var pool = app.Services.GetRequiredService<FixedThreadPool>();
-        await FillAsync(pool); // so that frames have something to tell
+        await FillAsync(pool); // so that the frames have content
 
         var deaf = new List<Socket>();
         var readers = new List<Reader>();
@@ -44,7 +44,7 @@ public sealed class WatcherTests
                 readers.Add(await Reader.OpenAsync(address));
                 deaf.Add(await AskAsync(address));
             }
-            await Patience.UntilAsync(() => feed.Watchers == Watchers, "That all watch");
+            await Patience.UntilAsync(() => feed.Watchers == Watchers, "all clients watch");
 
             long few = 0;
             for (int frame = 1; frame <= 50; frame++) // 25 s
@@ -58,32 +58,32 @@ public sealed class WatcherTests
             long sent = readers.Min(static reader => reader.Bytes);
             TestContext.Current.TestOutputHelper!.WriteLine(
                 $"each reader has {sent >> 10} KiB; {few >> 20} MiB after 10 frames, {many >> 20} MiB after 50; all would be {(sent * Deaf) >> 20} MiB for those who do not read");
-            // What they have not read must be many times the bound, or the test would show nothing.
+            // The unread data must be many times the bound. Otherwise the test would show nothing.
             Assert.InRange(sent * Deaf, 3 * Bound, long.MaxValue);
             Assert.InRange(many - few, long.MinValue, Bound);
             Assert.Equal((Watchers, Watchers), (streams.Open, feed.Watchers));
 
-            // Each has 30 s from when its buffers were full, which was within the frames above. In steps: who reads has the begin of a frame before the
-            // server knows that all of it is sent, and its 30 s end only with that.
+            // The 30 s of a client begin when its buffers are full, which was during the frames above. The clock advances in steps: a reader gets the
+            // beginning of a frame before the server knows that the frame is sent, and only then do the reader's 30 s end.
             for (int frame = 51; frame <= 50 + (int)(PoolApi.AspNetCore.Events.EventStreamWriter.WriteTimeout / FrameFeed.Period); frame++)
             {
                 clock.Advance(FrameFeed.Period);
                 await Task.WhenAll(readers.Select(reader => reader.HasReadAsync(frame)));
             }
-            await Patience.UntilAsync(() => streams.Open == Watchers - Deaf && feed.Watchers == Watchers - Deaf, "That those who do not read are cut off");
+            await Patience.UntilAsync(() => streams.Open == Watchers - Deaf && feed.Watchers == Watchers - Deaf, "non-readers are disconnected");
             long before = readers.Min(static reader => reader.Bytes);
             await FillAsync(pool);
             clock.Advance(FrameFeed.Period);
-            await Patience.UntilAsync(() => readers.All(reader => reader.Bytes > before), "That the others go on");
+            await Patience.UntilAsync(() => readers.All(reader => reader.Bytes > before), "the other clients get further frames");
         }
         finally
         {
             deaf.ForEach(static socket => socket.Dispose());
             foreach (Reader reader in readers) await reader.DisposeAsync();
         }
-        await Patience.UntilAsync(() => streams.Open == 0 && feed.Watchers == 0, "That nobody watches");
+        await Patience.UntilAsync(() => streams.Open == 0 && feed.Watchers == 0, "no client watches");
         clock.Advance(FrameFeed.Period);
-        await Patience.UntilAsync(() => !feed.IsTicking, "That the timer rests");
+        await Patience.UntilAsync(() => !feed.IsTicking, "the timer stops");
     }
 
     private static WebApplication Build(FakeTimeProvider clock, out StreamLimit streams, out FrameFeed feed)
@@ -91,7 +91,7 @@ public sealed class WatcherTests
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        // Kestrel cuts a client that does not read by the real clock: here the stream's own limit is what is tested.
+        // Kestrel disconnects a client that does not read by the real clock. This test is about the stream's own limit.
         builder.WebHost.ConfigureKestrel(static o => o.Limits.MinResponseDataRate = null);
         builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = static endpoint =>
         {
@@ -105,7 +105,7 @@ public sealed class WatcherTests
         PoolMonitor monitor = PoolMonitor.Of(app.Services);
         var frames = feed = new FrameFeed(monitor, new RunningJobs(app.Services, monitor), "run", [], clock, NullLogger<FrameFeed>.Instance);
         var limit = streams = new StreamLimit(new StatusView(app.Services, "run", hasJobs: false, clock), 256, clock);
-        // The kernel cuts a client that does not take what was sent, after 40 s by the real clock. The streams find no TCP socket here to set that on.
+        // The kernel would disconnect such a client after 40 s by the real clock. Without a TCP socket the streams cannot set this limit.
         app.Use(static (context, next) =>
         {
             context.Features.Set<IConnectionSocketFeature>(new NoTcp());
@@ -115,7 +115,7 @@ public sealed class WatcherTests
         return app;
     }
 
-    /// <summary>Some hundred items of different kinds, which are not told as one.</summary>
+    /// <summary>Runs 300 items of different kinds, which are not merged into one piece.</summary>
     private static async Task FillAsync(FixedThreadPool pool)
     {
         for (int i = 0; i < 300; i++) await pool.RunAsync(static () => { }, options: new WorkOptions(kind: $"kind-{i}-{new string('x', 100)}"));
@@ -136,7 +136,7 @@ public sealed class WatcherTests
         public Socket Socket => Other;
     }
 
-    /// <summary>A watcher that reads all that comes.</summary>
+    /// <summary>A watcher that reads everything.</summary>
     private sealed class Reader : IAsyncDisposable
     {
         private readonly Socket _socket;

@@ -3,7 +3,7 @@ using Section = System.Collections.Generic.Dictionary<object, object>;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>Who is woken by an alert reads what has happened, and where to look first.</summary>
+/// <summary>Each alert states what has happened and where to look first.</summary>
 public sealed class AlertRuleTests
 {
     [Fact]

@@ -3,10 +3,10 @@ using System.Xml.Linq;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>The picture of docs/architecture.md is that of the projects.</summary>
+/// <summary>The diagram of docs/architecture.md matches the references between the projects.</summary>
 public sealed partial class ArchitecturePageTests
 {
-    /// <summary>It starts the service, and uses no other room.</summary>
+    /// <summary>This project only starts the service, and references no other project.</summary>
     private const string NotInThePicture = "PoolApi.Aspire.Hosting";
 
     [Fact]
@@ -20,7 +20,7 @@ public sealed partial class ArchitecturePageTests
 
         Assert.Empty(uses[NotInThePicture]);
         Assert.Equal(uses.Keys.Where(static room => room != NotInThePicture).Order(StringComparer.Ordinal), rooms.Values.Order(StringComparer.Ordinal));
-        // An arrow that follows from others is left out.
+        // The diagram leaves out an arrow that follows from others.
         Assert.Equal(
             uses.SelectMany(user => user.Value.Where(used => !user.Value.Any(other => Reaches(other, used))).Select(used => $"{user.Key} → {used}"))
                 .Order(StringComparer.Ordinal),

@@ -4,7 +4,7 @@ using Aspire.Hosting.ApplicationModel;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>The resource of an Aspire application has what the image and the service have. The samples' tests run it as a program.</summary>
+/// <summary>The resource of an Aspire application matches the image and the settings of the service. The samples' tests run it as a program.</summary>
 public sealed partial class AspireTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -97,7 +97,7 @@ public sealed partial class AspireTests : IDisposable
         }
     }
 
-    /// <summary>Without keys, the service takes changes from its own machine only, and a container is a machine of its own.</summary>
+    /// <summary>Without keys, the service accepts changes only from its own machine. A container counts as another machine.</summary>
     [Fact]
     public void A_program_has_a_command_that_drains_it_and_a_container_has_none()
     {

@@ -4,7 +4,7 @@ using Section = System.Collections.Generic.Dictionary<object, object>;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>docker-compose.yml, read as YAML: what it names is there, in the repository, in the image and among the settings.</summary>
+/// <summary>docker-compose.yml, read as YAML: the files, volumes, ports and settings that it names exist.</summary>
 public sealed partial class ComposeTests
 {
     private static readonly Section Compose = new DeserializerBuilder().Build().Deserialize<Section>(Read("docker-compose.yml"));

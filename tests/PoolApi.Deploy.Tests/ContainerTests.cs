@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>The checks of the image are left out only where nobody relies on them.</summary>
+/// <summary>.ci/container may skip the checks of the image only outside CI.</summary>
 public sealed class ContainerTests
 {
     [Theory]
@@ -11,7 +11,7 @@ public sealed class ContainerTests
     public async Task Without_a_container_engine_the_checks_of_the_image_fail_in_CI_and_are_left_out_elsewhere(string ci, string said, int exitCode)
     {
         using var folder = new TemporaryFolder();
-        string copy = folder.File("clone"); // with nothing beside it that could take the engine's place
+        string copy = folder.File("clone"); // without the stand-in of the engine beside it
         Directory.CreateDirectory(Path.Combine(copy, ".ci"));
         File.Copy(Path.Combine(Repository.Root, ".ci", "container"), Path.Combine(copy, ".ci", "container"));
         var start = new ProcessStartInfo("bash", [".ci/container"]) { WorkingDirectory = copy, Environment = { ["CI"] = ci, ["CONTAINERS"] = "false" } };

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>The inner loop of CONTRIBUTING.md chooses the tests that it says. Only the choice is run: a run of all tests has those tests already.</summary>
+/// <summary>The commands of CONTRIBUTING.md select the tests that it names. The selection is only listed, since every full run has these tests.</summary>
 public sealed partial class ContributingTests
 {
     private static readonly string Page = File.ReadAllText(Path.Combine(Repository.Root, "CONTRIBUTING.md"));

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>Each command and each block of the documentation is run by a test that takes it from its page, or has a reason here why none runs it.</summary>
+/// <summary>A test reads each command and code block of the documentation from its page and runs it, or a rule gives the reason why none does.</summary>
 public sealed partial class EveryCommandTests
 {
     private const string AnyPage = "";
@@ -10,7 +10,7 @@ public sealed partial class EveryCommandTests
     private const string Engine = "needs a container engine: where there is one, .ci/container builds the image, starts it and stops it";
     private const string Cluster = "needs a cluster: KubernetesTests read what it would get";
     private const string Picture = "is a picture";
-    private const string Once = "starts or builds what a test starts as it has been built, on a free port";
+    private const string Once = "a test starts the same program from the build output, on a free port";
 
     private const string Documentation = "tests/PoolApi.EndToEnd/DocumentationTests.cs";
     private const string Clients = "tests/PoolApi.EndToEnd/Clients/ClientTests.cs";
@@ -20,10 +20,10 @@ public sealed partial class EveryCommandTests
     private const string Template = "tests/PoolApi.Packages.Tests/TemplateTests.cs";
     private const string ReleasePage = "tests/PoolApi.Packages.Tests/ReleasePageTests.cs";
 
-    /// <summary>The first rule that fits a command counts.</summary>
+    /// <summary>The first rule that matches a command applies.</summary>
     private static readonly Rule[] Rules =
     [
-        // What a reader runs first.
+        // A reader's first steps.
         Run("README.md", "dotnet run ", Documentation, "The_service_starts_and_stops_as_the_pages_say"),
         Run("docs/stopping.md", "dotnet run |Shutdown: ", Documentation, "The_service_starts_and_stops_as_the_pages_say"),
         Run("docs/operations.md", "dotnet run ", Documentation, "The_service_starts_and_stops_as_the_pages_say"),
@@ -31,9 +31,9 @@ public sealed partial class EveryCommandTests
         Run("deploy/README.md", "curl ", Documentation, "Every_curl_of_a_page_answers_as_the_page_says"),
         Run("docs/", "curl .*localhost:808", Documentation, "Every_curl_of_a_page_answers_as_the_page_says"),
         Run("docs/", "PoolApi ", Documentation, "The_help_lists_every_program_command_of_the_pages"),
-        Left("docs/settings.md", "dotnet run$", "is a name: README.md has the command"),
+        Left("docs/settings.md", "dotnet run$", "is a mention: README.md has the command"),
 
-        // Who writes an app.
+        // Writing an app.
         Run(
             "docs/getting-started.md", "```csharp|dotnet new web|curl |for i in ",
             GettingStarted, "The_app_of_the_page_builds_and_its_responses_match_the_page"),
@@ -42,7 +42,7 @@ public sealed partial class EveryCommandTests
             "docs/getting-started.md", "dotnet pack ",
             "packs the whole solution: the fixture of the packages' tests packs the same projects, as they have been built"),
         Left("docs/getting-started.md", "dotnet run ", Once),
-        Left("docs/getting-started.md", "dotnet new poolapi-service$", "is a name: the README of the templates has the command"),
+        Left("docs/getting-started.md", "dotnet new poolapi-service$", "is a mention: the README of the templates has the command"),
         Run("docs/clients.md", "```csharp|```ts", ClientPage, "Each_line_of_the_page_stands_in_the_program_that_uses_the_client"),
         Run("docs/clients.md", "dotnet kiota ", Clients, "A_client_made_by_Kiota_works"),
         Run("docs/clients.md", "dotnet nswag ", Clients, "A_client_made_by_NSwag_works"),
@@ -78,10 +78,10 @@ public sealed partial class EveryCommandTests
         Run("templates/PoolApi.Templates/content/", "dotnet test|curl ", Template, "A_service_made_from_the_template_builds_passes_its_tests_answers_and_stops"),
         Left("templates/PoolApi.Templates/content/", "dotnet run ", Once),
 
-        // Who runs the service.
+        // Running the service.
         Run("deploy/README.md", "docker run --rm poolapi:local keys new ", Documentation, "The_key_of_the_page_lets_an_operator_drain_the_service"),
         Run("docs/security.md", "Urls=", Documentation, "The_API_speaks_TLS_with_the_settings_of_the_page"),
-        Left("docs/security.md", "dotnet publish ", "builds the native program once more, for minutes"),
+        Left("docs/security.md", "dotnet publish ", "builds the native program again, which takes minutes"),
         Run("docs/operations.md", "sqlite3 ", Documentation, "A_backup_of_the_jobs_is_made_and_restored_as_the_page_says"),
         Run("docs/operations.md", "pg_dump |psql |pg_restore ", Documentation, "A_backup_of_PostgreSQL_is_made_and_restored_as_the_page_says"),
         Script("deploy/README.md", "promtool test rules ", ".ci/run", "promtool test rules deploy/prometheus/tests/*.yml"),
@@ -92,7 +92,7 @@ public sealed partial class EveryCommandTests
         Left(AnyPage, "docker ", Engine),
         Left("deploy/README.md", "(apt-get install|dotnet publish) ", "needs the cross tools for arm64"),
 
-        // Who works on it.
+        // Working on this repository.
         Run(
             "CONTRIBUTING.md", "tests/PoolApi.Threading.Tests/",
             "tests/PoolApi.Deploy.Tests/ContributingTests.cs", "The_inner_loop_runs_the_tests_that_it_names"),
@@ -108,15 +108,15 @@ public sealed partial class EveryCommandTests
         Left("CONTRIBUTING.md", "dotnet restore ", "writes the lock files of the repository"),
         Left(AnyPage, "CI=true bash \\.ci/run", "is the whole check, which runs these tests"),
         Run("docs/releasing.md", "version=|for list in ", ReleasePage, "The_commands_set_the_version_everywhere_and_ship_the_public_API"),
-        Left("docs/releasing.md", "(CI=true dotnet pack|dotnet nuget push) ", "needs a package source that takes the packages"),
-        Left("benchmarks/README.md", "(dotnet run|dotnet publish)( |$)", "takes minutes of a machine that does nothing else"),
-        Left("benchmarks/README.md", "perf stat", "is a name: the page has what it counted"),
+        Left("docs/releasing.md", "(CI=true dotnet pack|dotnet nuget push) ", "needs a package source that accepts the packages"),
+        Left("benchmarks/README.md", "(dotnet run|dotnet publish)( |$)", "takes minutes on a machine that is otherwise idle"),
+        Left("benchmarks/README.md", "perf stat", "is a mention: the page has what it counted"),
         Run("docs/architecture.md", "```mermaid", "tests/PoolApi.Deploy.Tests/ArchitecturePageTests.cs", "The_diagram_shows_the_references_between_the_projects"),
         Left("docs/jobs.md", "┌", Picture),
         Left("src/PoolApi.Threading/Core/Queue/README.md", "submitters", Picture),
     ];
 
-    // CHANGELOG.md says what has changed, and not what to do.
+    // CHANGELOG.md reports changes. It has no commands to run.
     private static readonly Command[] All =
     [
         .. LinkTests.Pages(Repository.Root).Select(static page => Path.GetRelativePath(Repository.Root, page))
@@ -150,7 +150,7 @@ public sealed partial class EveryCommandTests
         Assert.All(Rules.Where(static rule => rule.Words is not null), static rule => Assert.Contains(rule.Words!, Read(rule.File!), StringComparison.Ordinal));
     }
 
-    /// <summary>Also for what no test runs.</summary>
+    /// <summary>Also for commands that no test runs.</summary>
     [Fact]
     public void Every_repository_path_that_a_command_names_exists() => Assert.All(
         All.Where(static command => !command.Page.StartsWith("templates/", StringComparison.Ordinal))
@@ -187,13 +187,13 @@ public sealed partial class EveryCommandTests
     private static Rule Run(string page, string commands, string file, string test, string? reader = null) =>
         new(page, commands, file, test, reader ?? file, null, null);
 
-    /// <summary>A script runs them, by these words.</summary>
+    /// <summary>A script runs them. These words are the command in the script.</summary>
     private static Rule Script(string page, string commands, string file, string words) => new(page, commands, file, null, null, words, null);
 
     /// <summary>Nothing runs them.</summary>
     private static Rule Left(string page, string commands, string why) => new(page, commands, null, null, null, null, why);
 
-    /// <summary>What becomes of commands.</summary>
+    /// <summary>Which test or script runs commands of the documentation, or why none does.</summary>
     /// <param name="Page">How the paths of the pages begin.</param>
     /// <param name="Commands">How the commands begin: a regular expression.</param>
     /// <param name="File">The file of the test, or the script.</param>

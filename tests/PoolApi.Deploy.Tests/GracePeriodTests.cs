@@ -8,10 +8,10 @@ using Microsoft.Extensions.Options;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>Who stops the container waits longer than a stop may take, and so long that the watchdog ends a stop that hangs: its exit code says so.</summary>
+/// <summary>Each grace period is longer than a stop may take. It also lets the watchdog end a hung stop, with the watchdog's exit code.</summary>
 public sealed partial class GracePeriodTests
 {
-    /// <summary>How long the watchdog waits beyond the host's time.</summary>
+    /// <summary>How long the watchdog waits after the host's shutdown timeout.</summary>
     private static readonly TimeSpan Watchdog =
         TimeSpan.FromSeconds(Seconds(HostCut().Match(Read("src", "PoolApi.AspNetCore", "Shutdown", "ShutdownOptions.cs")).Groups[1].Value));
 
@@ -60,14 +60,14 @@ public sealed partial class GracePeriodTests
 
     private static Task<TimeSpan> LongestAsync(string lameDuck) => LongestAsync(new Dictionary<string, string?> { ["Shutdown__LameDuck"] = lameDuck });
 
-    /// <summary>How long the host gives a stop with these settings: what the phases and the app's own services may take.</summary>
+    /// <summary>The host's shutdown timeout with these settings: the time of all phases and of the app's own services.</summary>
     private static async Task<TimeSpan> LongestAsync(IReadOnlyDictionary<string, string?> environment)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Configuration.AddInMemoryCollection(environment.Select(static variable => new KeyValuePair<string, string?>(variable.Key.Replace("__", ":", StringComparison.Ordinal), variable.Value)));
         builder.Services.AddFixedThreadPool("cpu");
         builder.Services.ConfigurePoolShutdown("Shutdown");
-        builder.Services.AddJobs(); // they add the time for their last writes
+        builder.Services.AddJobs(); // jobs add the time for their last writes
         await using WebApplication app = builder.Build();
         return app.Services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout;
     }

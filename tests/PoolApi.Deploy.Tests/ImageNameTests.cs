@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>What a reader of deploy/README.md runs is there once compose is up, and each manifest names the image of this version.</summary>
+/// <summary>Compose builds the images that deploy/README.md runs, and the manifests for Kubernetes name the image of this version.</summary>
 public sealed partial class ImageNameTests
 {
     [Fact]
@@ -30,7 +30,7 @@ public sealed partial class ImageNameTests
     [GeneratedRegex(@"^\s*newTag: (\S+)$", RegexOptions.Multiline)]
     private static partial Regex Tag();
 
-    // The options of these commands have no value of their own.
+    // The options of these commands take no value.
     [GeneratedRegex(@"docker run (?:-\S+ )*([^\s`]+)")]
     private static partial Regex Run();
 }

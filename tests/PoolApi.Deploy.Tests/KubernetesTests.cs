@@ -6,7 +6,7 @@ using YamlDotNet.Core;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>deploy/kubernetes: what a cluster would get, and that its parts fit together.</summary>
+/// <summary>deploy/kubernetes: the manifests as a cluster would get them, and that they fit together.</summary>
 public sealed class KubernetesTests
 {
     private static readonly string[] Both = ["base", "postgres"];
@@ -98,10 +98,10 @@ public sealed class KubernetesTests
             Assert.All(service.Spec.Ports, port => Assert.Contains(port.TargetPort.Value, container.Ports.Select(static own => own.Name)));
             Assert.All(service.Spec.Selector, label => Assert.Equal(label.Value, manifests.Deployment.Spec.Template.Metadata.Labels[label.Key]));
         }
-        // A lame duck that ends before a probe has seen it is none.
+        // The lame duck must last until a probe has seen it.
         Assert.True(TimeSpan.Parse(manifests.Environment["Shutdown__LameDuck"]!, System.Globalization.CultureInfo.InvariantCulture)
             > TimeSpan.FromSeconds(container.ReadinessProbe.PeriodSeconds!.Value * container.ReadinessProbe.FailureThreshold!.Value));
-        // A probe that ends before the check of the job store leaves the log without the reason.
+        // The probe must not time out before the check of the job store, which logs the reason.
         string check = await ReadAsync("src/PoolApi.Jobs.AspNetCore/Hosting/JobStoreCheck.cs");
         string time = Assert.Single(check.Split('\n'), static line => line.Contains("TimeSpan Patience =", StringComparison.Ordinal));
         Assert.Contains("FromSeconds(", time, StringComparison.Ordinal);
@@ -150,7 +150,7 @@ public sealed class KubernetesTests
 
         async Task<V1Secret> MakeAsync(string command)
         {
-            string here = command.Replace("kubectl ", $"{kubectl} ", StringComparison.Ordinal) + " --dry-run=client --output=yaml"; // of no cluster
+            string here = command.Replace("kubectl ", $"{kubectl} ", StringComparison.Ordinal) + " --dry-run=client --output=yaml"; // without a cluster
             ProgramRun run = await ProgramRun.ToEndAsync(new ProcessStartInfo("bash", ["-c", here]) { WorkingDirectory = folder.Path }, Patience.Long);
             return KubernetesYaml.Deserialize<V1Secret>(run.MustSucceed().Text, strict: true);
         }

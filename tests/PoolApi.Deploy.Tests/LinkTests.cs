@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>The documentation leads where it says: every relative link is a file or a heading.</summary>
+/// <summary>Every relative link of the documentation leads to a file or a heading that exists.</summary>
 public sealed partial class LinkTests
 {
     private static readonly string[] NotOurs = ["bin", "obj", "node_modules", ".git", "artifacts", "BenchmarkDotNet.Artifacts"];

@@ -37,7 +37,7 @@ public sealed partial class LogTableTests
     private static (string Id, string Level, string Text) Read(string declaration)
     {
         string text = string.Concat(Literal().Matches(declaration).Select(static literal => literal.Groups[1].Value));
-        // The counts at the end of the last line, and the name of the pool, are in no row.
+        // No row has the counts at the end of the last line or the name of the pool.
         if (declaration.TrimEnd().EndsWith("Counts", StringComparison.Ordinal)) text += "…";
         return (Id().Match(declaration).Groups[1].Value, Level().Match(declaration).Groups[1].Value, text.Replace("{inPool}", "", StringComparison.Ordinal));
     }

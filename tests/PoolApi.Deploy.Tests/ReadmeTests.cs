@@ -1,6 +1,6 @@
 namespace PoolApi.Deploy.Tests;
 
-/// <summary>README.md is one screen of why, one of how, and links: what it could say at length stands on a page of its own.</summary>
+/// <summary>README.md has one screen of why, one of how, and links. Details stand on other pages.</summary>
 public sealed class ReadmeTests
 {
     [Fact]

@@ -8,8 +8,8 @@ using System.Xml.Linq;
 
 namespace PoolApi.Packages.Tests;
 
-/// <summary>The dashboard in an app that has the packages, its own authorization, and an nginx before it that strips a prefix: every page, file,
-/// stream and JSON is found by relative links, and nothing is there for those who are not signed in.</summary>
+/// <summary>The dashboard in an app that has the packages and its own authorization, behind an nginx that strips a prefix. A signed-in user reaches
+/// every page, file, stream and JSON by relative links. Every other client gets 401.</summary>
 public sealed partial class DashboardBehindProxyTests(LocalFeed feed)
 {
     private const string Dashboard = "/ops/pools";
@@ -70,12 +70,12 @@ public sealed partial class DashboardBehindProxyTests(LocalFeed feed)
         }
     }
 
-    /// <summary>What somebody does who is signed in, from the proxy's address on.</summary>
+    /// <summary>The requests of a signed-in user, through the proxy.</summary>
     private sealed class Visit(HttpClient client, Uri root)
     {
         private readonly HashSet<string> _visited = new(StringComparer.Ordinal);
 
-        /// <summary>The folder that the pages' links start from.</summary>
+        /// <summary>The address that the pages' relative links start from.</summary>
         private Uri Home => new(root, "ops/pools/");
 
         public async Task FindAllAsync(string[] routes)
@@ -91,17 +91,17 @@ public sealed partial class DashboardBehindProxyTests(LocalFeed feed)
                 Assert.Equal(JsonValueKind.Object, JsonDocument.Parse(await GetAsync(data)).RootElement.ValueKind);
             }
             Assert.Equal("report of 2026", await GetAsync($"job/result?id={job}"));
-            // There is none: it is the app that says so, and not the proxy.
+            // There is no such snapshot. The 404 is that of the app, not of the proxy.
             using (HttpResponseMessage none = await SendAsync(HttpMethod.Get, "snapshots/none"))
                 Assert.Equal((HttpStatusCode.NotFound, "application/problem+json"), (none.StatusCode, none.Content.Headers.ContentType?.MediaType));
 
-            // As a page that the browser has from the proxy's address.
+            // As a page does that the browser has loaded through the proxy.
             using (HttpResponseMessage payload = await SendAsync(HttpMethod.Post, $"job/payload?id={job}", "{}"))
                 Assert.Equal((HttpStatusCode.OK, "what was sent"), (payload.StatusCode, await payload.Content.ReadAsStringAsync(Token)));
             using (HttpResponseMessage change = await SendAsync(HttpMethod.Post, "jobs/change", $$"""{ "action": "cancel", "job": "{{job}}" }"""))
                 Assert.Equal((HttpStatusCode.Conflict, "application/problem+json"), (change.StatusCode, change.Content.Headers.ContentType?.MediaType));
 
-            // Signed in, the browser takes its sign-in along to this app on behalf of any page.
+            // The browser of a signed-in user sends its credentials also with a request that another site causes.
             using (HttpResponseMessage forged = await SendAsync(HttpMethod.Post, "jobs/change", "{}", origin: "http://evil.example"))
                 Assert.Equal(HttpStatusCode.Forbidden, forged.StatusCode);
 
@@ -135,7 +135,7 @@ public sealed partial class DashboardBehindProxyTests(LocalFeed feed)
             return result.AbsolutePath.Split('/')[^2];
         }
 
-        /// <summary>A page, where it redirects to, and every file that it names, and that those name.</summary>
+        /// <summary>Visits a page, the target of its redirect, and every file that the page or one of these files names.</summary>
         private async Task FollowAsync(Uri page)
         {
             var left = new Queue<Uri>([page]);
@@ -177,7 +177,7 @@ public sealed partial class DashboardBehindProxyTests(LocalFeed feed)
             return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token);
         }
 
-        /// <summary>An event comes while the stream goes on: the proxy holds nothing back.</summary>
+        /// <summary>Events arrive while the stream is open: the proxy does not buffer them.</summary>
         private async Task FollowEventsAsync(string path, string first, string? pool)
         {
             using HttpResponseMessage answer = await SendAsync(HttpMethod.Get, path);
@@ -187,7 +187,7 @@ public sealed partial class DashboardBehindProxyTests(LocalFeed feed)
             Assert.Equal(first, await NextAsync());
             if (pool is null) return;
             Assert.Contains($"\"name\":\"{pool}\"", events.Current.Data, StringComparison.Ordinal);
-            // Ordinary work now is a piece of a later frame.
+            // Work that runs now is a piece of a later frame.
             using HttpResponseMessage work = await client.PostAsync(new Uri(root, "reports/2027"), null, Token);
             Assert.True(work.IsSuccessStatusCode, $"{work.StatusCode}");
             do Assert.Equal("frame", await NextAsync());
@@ -200,7 +200,7 @@ public sealed partial class DashboardBehindProxyTests(LocalFeed feed)
             }
         }
 
-        /// <summary>A route by its method and its path, whatever its parameters are.</summary>
+        /// <summary>The method and the path of a route, without its parameters.</summary>
         private static string Name(string request) => Regex.Replace(request.Split('?')[0], "(?<=(assets|snapshots)/).+", "…");
     }
 

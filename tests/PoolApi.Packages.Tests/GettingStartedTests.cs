@@ -4,7 +4,7 @@ using System.Xml.Linq;
 
 namespace PoolApi.Packages.Tests;
 
-/// <summary>docs/getting-started.md, followed to the letter outside of the repository. The feed is there already.</summary>
+/// <summary>Follows docs/getting-started.md to the letter, outside of the repository. Only the feed exists already.</summary>
 public sealed partial class GettingStartedTests(LocalFeed feed)
 {
     [Fact]
@@ -25,7 +25,8 @@ public sealed partial class GettingStartedTests(LocalFeed feed)
         Assert.Matches(@"HTTP/1.1 202 Accepted[^}]*\nLocation: jobs/[0-9a-f-]{36}\n", answers);
         Assert.Contains("\"kind\":\"nap\"", answers, StringComparison.Ordinal);
 
-        // A busy machine sends the requests so slowly that two workers keep up with naps of a second. The last one waits for five naps, 30 s at most.
+        // A busy machine sends the requests so slowly that two workers keep up with naps of a second, so the naps get longer there. The last request
+        // waits for five naps, and may wait for 30 s.
         string overload = commands[3].Replace("ms=1000", $"ms={Math.Min(4000, MachineLoad.Stretch(1000))}", StringComparison.Ordinal);
         string[] statuses = (await RunAsync(app, overload)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(30, statuses.Length);
@@ -43,7 +44,7 @@ public sealed partial class GettingStartedTests(LocalFeed feed)
         using var folder = new TemporaryFolder();
         string settings = folder.File("nuget.config");
         await File.WriteAllTextAsync(settings, "<configuration />", TestContext.Current.CancellationToken);
-        await ProgramRun.ApartAsync(folder.Path, "bash", "-c", $"{Source().Match(page).Value} --configfile {settings}"); // not that of the machine
+        await ProgramRun.ApartAsync(folder.Path, "bash", "-c", $"{Source().Match(page).Value} --configfile {settings}"); // not the machine's own settings
         XElement source = Assert.Single(XDocument.Load(settings).Descendants("packageSources").Elements());
         Assert.Equal(("poolapi", folder.File("feed")), ((string?)source.Attribute("key"), (string?)source.Attribute("value")));
     }

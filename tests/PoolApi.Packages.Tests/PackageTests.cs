@@ -5,10 +5,10 @@ using System.Xml.Linq;
 
 namespace PoolApi.Packages.Tests;
 
-/// <summary>What the packages contain and what they bring with them.</summary>
+/// <summary>The content of the packages and their dependencies.</summary>
 public sealed partial class PackageTests(LocalFeed feed)
 {
-    /// <summary>Every package, and what it needs: no more.</summary>
+    /// <summary>Every library package with all of its dependencies.</summary>
     private static readonly Dictionary<string, string[]> Needs = new()
     {
         ["PoolApi.Threading"] = [],
@@ -73,7 +73,7 @@ public sealed partial class PackageTests(LocalFeed feed)
                 (IEnumerable<string>)new[] { $"{package.Id}.nuspec", "README.md", "icon.png", assembly, $"lib/net10.0/{package.Id}.xml" }.Order(StringComparer.Ordinal), package.Files);
             Assert.NotEmpty(XDocument.Parse(Encoding.UTF8.GetString(package.Read($"lib/net10.0/{package.Id}.xml")).TrimStart('\uFEFF')).Descendants("summary"));
 
-            // Built the same way twice, it is the same to the last byte.
+            // The assembly is deterministic: a second build gives the same bytes.
             using var image = new PEReader(new MemoryStream(package.Read(assembly)));
             Assert.Contains(image.ReadDebugDirectory(), static entry => entry.Type == DebugDirectoryEntryType.Reproducible);
             Assert.NotEmpty(package.Read($"lib/net10.0/{package.Id}.pdb", Path.ChangeExtension(package.File, ".snupkg")));

@@ -8,7 +8,7 @@ using System.Xml.Linq;
 
 namespace PoolApi.Packages.Tests;
 
-/// <summary>Each sample, outside of the repository, with the packages that an app gets: it builds, starts, does what it shows, and stops.</summary>
+/// <summary>Each sample builds outside of the repository with the packages that an app gets, starts, does what it shows, and stops.</summary>
 public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<BuiltSamples>
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -97,7 +97,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         Assert.StartsWith("2026-01 31 days\n", await app.GetAsync($"{job.AbsolutePath}/result"), StringComparison.Ordinal);
         Assert.StartsWith("HTTP/1.1 202 ", Assert.Single(await TryAsync(app, "Jobs")), StringComparison.Ordinal);
 
-        // The README of the library has this sample too. The job of its first command is that of the others.
+        // The README of the library shows this sample too. Its first command creates the job that the other commands use.
         string page = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "src", "PoolApi.Jobs.AspNetCore", "README.md"), Token);
         string[] commands = ShellBlock().Match(page).Groups[1].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(4, commands.Length);
@@ -168,17 +168,17 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     {
         await using RunningApp app = await samples.ListenAsync("Complete", await SettingsAsync("Complete"));
         using HttpResponseMessage picture = await PostAsync("/render", """{"width":60,"height":20}""");
-        Assert.True(picture.Headers.Contains("Server-Timing")); // of the pool
+        Assert.True(picture.Headers.Contains("Server-Timing")); // set by the pool
         Assert.Matches(@"^([.#]{60}\n){20}$", await picture.Content.ReadAsStringAsync(Token));
 
-        // Without a sign-in nobody has a job, or sees one.
+        // Without a sign-in a client can neither create a job nor see one.
         Assert.Equal(HttpStatusCode.Unauthorized, (await PostAsync("/users/7/report", """{"pages":2}""", ("Prefer", "respond-async"))).StatusCode);
         foreach (string closed in (string[])["/jobs", "/ops/pools"])
             Assert.False((await app.Client.GetAsync(new Uri(closed, UriKind.Relative), Token)).IsSuccessStatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await SignInAsync(app, "wrong", "ann")).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await SignInAsync(app, "secret", "ann")).StatusCode);
 
-        // A job has the user and the header of its request: its result is what the request alone is answered.
+        // A job has the user and the header of its request, so its result equals the response to the same request without a job.
         (string, string) tenant = ("X-Tenant", "acme");
         using HttpResponseMessage direct = await PostAsync("/users/7/report", """{"pages":2}""", tenant);
         string report = await direct.Content.ReadAsStringAsync(Token);
@@ -191,7 +191,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         Assert.Equal(report, await app.GetAsync($"{job}/result"));
         Assert.Equal([report, report], (await app.WaitForAsync(BuiltReport(), 2)).Select(static line => line.Groups[1].Value));
 
-        // One that takes a minute or more shows how far it is, and ends when its client cancels it.
+        // A job that takes a minute or more reports its progress, and ends when its client cancels it.
         job = await AcceptAsync("""{"pages":100000}""");
         await using (EventReader events = await EventReader.OpenAsync(app.Client, $"{job}/events"))
         {
@@ -203,12 +203,12 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
             await events.NextAsync("job", static now => now.GetProperty("state").GetString() == "cancelled");
         }
 
-        // Two requests under one key are one job of the app, which no client has and the dashboard shows.
+        // Two requests with one idempotency key create one job of the app. It belongs to no client, and the dashboard shows it.
         string[] ids = [await MonthlyAsync(), await MonthlyAsync()];
         Assert.Equal(ids[0], ids[1]);
         Assert.Equal(HttpStatusCode.NotFound, (await app.Client.GetAsync(new Uri($"/jobs/{ids[0]}", UriKind.Relative), Token)).StatusCode);
         Assert.Contains("<html", await app.GetAsync("/ops/pools/"), StringComparison.Ordinal);
-        await Patience.UntilAsync(async () => (await MonthlyJobAsync()).GetProperty("state").GetString() == "succeeded", "That the report of the month is built");
+        await Patience.UntilAsync(async () => (await MonthlyJobAsync()).GetProperty("state").GetString() == "succeeded", "the report of the month is built");
         Assert.Equal(ids[0], (await MonthlyJobAsync()).GetProperty("id").GetString());
         Assert.StartsWith("2026-11: 30 pages, ", (await app.WaitForAsync(BuiltReport(), 3))[2].Groups[1].Value, StringComparison.Ordinal);
         Assert.StartsWith("HTTP/1.1 202 ", (await TryAsync(app, "Complete"))[1], StringComparison.Ordinal);
@@ -271,15 +271,15 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
             "--ASPIRE_ALLOW_UNSECURED_TRANSPORT", "true", "--ASPNETCORE_URLS", $"http://127.0.0.1:{FreePorts.Next()}",
             "--ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL", $"http://127.0.0.1:{FreePorts.Next()}", "--ASPIRE_RESOURCE_SERVICE_ENDPOINT_URL", $"http://127.0.0.1:{FreePorts.Next()}");
 
-        // What the client has asked of the service, once that was ready.
+        // The service's response to the client, which starts once the service is ready.
         string answer = Path.Combine(folder, "api.json");
-        await Patience.UntilAsync(() => File.Exists(answer) && File.ReadAllText(answer).EndsWith('}'), "That the client has its answer");
+        await Patience.UntilAsync(() => File.Exists(answer) && File.ReadAllText(answer).EndsWith('}'), "the client has the response");
         Assert.Equal("PoolApi", Parse(await File.ReadAllTextAsync(answer, Token)).GetProperty("info").GetProperty("title").GetString());
         Assert.StartsWith("{", Assert.Single(await TryAsync(app, "AppHost", ("localhost:5005", service.Authority))), StringComparison.Ordinal);
 
         Assert.True(Runs(program));
         await app.StopAsync();
-        await Patience.UntilAsync(() => !Runs(program), "That the service is gone");
+        await Patience.UntilAsync(() => !Runs(program), "the service has ended");
 
         static bool Runs(string program) => Directory.EnumerateDirectories("/proc").Any(process => IsOf(Path.Combine(process, "exe"), program));
 
@@ -291,7 +291,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                return false; // it has ended, or is somebody else's
+                return false; // the process has ended, or belongs to another user
             }
         }
     }
@@ -310,7 +310,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         }
     }
 
-    /// <summary>The commands that the list of the samples says to try.</summary>
+    /// <summary>The commands of a sample in the list of samples/README.md.</summary>
     private static string[] Listed(string name)
     {
         string row = File.ReadLines(Path.Combine(Repository.Root, "samples", "README.md"))
@@ -318,7 +318,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         return [.. Code().Matches(row.Split(" | ")[^1]).Select(static command => command.Groups[1].Value)];
     }
 
-    /// <summary>The arguments with which the list starts a sample, as the shell hands them over.</summary>
+    /// <summary>The arguments with which the list starts a sample, as the shell passes them.</summary>
     private static async Task<string[]> SettingsAsync(string name)
     {
         string start = $"dotnet run --project samples/{name} ";
@@ -327,8 +327,8 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         return [.. (await ProgramRun.ToEndAsync(shell, Patience.Long)).MustSucceed().Lines];
     }
 
-    /// <summary>Runs the calls that the list says to try.</summary>
-    /// <returns>What each wrote.</returns>
+    /// <summary>Runs the curl commands of a sample in the list.</summary>
+    /// <returns>The output of each.</returns>
     private async Task<string[]> TryAsync(RunningApp app, string name, params (string Shown, string Here)[] places)
     {
         var answers = new List<string>();
@@ -337,7 +337,7 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         return [.. answers];
     }
 
-    /// <summary>Runs a call of a page, to this app in place of the one on the usual port.</summary>
+    /// <summary>Runs a curl command of a page against this app instead of one on the default port.</summary>
     private async Task<string> RunAsync(RunningApp app, string call)
     {
         Tool.Require("curl", "apt-get install curl");

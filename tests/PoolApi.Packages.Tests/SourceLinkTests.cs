@@ -8,14 +8,14 @@ public sealed class SourceLinkTests
     [Fact]
     public async Task A_clone_from_a_known_host_gets_source_links_to_its_commit()
     {
-        if (!Path.Exists(Path.Combine(Repository.Root, ".git"))) Assert.Skip("This source is no clone.");
+        if (!Path.Exists(Path.Combine(Repository.Root, ".git"))) Assert.Skip("This source is not a git clone.");
         using var folder = new TemporaryFolder();
         await GitAsync(folder.Path, "clone", "--quiet", "--shared", Repository.Root, "clone");
         string clone = folder.File("clone");
         string commit = (await GitAsync(clone, "rev-parse", "HEAD")).Trim();
         await GitAsync(clone, "remote", "set-url", "origin", "https://github.com/owner/poolapi.git");
 
-        // What a build hands to the compiler, without the compiler.
+        // Makes the file that a build passes to the compiler, without compiling.
         await ProgramRun.ApartAsync(
             clone, "dotnet", "msbuild", "src/PoolApi.Threading", "-t:PrepareForBuild;GenerateSourceLinkFile", "-p:Configuration=Release", "-v:q", "-nologo");
 

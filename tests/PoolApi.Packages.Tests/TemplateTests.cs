@@ -2,12 +2,12 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Packages.Tests;
 
-/// <summary>The template poolapi-service: what it makes builds, passes its own tests, starts and stops.</summary>
+/// <summary>A service made from the template poolapi-service builds, passes its own tests, starts and stops.</summary>
 public sealed partial class TemplateTests(LocalFeed feed)
 {
     [Theory]
     [InlineData("Thumbs")]
-    [InlineData("my-service")] // no name that C# could use
+    [InlineData("my-service")] // not a valid C# identifier
     public async Task A_service_made_from_the_template_builds_passes_its_tests_answers_and_stops(string name)
     {
         Package templates = Assert.Single(feed.Packages, static package => package.Id == "PoolApi.Templates");
@@ -28,7 +28,7 @@ public sealed partial class TemplateTests(LocalFeed feed)
             Assert.All(Source().Matches(text), path => Assert.True(Path.Exists(Path.Combine(folder, path.Value)), path.Value));
         }
 
-        // With the analyzers, as in the first build of somebody who uses the template.
+        // With the analyzers, as in the first build of a user of the template.
         await ProgramRun.ApartAsync(folder, "dotnet", "build", $"{name}.slnx", "-c", "Release", "-v:q", "-nologo", "-warnaserror", "-p:RunAnalyzersDuringBuild=true");
         string readme = await File.ReadAllTextAsync(Path.Combine(folder, "README.md"), Patience.Token);
         Assert.Contains("`dotnet test`", readme, StringComparison.Ordinal);

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace PoolApi.TestKit;
 
-/// <summary>Keeps what is logged: for a whole app as a provider, or for one class as its logger.</summary>
+/// <summary>Captures log lines, as the logger provider of an app or as the logger of one class.</summary>
 public sealed class CapturingLog : ILoggerProvider
 {
     private readonly ConcurrentQueue<(LogLevel Level, string Text)> _lines = new();

@@ -22,7 +22,7 @@ public sealed class EventReader : IAsyncDisposable
         return await OpenAsync(await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Patience.Token));
     }
 
-    /// <param name="answer">Of which the headers have been read.</param>
+    /// <param name="answer">The response. Its headers have been read, its body has not.</param>
     public static async Task<EventReader> OpenAsync(HttpResponseMessage answer)
     {
         Assert.Equal("text/event-stream", answer.Content.Headers.ContentType?.MediaType);
@@ -37,7 +37,7 @@ public sealed class EventReader : IAsyncDisposable
         return (item.EventType, item.EventId, JsonDocument.Parse(item.Data).RootElement.Clone());
     }
 
-    /// <summary>The next event of a type.</summary>
+    /// <summary>The next event of a type whose data the filter accepts.</summary>
     public async Task<(string? Id, JsonElement Data)> NextAsync(string type, Func<JsonElement, bool>? wanted = null)
     {
         while (await NextAsync() is { } item)
@@ -56,7 +56,7 @@ public sealed class EventReader : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or NotSupportedException)
         {
-            // It was cut in the middle, on purpose.
+            // The test may close the stream in the middle of an event.
         }
     }
 }

@@ -2,12 +2,12 @@ using System.Diagnostics;
 
 namespace PoolApi.TestKit;
 
-/// <summary>Asks another process again and again until it says what the test waits for: a state behind HTTP does not announce itself.</summary>
+/// <summary>Polls another process until it answers what the test waits for. A state behind HTTP gives no signal.</summary>
 public static class Eventually
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(15), Longest = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>Asks until the answer is accepted; fails with the last answer when the time is over.</summary>
+    /// <summary>Asks until an answer is accepted. Fails with the last answer after the time limit.</summary>
     public static async Task<T> SeesAsync<T>(Func<Task<T>> ask, Func<T, bool> accept, string what, double? seconds = null, TimeSpan? pause = null)
     {
         var limit = seconds is { } given ? TimeSpan.FromSeconds(given) : Patience.Long;
@@ -20,7 +20,7 @@ public static class Eventually
                 return answer;
             if (clock.Elapsed > limit)
                 Assert.Fail($"waited {limit.TotalSeconds} s in vain for: {what}. Last seen: {answer}");
-            await next.PassAsync(); // a state elsewhere does not announce itself
+            await next.PassAsync(); // there is no signal to wait for
         }
     }
 }

@@ -11,11 +11,11 @@ public static class FreePorts
     private const int Last = 32_000;
     private static readonly Lock Gate = new();
 
-    // A socket for each port that was given, bound to an abstract name with its number. The kernel gives such a name to one process at a time and takes it
-    // back at the end of that process, so test processes that run side by side are never given the same port, not even for a server that starts again.
+    // A socket for each port that Next has returned, bound to an abstract name with the port's number. The kernel lets one process at a time bind a name
+    // and releases it at the end of the process. So concurrent test processes never get the same port, not even while a server restarts.
     private static readonly Dictionary<int, Socket> Given = [];
 
-    /// <summary>A port nobody listens on, and that no other test that runs on this machine was given.</summary>
+    /// <summary>Returns a port that has no listener and that no other running test has got.</summary>
     public static int Next()
     {
         for (int attempt = 0; attempt < 1000; attempt++)

@@ -1,7 +1,7 @@
 namespace PoolApi.TestKit;
 
-/// <summary>Holds work until the test opens it, and tells how much work has come.</summary>
-/// <param name="passed">What work that passes returns.</param>
+/// <summary>Blocks work until the test opens the gate, and counts the work that arrives.</summary>
+/// <param name="passed">The result of work that passes the gate.</param>
 public class WorkGate<T>(T passed) : IDisposable
 {
     private readonly ManualResetEventSlim _open = new();
@@ -9,7 +9,7 @@ public class WorkGate<T>(T passed) : IDisposable
     private int _arrived;
     private int _awaited;
 
-    /// <summary>How much work has come.</summary>
+    /// <summary>How much work has arrived.</summary>
     public int Arrived => Volatile.Read(ref _arrived);
 
     /// <summary>Blocks the calling thread, as blocking work does.</summary>
@@ -17,27 +17,27 @@ public class WorkGate<T>(T passed) : IDisposable
     {
         Interlocked.Increment(ref _arrived);
         _arrivals.Release();
-        // Longer than any test waits for what must happen meanwhile.
+        // Longer than any test waits while its gate is closed.
         if (!_open.Wait(Patience.Long * 5, cancellation)) throw new TimeoutException("The gate did not open.");
         return passed;
     }
 
-    /// <summary>Waits for one arrival more than the last wait did.</summary>
+    /// <summary>Waits for the next arrival after those that earlier waits have seen.</summary>
     public Task NextArrivalAsync() => ArrivalAsync(_awaited + 1);
 
-    /// <summary>Waits until so much work has come in all.</summary>
+    /// <summary>Waits until the total number of arrivals is at least the given one.</summary>
     public async Task ArrivalAsync(int count = 1)
     {
         while (_awaited < count)
         {
-            if (!await _arrivals.WaitAsync(Patience.Long, Patience.Token)) throw new TimeoutException($"{_awaited} of {count} came to the gate.");
+            if (!await _arrivals.WaitAsync(Patience.Long, Patience.Token)) throw new TimeoutException($"{_awaited} of {count} arrived at the gate.");
             _awaited++;
         }
     }
 
     public void Open() => _open.Set();
 
-    /// <summary>Opens it: work that is held ends, whatever became of the test.</summary>
+    /// <summary>Opens the gate, so that blocked work ends even if the test has failed.</summary>
     public void Dispose()
     {
         _open.Set();

@@ -1,6 +1,6 @@
 namespace PoolApi.TestKit;
 
-/// <summary>The pause between two looks at something that gives no signal. The longer it takes, the less a later look matters: each is a tenth longer.</summary>
+/// <summary>The pause between two polls of a condition that gives no signal. Each is a tenth longer, since the end of a long wait matters less.</summary>
 internal struct GrowingPause(TimeSpan shortest, TimeSpan longest)
 {
     private TimeSpan _next = shortest;

@@ -8,7 +8,7 @@ namespace PoolApi.TestKit;
 /// </summary>
 internal static class InheritedSignals
 {
-    // A library should have none, but this must be done before the first test, whichever that is.
+    // A library should have no module initializer, but this must run before the first test, whichever that is.
 #pragma warning disable CA2255
     [ModuleInitializer]
     internal static void RestoreDefaults()

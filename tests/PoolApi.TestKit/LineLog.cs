@@ -1,6 +1,6 @@
 namespace PoolApi.TestKit;
 
-/// <summary>The lines a process has written so far, and a way to wait for one that is still to come.</summary>
+/// <summary>The lines that a process has written so far. A test can wait for a later line.</summary>
 public sealed class LineLog
 {
     private readonly Lock _gate = new();
@@ -8,7 +8,7 @@ public sealed class LineLog
     private readonly List<(Func<string, bool> Matches, TaskCompletionSource<string> Found)> _waiters = [];
     private bool _complete;
 
-    /// <summary>What has been written until now.</summary>
+    /// <summary>The lines so far.</summary>
     public IReadOnlyList<string> Lines
     {
         get
@@ -18,7 +18,7 @@ public sealed class LineLog
         }
     }
 
-    /// <summary>Takes a line and wakes whoever waits for it.</summary>
+    /// <summary>Adds a line and completes the waits that it matches.</summary>
     public void Add(string line)
     {
         lock (_gate)
@@ -28,7 +28,7 @@ public sealed class LineLog
         }
     }
 
-    /// <summary>Nothing more will come: fails those who still wait, at once and not after their time-out.</summary>
+    /// <summary>Marks the end of the output. Pending waits fail at once instead of after their timeout.</summary>
     public void Complete()
     {
         lock (_gate)
@@ -40,7 +40,7 @@ public sealed class LineLog
         }
     }
 
-    /// <summary>The first line, written already or yet to come, that matches.</summary>
+    /// <summary>Waits for the first line that matches, among those written already and later ones.</summary>
     public Task<string> WaitForAsync(Func<string, bool> matches, TimeSpan timeout)
     {
         lock (_gate)

@@ -1,8 +1,8 @@
 namespace PoolApi.TestKit;
 
 /// <summary>
-/// Whether tests repeat what they show much more often. Some promises hold at every moment, so more runs find more faults; a short run shows
-/// each promise all the same. <c>POOLAPI_LONG_TESTS=1</c> asks for the long runs.
+/// Whether tests use many more repetitions. Some promises must hold at every moment, so more repetitions find more faults. A short run checks each
+/// promise too. <c>POOLAPI_LONG_TESTS=1</c> requests the long runs.
 /// </summary>
 public static class LongTests
 {

@@ -2,16 +2,16 @@ using System.Globalization;
 
 namespace PoolApi.TestKit;
 
-/// <summary>How busy the machine is: for real times that a busy machine would make too short, such as that of work that holds a worker until the
-/// test has done its next step, or a limit on the time of a server.</summary>
+/// <summary>Measures how busy the machine is. Tests stretch real times that are too short on a busy machine: for example the time for which work holds
+/// a worker until the test's next step, or the time limit of a server.</summary>
 public static class MachineLoad
 {
-    /// <summary>Up to this load of each processor the times stay as they are.</summary>
+    /// <summary>Up to this load per processor, times are not stretched.</summary>
     private const double Usual = 4;
 
     private const int Longest = 600_000;
 
-    /// <summary>How many times busier than usual the machine is, from 1 on.</summary>
+    /// <summary>How many times busier than usual the machine is, at least 1.</summary>
     public static double Factor
     {
         get
@@ -21,7 +21,7 @@ public static class MachineLoad
         }
     }
 
-    /// <summary>The time, or as much more as the machine is busier than usual, up to ten minutes.</summary>
+    /// <summary>The time, multiplied by <see cref="Factor"/>, up to ten minutes.</summary>
     public static int Stretch(int milliseconds) => (int)Math.Max(milliseconds, Math.Min(Longest, milliseconds * Factor));
 
     /// <inheritdoc cref="Stretch(int)"/>
@@ -30,8 +30,8 @@ public static class MachineLoad
     /// <summary>The same in whole seconds.</summary>
     public static int StretchSeconds(int seconds) => (Stretch(seconds * 1000) + 999) / 1000;
 
-    /// <summary>Repeats what fails because the machine is busy: for a time that the product has fixed, such as the 0.7 s of a forced end. Where the
-    /// machine is not busy, the first attempt decides.</summary>
+    /// <summary>Repeats an attempt that fails because the machine is busy. For a time that is fixed in the product, such as the 0.7 s of a forced end.
+    /// If the machine is not busy, the first attempt decides.</summary>
     public static async Task TryAgainAsync(Func<Task<bool>> attemptAsync, string failure)
     {
         for (int attempt = 1; !await attemptAsync(); attempt++) Assert.True(attempt < 5 && Factor > 1, $"{failure}, at attempt {attempt}");

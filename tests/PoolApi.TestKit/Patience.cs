@@ -2,17 +2,17 @@ using System.Diagnostics;
 
 namespace PoolApi.TestKit;
 
-/// <summary>Bounded waits. The bound is a guard against hanging for ever, never what decides a test.</summary>
+/// <summary>Bounded waits. The bound keeps a test from hanging forever; the result of a test does not depend on it.</summary>
 public static class Patience
 {
     /// <summary>The bound: longer than a busy machine takes for anything that a test waits for.</summary>
-#pragma warning disable CA1720 // a time, and no type
+#pragma warning disable CA1720 // a duration, not a type
     public static readonly TimeSpan Long = TimeSpan.FromMinutes(3);
 #pragma warning restore CA1720
 
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(5), Longest = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>Fires when the run of the tests is given up.</summary>
+    /// <summary>Cancelled when the test run is aborted.</summary>
     public static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public static Task Patiently(this Task task) => task.WaitAsync(Long, Token);
@@ -25,7 +25,7 @@ public static class Patience
 
     public static void WaitPatiently(this ManualResetEventSlim opened)
     {
-        if (!opened.Wait(Long)) throw new TimeoutException("It was never set.");
+        if (!opened.Wait(Long)) throw new TimeoutException("The event was never set.");
     }
 
     /// <param name="thread">The thread.</param>
@@ -35,29 +35,29 @@ public static class Patience
         if (!thread.Join(longest ?? Long)) throw new TimeoutException($"The thread {thread.Name} did not end.");
     }
 
-    /// <summary>Blocks until something holds that gives no signal.</summary>
+    /// <summary>Blocks until a condition holds that gives no signal.</summary>
     public static void Until(Func<bool> condition)
     {
-        if (!SpinWait.SpinUntil(condition, Long)) throw new TimeoutException("It did not come about.");
+        if (!SpinWait.SpinUntil(condition, Long)) throw new TimeoutException("The condition was not met.");
     }
 
-    /// <summary>Waits until something holds that gives no signal.</summary>
-    public static Task UntilAsync(Func<bool> condition, string what = "It") =>
+    /// <summary>Waits until a condition holds that gives no signal.</summary>
+    public static Task UntilAsync(Func<bool> condition, string what = "the condition holds") =>
         UntilAsync(() => ValueTask.FromResult(condition()), what);
 
     /// <inheritdoc cref="UntilAsync(Func{bool}, string)"/>
-    public static async Task UntilAsync(Func<ValueTask<bool>> condition, string what = "It")
+    public static async Task UntilAsync(Func<ValueTask<bool>> condition, string what = "the condition holds")
     {
         long since = Stopwatch.GetTimestamp();
         var pause = new GrowingPause(Shortest, Longest);
         while (!await condition())
         {
-            if (Stopwatch.GetElapsedTime(since) > Long) throw new TimeoutException($"{what} did not come about.");
-            await pause.PassAsync(Token); // what gives no signal is looked at again
+            if (Stopwatch.GetElapsedTime(since) > Long) throw new TimeoutException($"The test waited in vain for this: {what}.");
+            await pause.PassAsync(Token); // there is no signal to wait for
         }
     }
 
-    /// <summary>Runs on a thread of the test's own, so that the state of the ThreadPool decides nothing.</summary>
+    /// <summary>Runs on a new thread, so that the test does not depend on the state of the ThreadPool.</summary>
     public static Thread OnOwnThread(Action body)
     {
         var thread = new Thread(() => body()) { IsBackground = true };

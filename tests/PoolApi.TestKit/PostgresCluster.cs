@@ -5,14 +5,14 @@ using Npgsql;
 namespace PoolApi.TestKit;
 
 /// <summary>
-/// A PostgreSQL of its own: a data directory in the temporary folder, a free port, the disk waited for as in earnest. Stopped and
-/// deleted at the end; stopped also if this process dies.
+/// A PostgreSQL server for tests, with a data directory in the temporary folder, on a free port, without fsync. It is stopped and
+/// deleted at the end, and stopped also if this process dies.
 /// </summary>
-/// <remarks>Where PostgreSQL is not installed, tests that need it are skipped with the words that install it; with CI=true they fail.</remarks>
+/// <remarks>Where PostgreSQL is not installed, tests that need it are skipped with the command that installs it; with CI=true they fail.</remarks>
 public sealed class PostgresCluster : IAsyncLifetime
 {
-    /// <summary>Ends the server when its own input ends: that is when this process closes it, or is gone.</summary>
-    // (A background process of a shell would read from nothing, so cat is given the shell's own input.) It ends with the server, whatever ends that.
+    /// <summary>Stops the server when the script's input ends, which is when this process closes it or dies.</summary>
+    // A shell gives a background process an empty input, so cat reads the script's input as file 3. The script ends when the server ends for any reason.
     private const string Script = """
         log=$1; shift; exec 3<&0
         "$@" >>"$log" 2>&1 3<&- </dev/null & server=$!
@@ -22,7 +22,7 @@ public sealed class PostgresCluster : IAsyncLifetime
 
     private static readonly string? Programs = Find();
 
-    /// <summary>The data of a new server. Made once for each test process: to copy it takes a tenth of the processor time.</summary>
+    /// <summary>The data of a new server. Made once per test process: a copy takes a tenth of the processor time of initdb.</summary>
     private static readonly Lazy<Task<string>> NewData = new(MakeNewDataAsync);
 
     private string[] _wrapper = [];
@@ -40,7 +40,7 @@ public sealed class PostgresCluster : IAsyncLifetime
     /// <summary>Where it listens.</summary>
     public int Port => _port;
 
-    /// <summary>Ends the test where there is no PostgreSQL: skipped, or failed under CI.</summary>
+    /// <summary>Skips the test if PostgreSQL is not installed; under CI it fails the test.</summary>
     public static void Require()
     {
         if (Programs is null) Tool.Missing("PostgreSQL 15 or newer", "apt-get install --no-install-recommends postgresql");
@@ -49,7 +49,7 @@ public sealed class PostgresCluster : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
-        if (Programs is null) return; // said by each test
+        if (Programs is null) return; // each test reports that by Require
         _folder = Directory.CreateTempSubdirectory("poolapi-pg-").FullName;
         _port = FreePorts.Next();
         if (Environment.IsPrivilegedProcess) await RunAsync("chown", "postgres", _folder);
@@ -85,14 +85,14 @@ public sealed class PostgresCluster : IAsyncLifetime
     }
 
     /// <summary>Makes and starts a server whose clock the test sets. The test disposes of it.</summary>
-    /// <remarks>Where faketime is not installed, the test is skipped with the words that install it; with CI=true it fails.</remarks>
+    /// <remarks>Where faketime is not installed, the test is skipped with the command that installs it; with CI=true it fails.</remarks>
     public static async Task<PostgresCluster> StartWithOwnClockAsync()
     {
         Require();
         string? library = Directory.GetDirectories("/usr/lib", "*-linux-gnu*").Select(static d => Path.Combine(d, "faketime", "libfaketime.so.1")).FirstOrDefault(File.Exists);
         if (library is null) Tool.Missing("faketime", "apt-get install --no-install-recommends faketime");
         string clock = Directory.CreateTempSubdirectory("poolapi-clock-").FullName;
-        // PostgreSQL runs as another user.
+        // PostgreSQL runs as another user, who must be able to read the offset.
         if (Environment.IsPrivilegedProcess) await RunAsync("chmod", "755", clock);
         var cluster = new PostgresCluster
         {
@@ -104,8 +104,8 @@ public sealed class PostgresCluster : IAsyncLifetime
         return cluster;
     }
 
-    /// <summary>Sets the server's clock, as of its next look at it.</summary>
-    /// <param name="offset">How far it is ahead of the machine's.</param>
+    /// <summary>Sets the server's clock. The server sees the change when it next reads the clock.</summary>
+    /// <param name="offset">How far the server's clock is ahead of the machine's.</param>
     public async Task SetClockAsync(TimeSpan offset)
     {
         string file = Path.Combine(_clock, "offset");
@@ -122,11 +122,11 @@ public sealed class PostgresCluster : IAsyncLifetime
         return await command.ExecuteScalarAsync(Patience.Token);
     }
 
-    /// <summary>Starts the server, after <see cref="KillAsync"/> too.</summary>
+    /// <summary>Starts the server, also again after <see cref="KillAsync"/>.</summary>
     public async Task StartAsync()
     {
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = true, WorkingDirectory = _folder };
-        // Without fsync no test waits for the disk. A server that is killed loses nothing by that: what it has written is the kernel's.
+        // Without fsync no test waits for the disk. A killed server loses no data by that, since the kernel has what it wrote.
         string[] arguments =
         [
             "-c", Script, "sh", Path.Combine(_folder, "log"), .. AsUser(), .. _wrapper, $"{Programs}/postgres", "-D", Data, "-p", $"{_port}", "-k", _folder,
@@ -139,14 +139,14 @@ public sealed class PostgresCluster : IAsyncLifetime
             _server = Process.Start(start)!;
             try
             {
-                await Patience.UntilAsync(async () => _server.HasExited || await IsUpAsync(), "PostgreSQL");
+                await Patience.UntilAsync(async () => _server.HasExited || await IsUpAsync(), "PostgreSQL accepts connections");
             }
             catch (TimeoutException e)
             {
                 throw new TimeoutException($"PostgreSQL has not started: {Log()}", e);
             }
             if (!_server.HasExited) return;
-            // A process of the server that was killed may still be about to end, and then the next server does not start.
+            // A process of the killed server may not have ended yet. Then the next server does not start.
             _server.Dispose();
             _server = null;
             if (attempt == 5) Assert.Fail($"PostgreSQL has not started: {Log()}");
@@ -168,15 +168,15 @@ public sealed class PostgresCluster : IAsyncLifetime
         }
     }
 
-    /// <summary>Kills it, with all its processes, as a fault of the machine would.</summary>
+    /// <summary>Kills the server with all its processes, as a crash of the machine would.</summary>
     public async Task KillAsync()
     {
         string[] pid = await File.ReadAllLinesAsync(Path.Combine(Data, "postmaster.pid"));
         int server = int.Parse(pid[0], CultureInfo.InvariantCulture);
-        // Stopped, it starts no more processes: one that outlived it would keep the next server from starting.
+        // A stopped postmaster starts no more processes. A process that outlives it would keep the next server from starting.
         await RunAsync("/bin/sh", "-c", $"kill -STOP {server}");
         string children = await File.ReadAllTextAsync($"/proc/{server}/task/{server}/children");
-        // First the one that would otherwise bring the others down in an orderly way.
+        // The postmaster is killed first. Otherwise it would shut the others down in an orderly way.
         foreach (string process in children.Split(' ', StringSplitOptions.RemoveEmptyEntries).Prepend($"{server}"))
         {
             try
@@ -216,7 +216,7 @@ public sealed class PostgresCluster : IAsyncLifetime
     private static async Task RunAsync(params string[] command) =>
         (await ProgramRun.ToEndAsync(new ProcessStartInfo(command[0], command[1..]) { WorkingDirectory = "/" }, Patience.Long)).MustSucceed();
 
-    /// <summary>The folder of the newest PostgreSQL: Debian's is not in the PATH.</summary>
+    /// <summary>The folder of the newest PostgreSQL from Debian's packages, which is not in the PATH; if there is none, the first in the PATH.</summary>
     private static string? Find() =>
         (Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql") : [])
             .OrderByDescending(static d => int.TryParse(Path.GetFileName(d), CultureInfo.InvariantCulture, out int version) ? version : 0)

@@ -4,30 +4,30 @@ namespace PoolApi.TestKit;
 
 /// <summary>A program that was run to its end: what it wrote and how it ended.</summary>
 /// <param name="ExitCode">Its exit code.</param>
-/// <param name="Lines">Standard output and standard error, in the order they came.</param>
+/// <param name="Lines">The lines of standard output and standard error, in the order of arrival.</param>
 public sealed record ProgramRun(int ExitCode, IReadOnlyList<string> Lines)
 {
     private static readonly TimeSpan BuildPatience = TimeSpan.FromMinutes(40);
 
-    /// <summary>The name of a compiler server for the builds of a test run: a compiler that runs by itself spends most of its time on starting. The
-    /// test that sets the name ends the server. Null: there is none.</summary>
+    /// <summary>The name of the compiler server for the builds of a test run. A compiler without a server spends most of its time on its start. The
+    /// fixture that sets the name ends the server. Null: there is no server.</summary>
     public static string? CompilerServer { get; set; }
 
     /// <summary>All that it wrote.</summary>
     public string Text => string.Join('\n', Lines);
 
-    /// <summary>It must have ended with 0.</summary>
+    /// <summary>Fails the test unless the exit code is 0.</summary>
     public ProgramRun MustSucceed()
     {
-        Assert.True(ExitCode == 0, $"it ended with {ExitCode}:\n{Text}");
+        Assert.True(ExitCode == 0, $"the program ended with {ExitCode}:\n{Text}");
         return this;
     }
 
-    /// <summary>How a program starts that must not notice the build and the tests around it, and leaves no process behind.</summary>
+    /// <summary>How to start a program that is isolated from the build and the tests around it, and that leaves no process behind.</summary>
     public static ProcessStartInfo Apart(string folder, string program, params IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder };
-        // `dotnet test` hands its own MSBuild's settings down.
+        // Child processes inherit the settings of the MSBuild of `dotnet test`.
         foreach (string name in start.Environment.Keys.Where(static name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToArray())
             start.Environment.Remove(name);
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
@@ -43,12 +43,12 @@ public sealed record ProgramRun(int ExitCode, IReadOnlyList<string> Lines)
         return start;
     }
 
-    /// <summary>Runs such a program, which must end with 0.</summary>
+    /// <summary>Runs a program in this way. It must end with 0.</summary>
     /// <returns>All that it wrote.</returns>
     public static async Task<string> ApartAsync(string folder, string program, params IEnumerable<string> arguments) =>
         (await ToEndAsync(Apart(folder, program, arguments), BuildPatience)).MustSucceed().Text;
 
-    /// <summary>Starts a program, feeds it, and waits for its end; kills it when the time is over.</summary>
+    /// <summary>Starts a program, writes its input and waits for its end. Kills it after the timeout.</summary>
     public static async Task<ProgramRun> ToEndAsync(ProcessStartInfo start, TimeSpan timeout, string? input = null)
     {
         start.RedirectStandardOutput = true;

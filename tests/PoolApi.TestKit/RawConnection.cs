@@ -5,7 +5,7 @@ using System.Text;
 
 namespace PoolApi.TestKit;
 
-/// <summary>One HTTP/1.1 connection, spoken by hand: for what a well-behaved client library would not send, or would hide.</summary>
+/// <summary>One HTTP/1.1 connection on a raw socket, for requests that a client library would not send and for details that it would hide.</summary>
 public sealed class RawConnection : IDisposable
 {
     private readonly Socket _socket;
@@ -42,7 +42,7 @@ public sealed class RawConnection : IDisposable
     /// <summary>Sends bytes as they stand.</summary>
     public Task SendAsync(byte[] bytes) => _stream.WriteAsync(bytes, Patience.Token).AsTask();
 
-    /// <summary>Reads one whole response in Latin-1, as it was sent: of interim ones too, each by itself.</summary>
+    /// <summary>Reads one whole response in Latin-1, as the server sent it. An interim response counts as one.</summary>
     /// <param name="hasBody">False for the response to a HEAD.</param>
     /// <exception cref="IOException">The server has closed or reset the connection instead.</exception>
     public async Task<string> ReadResponseAsync(bool hasBody = true)
@@ -54,7 +54,7 @@ public sealed class RawConnection : IDisposable
         }
     }
 
-    /// <summary>Reads until the server closes the connection, or resets it: a close with unread bytes of the client is a reset.</summary>
+    /// <summary>Reads until the server closes or resets the connection. A close with unread bytes of the client is a reset.</summary>
     public async Task<string> ReadToEndAsync()
     {
         try
@@ -67,10 +67,10 @@ public sealed class RawConnection : IDisposable
         return Take(_length);
     }
 
-    /// <summary>Says that nothing more comes (FIN), and goes on reading.</summary>
+    /// <summary>Ends the sending (FIN). The connection can still be read.</summary>
     public void EndSending() => _socket.Shutdown(SocketShutdown.Send);
 
-    /// <summary>Goes away without a word (RST).</summary>
+    /// <summary>Resets the connection (RST).</summary>
     public void Reset()
     {
         _socket.LingerState = new LingerOption(true, 0);
@@ -84,7 +84,7 @@ public sealed class RawConnection : IDisposable
         _socket.Dispose();
     }
 
-    /// <returns>The length of the first response; null: it has not come whole.</returns>
+    /// <returns>The length of the first response; null: it is not complete yet.</returns>
     private int? EndOfResponse(bool hasBody)
     {
         int head = Received.IndexOf("\r\n\r\n"u8);

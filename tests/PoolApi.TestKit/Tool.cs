@@ -2,11 +2,11 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace PoolApi.TestKit;
 
-/// <summary>Programs and files that a test needs from the machine. Missing ones skip the test with the words that install them;
-/// with CI=true they fail it, so that no check is lost unnoticed.</summary>
+/// <summary>Programs and files that a test needs from the machine. If one is missing, the test is skipped with the command that installs it;
+/// with CI=true it fails, so that no check is lost unnoticed.</summary>
 public static class Tool
 {
-    /// <summary>True where nothing may be skipped.</summary>
+    /// <summary>True if no test may be skipped.</summary>
     public static bool InCi { get; } = string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The path of a program, or null.</summary>
@@ -16,7 +16,7 @@ public static class Tool
             .Select(folder => Path.Combine(folder, program))
             .FirstOrDefault(File.Exists);
 
-    /// <summary>The path of a program that the test cannot do without.</summary>
+    /// <summary>The path of a program. If it is missing, the test ends.</summary>
     public static string Require(string program, string install)
     {
         string? path = Find(program);
@@ -25,7 +25,7 @@ public static class Tool
         return path;
     }
 
-    /// <summary>A file that the test cannot do without.</summary>
+    /// <summary>The path of a file. If it is missing, the test ends.</summary>
     public static string RequireFile(string path, string install)
     {
         if (!File.Exists(path))
@@ -37,7 +37,7 @@ public static class Tool
     [DoesNotReturn]
     public static void Missing(string what, string remedy)
     {
-        string words = $"{what} is not here: {remedy}";
+        string words = $"{what} is missing: {remedy}";
         if (InCi)
             Assert.Fail(words);
         Assert.Skip(words);

@@ -1,9 +1,9 @@
 namespace PoolApi.TestKit;
 
-/// <summary>The signals a person or an orchestrator stops the service with; the numbers are Linux's.</summary>
+/// <summary>The signals by which a person or an orchestrator stops the service; the numbers are Linux's.</summary>
 public enum UnixSignal
 {
-    /// <summary>The terminal has gone.</summary>
+    /// <summary>The terminal has closed.</summary>
     HangUp = 1,
 
     /// <summary>Ctrl-C.</summary>

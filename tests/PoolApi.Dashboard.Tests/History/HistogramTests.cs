@@ -2,7 +2,7 @@ using PoolApi.Dashboard.History;
 
 namespace PoolApi.Dashboard.Tests.History;
 
-/// <summary>A percentile is good to 9 %.</summary>
+/// <summary>A percentile is exact to within 9 %.</summary>
 public class HistogramTests
 {
     [Theory]

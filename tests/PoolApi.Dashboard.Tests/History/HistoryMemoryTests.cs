@@ -4,7 +4,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Tests.History;
 
-/// <summary>The history takes a fixed memory. Alone: the heap is everybody's.</summary>
+/// <summary>The history takes a bounded amount of memory. No other test runs beside this one, since all share the heap.</summary>
 [CollectionDefinition(nameof(HistoryMemoryTests), DisableParallelization = true)]
 [Collection(nameof(HistoryMemoryTests))]
 public class HistoryMemoryTests
@@ -14,7 +14,7 @@ public class HistoryMemoryTests
     [Fact]
     public async Task An_hour_of_items_of_many_kinds_takes_at_most_two_megabytes_per_pool()
     {
-        // What other tests left may end at any moment and take its memory along; what the history holds on to is seen every time.
+        // Objects of other tests may be collected at any moment, which changes the result. What the history keeps counts in each attempt.
         var seen = new List<long>();
         for (int attempt = 0; attempt < 5 && !seen.Exists(static bytes => bytes is > 200 << 10 and < 2 << 20); attempt++) seen.Add(await AnHourAsync());
         Assert.Contains(seen, static bytes => bytes is > 200 << 10 and < 2 << 20);
@@ -24,17 +24,17 @@ public class HistoryMemoryTests
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync();
         KindItem[] items = [.. Enumerable.Range(0, Kinds).Select(static i => new KindItem($"kind {i}"))];
-        await SecondAsync(app, items); // the ring of the worker is there
+        await SecondAsync(app, items); // allocates the ring of the worker
         long before = Settled();
         for (int second = 0; second < 3700; second++) await SecondAsync(app, items);
         long after = Settled();
 
-        Assert.Equal(KindTimes.MostKinds + 1, app.History.Latest!.Kinds.Count); // and the others
+        Assert.Equal(KindTimes.MostKinds + 1, app.History.Latest!.Kinds.Count); // and one for all other kinds
         Assert.Equal(360, app.History.ByTenSeconds().Length);
         return after - before;
     }
 
-    /// <summary>The heap, once the finalizers of what other tests left have run.</summary>
+    /// <summary>The size of the heap, after the finalizers of other tests' objects have run.</summary>
     private static long Settled()
     {
         long last = long.MaxValue;

@@ -2,7 +2,7 @@ using PoolApi.Dashboard.Tests.Support;
 
 namespace PoolApi.Dashboard.Tests.History;
 
-/// <summary>What is remembered, and for how long.</summary>
+/// <summary>How long the history keeps samples.</summary>
 public class HistoryTests
 {
     [Fact]
@@ -11,7 +11,7 @@ public class HistoryTests
         await using MonitoredApp app = await MonitoredApp.StartAsync();
         await app.Pool.RunAsync(static () => { });
         app.Tick(2);
-        app.Tick(2 * 3600); // at rest
+        app.Tick(2 * 3600); // idle
         await app.Pool.RunAsync(static () => { });
         app.Tick();
         Assert.Equal(300, app.History.ByTheSecond().Length);

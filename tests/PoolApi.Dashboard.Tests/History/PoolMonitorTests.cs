@@ -5,7 +5,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Tests.History;
 
-/// <summary>Samples once a second, while there is something to see.</summary>
+/// <summary>The monitor takes a sample every second while a pool works or somebody watches.</summary>
 public class PoolMonitorTests
 {
     [Fact]
@@ -62,7 +62,7 @@ public class PoolMonitorTests
     {
         await using MonitoredApp app = await MonitoredApp.StartAsync();
         await app.Pool.RunAsync(static () => { });
-        app.Tick(2); // and at rest
+        app.Tick(2); // the second tick ends the sampling
         app.Tick(60);
         await app.Pool.RunAsync(static () => { });
         app.Tick();
@@ -83,7 +83,7 @@ public class PoolMonitorTests
         ValueTask<long> second = app.Monitor.WaitForTickAsync(1, TestContext.Current.CancellationToken);
         app.Tick();
         Assert.Equal(2, await second);
-        Assert.Equal(2, await app.Monitor.WaitForTickAsync(1, TestContext.Current.CancellationToken)); // it has come
+        Assert.Equal(2, await app.Monitor.WaitForTickAsync(1, TestContext.Current.CancellationToken)); // this tick has passed
     }
 
     [Fact]
@@ -174,7 +174,7 @@ public class PoolMonitorTests
         Assert.Equal(app.Clock!.GetUtcNow().ToUnixTimeMilliseconds() - 1000, app.History.Recorder.Time.ToUnixMilliseconds(item.EndedAt), 3.0);
     }
 
-    /// <summary>A clock that does not go on. The monitor's timer fires when the test says so, on the test's thread.</summary>
+    /// <summary>A clock that stands still. The test fires the monitor's timer, on its own thread.</summary>
     private sealed class MonitorsClock() : FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000))
     {
         private Action? _fire;

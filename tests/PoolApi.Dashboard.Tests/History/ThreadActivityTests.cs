@@ -2,7 +2,7 @@ using PoolApi.Dashboard.History;
 
 namespace PoolApi.Dashboard.Tests.History;
 
-/// <summary>What the counts of a thread say that it did. The kernel counts a wait for a processor only when the wait ends.</summary>
+/// <summary>A thread's activity is derived from the kernel's counts. The kernel counts a wait for a processor only when the wait ends.</summary>
 public class ThreadActivityTests
 {
     private const long Second = 1_000_000_000;
@@ -23,7 +23,7 @@ public class ThreadActivityTests
     {
         var thread = new ThreadActivity(At(0, 0, 0));
         Assert.Equal(WorkerActivity.Computing, thread.Add(At(1, 1, 0))!.Activity);
-        // It waits from here to 2.8 s, when the wait is counted.
+        // The thread waits from 1.1 s to 2.8 s. The kernel counts the wait only at its end.
         Assert.Equal(WorkerActivity.Computing, thread.Add(At(2, 1.1, 0))!.Activity);
         WorkerActivityView view = thread.Add(At(3, 1.2, 1.7))!;
         Assert.Equal(WorkerActivity.WaitingForProcessor, view.Activity);
@@ -36,7 +36,7 @@ public class ThreadActivityTests
     {
         var thread = new ThreadActivity(At(0, 0, 0, isRunnable: false));
         Assert.Equal(WorkerActivity.Blocked, thread.Add(At(1, 0, 0, isRunnable: false))!.Activity);
-        Assert.Equal(WorkerActivity.Blocked, thread.Add(At(2, 0, 0))!.Activity); // woken at some time since
+        Assert.Equal(WorkerActivity.Blocked, thread.Add(At(2, 0, 0))!.Activity); // woken at some time since the last reading
         Assert.Equal(WorkerActivity.WaitingForProcessor, thread.Add(At(3, 0, 0))!.Activity);
         Assert.Equal(WorkerActivity.WaitingForProcessor, thread.Add(At(4, 0, 0))!.Activity);
         Assert.Equal(WorkerActivity.Blocked, thread.Add(At(8, 0.1, 1.9, isRunnable: false))!.Activity);

@@ -4,7 +4,7 @@ using PoolApi.Dashboard.Tests.Support;
 namespace PoolApi.Dashboard.Tests.History;
 
 /// <summary>Whether a busy worker computes, waits for a processor, or is blocked.</summary>
-[Collection(nameof(HistoryMemoryTests))] // A collection that another test causes would block the threads that compute.
+[Collection(nameof(HistoryMemoryTests))] // A garbage collection of another test would block the threads that compute.
 public class WorkerActivityTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -22,7 +22,7 @@ public class WorkerActivityTests
     [Fact]
     public async Task Computing_workers_are_not_reported_as_blocked_and_some_wait_for_a_processor()
     {
-        // More than there are processors, so that some wait at any time; whose turn it is, is the kernel's to say.
+        // More workers than processors, so that some wait at any time. The kernel decides which.
         int workers = Environment.ProcessorCount * 4;
         await using MonitoredApp app = await MonitoredApp.StartAsync(workers, fakeClock: false);
         using var stop = new CancellationTokenSource();
@@ -39,7 +39,7 @@ public class WorkerActivityTests
         await using MonitoredApp app = await MonitoredApp.StartAsync(fakeClock: false);
         using var stop = new CancellationTokenSource();
         Task work = app.Pool.RunAsync(() => { while (!stop.IsCancellationRequested) Thread.SpinWait(100); }).AsTask();
-        WorkerActivityView seen = await FirstOfAsync(app, static a => a is not null).Patiently(); // another's load may take the processor, and blocks nobody
+        WorkerActivityView seen = await FirstOfAsync(app, static a => a is not null).Patiently(); // other load may take the processor, but blocks nothing
         Assert.NotEqual(WorkerActivity.Blocked, seen.Activity);
         await stop.CancelAsync();
         await work;

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PoolApi.Dashboard.Tests.Recording;
 
-/// <content>Reads Perfetto's format: Protocol Buffers with texts that are written once. Refuses fields that the format does not have.</content>
+/// <content>Reads Perfetto's format: Protocol Buffers with interned texts. Fails on fields that the format does not have.</content>
 internal sealed partial class DecodedTrace
 {
     private DecodedTrace(byte[] trace)
@@ -11,9 +11,9 @@ internal sealed partial class DecodedTrace
         var texts = new Dictionary<(int Field, ulong Id), string>();
         var open = new Dictionary<ulong, Stack<(string Name, ulong At, Dictionary<string, string> Args)>>();
         var counters = new Dictionary<ulong, string>();
-        // A viewer sorts packets by their times, and keeps the order of those that are at one time.
+        // A viewer sorts packets by time and keeps the order of packets of the same time.
         List<(ulong At, Fields Packet)> packets = [.. Fields.Of(trace).Messages(1).Select(static p => (p.NumberOr(8, 0), p))];
-        Assert.Equal(1UL, packets[0].Packet.NumberOr(13, 0)); // a reader must not expect earlier texts
+        Assert.Equal(1UL, packets[0].Packet.NumberOr(13, 0)); // SEQ_INCREMENTAL_STATE_CLEARED: there are no earlier texts
         foreach ((_, Fields packet) in packets)
         {
             packet.AssertOnly(8, 10, 11, 12, 13, 60);
@@ -63,7 +63,7 @@ internal sealed partial class DecodedTrace
         Dictionary<ulong, Stack<(string Name, ulong At, Dictionary<string, string> Args)>> open, Dictionary<ulong, string> counters)
     {
         e.AssertOnly(4, 9, 10, 11, 30, 47, 48);
-        Assert.Equal(2UL, packet.Number(13)); // it refers to texts
+        Assert.Equal(2UL, packet.Number(13)); // SEQ_NEEDS_INCREMENTAL_STATE: it refers to texts
         ulong track = e.Number(11);
         (int process, int tid) = TrackOf(track);
         decimal microseconds = at / 1000m;

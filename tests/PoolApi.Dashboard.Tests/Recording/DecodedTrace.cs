@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PoolApi.Dashboard.Tests.Recording;
 
-/// <summary>Trace events as a viewer reads them. Refuses what no viewer could show.</summary>
+/// <summary>Trace events as a viewer reads them. Fails on events that no viewer could show.</summary>
 internal sealed partial class DecodedTrace
 {
     private readonly Dictionary<(int Process, int Track), string> _tracks = [];
@@ -17,7 +17,7 @@ internal sealed partial class DecodedTrace
         Check();
     }
 
-    /// <summary>Milliseconds since 1970 of the trace's 0.</summary>
+    /// <summary>The time 0 of the trace, in milliseconds since 1970.</summary>
     public double Origin { get; private set; }
 
     public DateTimeOffset To { get; private set; }
@@ -32,7 +32,7 @@ internal sealed partial class DecodedTrace
 
     public List<(string Name, decimal At, Dictionary<string, long> Values)> Counters { get; } = [];
 
-    /// <summary>Microseconds from the trace's 0 to when it was made.</summary>
+    /// <summary>The time at which the trace was made, in microseconds from its time 0.</summary>
     public decimal End => (decimal)((To - DateTimeOffset.UnixEpoch).TotalMilliseconds - Origin) * 1000;
 
     private void Check()
@@ -117,7 +117,7 @@ internal sealed partial class DecodedTrace
         }
     }
 
-    /// <summary>Each flow begins once and ends once, later, and both in a slice.</summary>
+    /// <summary>Each flow starts once and ends once, not before its start, and both points lie in a slice.</summary>
     private void FlowsPair()
     {
         Dictionary<long, Flow> ends = Ends.ToDictionary(static f => f.Id);

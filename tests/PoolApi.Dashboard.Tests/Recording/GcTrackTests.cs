@@ -4,7 +4,7 @@ using PoolApi.Dashboard.Traces.Formats;
 
 namespace PoolApi.Dashboard.Tests.Recording;
 
-/// <summary>The pauses of garbage collections follow each other on their track, to the tick.</summary>
+/// <summary>The pauses of garbage collections are placed on their track to the tick, without overlap.</summary>
 public sealed class GcTrackTests
 {
     private static readonly DateTime Zero = new(2026, 11, 29, 8, 21, 7, 123, DateTimeKind.Utc);

@@ -3,7 +3,7 @@ using PoolApi.Dashboard.Recording;
 
 namespace PoolApi.Dashboard.Tests.Recording;
 
-/// <summary>Each collection is told of on the finalizer thread, where an exception would end the process.</summary>
+/// <summary>Each collection is reported on the finalizer thread, where an exception would end the process.</summary>
 public sealed class GcWatchTests
 {
     [Fact]

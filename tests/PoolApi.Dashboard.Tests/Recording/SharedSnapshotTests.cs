@@ -3,7 +3,7 @@ using PoolApi.Dashboard.Tests.Support;
 
 namespace PoolApi.Dashboard.Tests.Recording;
 
-/// <summary>An app has one set of snapshots, however often it maps the dashboard, and counts them.</summary>
+/// <summary>All dashboards of an app share one set of snapshots, which a metric counts.</summary>
 public sealed class SharedSnapshotTests
 {
     [Fact]

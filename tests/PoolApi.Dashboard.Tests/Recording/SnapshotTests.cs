@@ -7,7 +7,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Tests.Recording;
 
-/// <summary>What goes wrong leaves the seconds before it.</summary>
+/// <summary>A fault, such as a stuck worker or an unclean stop, leaves a trace of the seconds before it.</summary>
 public sealed class SnapshotTests : IDisposable
 {
     private readonly string _directory = Path.Combine(Path.GetTempPath(), $"snapshots-{Guid.NewGuid():N}");
@@ -33,10 +33,10 @@ public sealed class SnapshotTests : IDisposable
         Assert.Contains("cpu-0 has been on hang (/hang) for", detail, StringComparison.Ordinal);
         DecodedTrace.Slice slice = Assert.Single(trace.On("cpu-0"));
         Assert.Equal(("hang", "Stuck", "/hang"), (slice.Name, slice.Args["state"], slice.Args["route"]));
-        Assert.Equal(trace.End, slice.To); // in the last second and to its end
+        Assert.Equal(trace.End, slice.To); // the item still runs at the end of the trace
 
         app.Tick(10);
-        Assert.Single(await ListAsync(app)); // once for each time
+        Assert.Single(await ListAsync(app)); // one snapshot for each time that a worker is stuck
     }
 
     [Fact]
@@ -74,7 +74,7 @@ public sealed class SnapshotTests : IDisposable
         }
         finally
         {
-            Environment.ExitCode = before; // it is the test run's
+            Environment.ExitCode = before; // the exit code is that of the test run
         }
 
         await SnapshotsOf(app).Written.Patiently();
@@ -113,7 +113,7 @@ public sealed class SnapshotTests : IDisposable
         Assert.Equal("overload", Assert.Single(await ListAsync(app)).Trigger);
         await Assert.ThrowsAsync<WorkRejectedException>(async () => await app.Pool.RunAsync(static () => { }));
         app.Tick();
-        Assert.Equal(2, (await ListAsync(app)).Count(static s => s.Trigger == "overload")); // beside the worker that is stuck by now
+        Assert.Equal(2, (await ListAsync(app)).Count(static s => s.Trigger == "overload")); // besides that of the worker, which is stuck by now
         item.Dispose();
         await waits;
     }
@@ -127,7 +127,7 @@ public sealed class SnapshotTests : IDisposable
         app.Tick();
         Assert.Empty(await ListAsync(app));
         using (var item = new Held(app, "slow", "/slow")) app.Tick(4);
-        await app.Pool.RunAsync(static () => { }); // the one before has been recorded
+        await app.Pool.RunAsync(static () => { }); // then the item before is recorded
         app.Tick();
         (string trigger, string detail, DecodedTrace trace) = Assert.Single(await ListAsync(app));
         Assert.Equal("slow-item", trigger);
@@ -153,7 +153,7 @@ public sealed class SnapshotTests : IDisposable
         }
         string[] triggers = [.. (await ListAsync(app)).Select(static s => s.Trigger)];
         Assert.Equal(10, triggers.Length);
-        Assert.Single(triggers, "stuck"); // from the first seconds
+        Assert.Single(triggers, "stuck"); // taken in the first seconds
         await SnapshotsOf(app).Written.Patiently();
         Assert.Equal(10, Directory.GetFiles(_directory, "*.json.gz").Length);
         item.Dispose();
@@ -161,9 +161,9 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Theory]
-    // The oldest of the trigger that has the most are deleted, so that the one file of a failed stop stays.
+    // The oldest files of the most frequent trigger are deleted, so that the only file of an unclean stop stays.
     [InlineData(1, 12, "20260101T000001Z-overload-1 20260101T000002Z-overload-2 20260101T000003Z-overload-3 20260101T000004Z-overload-4")]
-    // The new file counts: its trigger has the most.
+    // The new file counts too, which makes its trigger the most frequent.
     [InlineData(5, 5, "20260101T000001Z-overload-1")]
     public async Task Snapshot_files_of_earlier_processes_count_towards_the_limit_and_other_files_stay(int stops, int overloads, string deleted)
     {
@@ -174,7 +174,7 @@ public sealed class SnapshotTests : IDisposable
             .. Enumerable.Range(1, overloads).Select(static i => $"20260101T0000{i:D2}Z-overload-{i}.json.gz"),
             "mine.json.gz", "mine.json.gz.tmp", "notes.txt",
         ];
-        string unfinished = Path.Combine(_directory, "20260101T000100Z-overload-20.json.gz.tmp"); // of a process that ended while it was written
+        string unfinished = Path.Combine(_directory, "20260101T000100Z-overload-20.json.gz.tmp"); // of a process that ended during the write
         await File.WriteAllTextAsync(unfinished, "", Cancel);
         foreach (string name in names) await File.WriteAllTextAsync(Path.Combine(_directory, name), "", Cancel);
         await using MonitoredApp app = await StartAsync(pool: static o => (o.QueueCapacity, o.MaxQueueTime) = (1, Timeout.InfiniteTimeSpan), directory: _directory);
@@ -188,7 +188,7 @@ public sealed class SnapshotTests : IDisposable
         Assert.False(File.Exists(unfinished));
         string[] kept = [.. Directory.GetFiles(_directory).Select(static path => Path.GetFileName(path))];
         Assert.Equal(deleted.Split(' '), names.Except(kept).Select(static name => name.Replace(".json.gz", "", StringComparison.Ordinal)));
-        Assert.EndsWith("-overload-1.json.gz", Assert.Single(kept.Except(names)), StringComparison.Ordinal); // though this clock is behind
+        Assert.EndsWith("-overload-1.json.gz", Assert.Single(kept.Except(names)), StringComparison.Ordinal); // although this app's clock is behind
         item.Dispose();
         await waits;
     }
@@ -214,7 +214,7 @@ public sealed class SnapshotTests : IDisposable
             Assert.Equal(12, app.Monitor.LastTick);
             Assert.Equal(10, (await ListAsync(app)).Count);
             Assert.False(SnapshotsOf(app).Written.IsCompleted);
-            // Ten wait for the disk. Of those after them, the log says so.
+            // Ten snapshots wait for the disk. The log reports that each further one is not written.
             string[] lost = log.With("The snapshot could not be written to ");
             Assert.Equal(2, lost.Length);
             Assert.All(lost, static line => Assert.EndsWith("10 earlier snapshots are not written yet", line, StringComparison.Ordinal));
@@ -224,7 +224,7 @@ public sealed class SnapshotTests : IDisposable
             Release(pipes);
         }
         await SnapshotsOf(app).Written.Patiently();
-        Assert.InRange(Directory.GetFiles(_directory, "*.json.gz").Length, 9, 10); // the first, perhaps, could not be written
+        Assert.InRange(Directory.GetFiles(_directory, "*.json.gz").Length, 9, 10); // the write of the first may have failed
     }
 
     [Fact]
@@ -246,7 +246,7 @@ public sealed class SnapshotTests : IDisposable
         }
         finally
         {
-            Environment.ExitCode = before; // it is the test run's
+            Environment.ExitCode = before; // the exit code is that of the test run
             Release(pipes);
         }
         await SnapshotsOf(app).Written.Patiently();
@@ -316,12 +316,12 @@ public sealed class SnapshotTests : IDisposable
             if (cooldown is { } time) o.SnapshotCooldown = time;
         }));
 
-    /// <summary>Those of the app: a later mapping shares them.</summary>
+    /// <summary>The snapshots of the app, which a later mapping shares.</summary>
     private static Snapshots SnapshotsOf(MonitoredApp app) => TraceSetup.Start(app.Services, app.Monitor, new PoolDashboardOptions());
 
     /// <summary>
-    /// Makes the writing of the first snapshot hang, if it is taken within so many seconds: where its file is written, there is a pipe that
-    /// nobody reads.
+    /// Makes the write of the first snapshot hang, if it is taken within the given seconds: in the place of its file there is a pipe without
+    /// a reader.
     /// </summary>
     /// <returns>The pipes, for <see cref="Release"/>.</returns>
     private async Task<string[]> HangAsync(DateTimeOffset since, int seconds, string trigger)
@@ -338,17 +338,17 @@ public sealed class SnapshotTests : IDisposable
         {
             try
             {
-                // One that is open for both does not wait for the other side.
+                // An open for reading and writing does not wait for the other side.
                 new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite).Dispose();
             }
             catch (FileNotFoundException)
             {
-                // The first writer that goes on deletes those that are left.
+                // The first writer that continues deletes the remaining pipes.
             }
         }
     }
 
-    /// <summary>As the pages and a client see them, oldest first.</summary>
+    /// <summary>The snapshots as a client reads them, oldest first.</summary>
     private static async Task<List<(string Trigger, string Detail, DecodedTrace Trace)>> ListAsync(MonitoredApp app)
     {
         using HttpClient client = app.Client();
@@ -362,7 +362,7 @@ public sealed class SnapshotTests : IDisposable
         return all;
     }
 
-    /// <summary>An item that holds the worker until it is disposed of, whatever anybody asks of it.</summary>
+    /// <summary>An item that holds the worker until it is disposed of, and ignores its cancellation.</summary>
     private sealed class Held : IDisposable
     {
         private readonly ManualResetEventSlim _go = new();

@@ -6,7 +6,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Tests.Recording;
 
-/// <summary>GET trace: what the workers did, as any viewer of trace events shows it.</summary>
+/// <summary>GET trace returns what the workers did, in a form that any viewer of trace events shows.</summary>
 public class TraceTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -14,7 +14,7 @@ public class TraceTests
     [Fact]
     public async Task The_trace_has_nested_slices_paired_flows_and_the_busy_time_of_each_worker()
     {
-        // Somebody listens to the times, so each item is measured, and has a record of its own; otherwise a short one may be counted among others.
+        // With a listener each item is measured and has a record of its own. Without one, a short item may share the record of others.
         using var listener = new MeterListener
         {
             InstrumentPublished = static (instrument, listener) =>
@@ -36,22 +36,22 @@ public class TraceTests
             }, options: new WorkOptions(kind: "await")).AsTask(),
         }));
 
-        // A worker writes an item down a moment after it has told the caller.
+        // A worker records an item a moment after it has completed the caller's task.
         DecodedTrace trace = await ReadAsync(app);
-        await Patience.UntilAsync(async () => (trace = await ReadAsync(app)).Starts.Count >= 297, "That all items are written down");
+        await Patience.UntilAsync(async () => (trace = await ReadAsync(app)).Starts.Count >= 297, "all items are recorded");
         PoolSnapshot pool = app.Pool.GetSnapshot();
         decimal busy = 0;
         foreach (WorkerSnapshot worker in pool.Workers)
         {
             decimal traced = trace.On(worker.Name).Sum(static s => s.To - s.From) / 1_000_000;
             busy += traced;
-            // Within 10 %, and a few times the processor was taken away between two readings of the clock: on a busy machine, for long.
+            // Within 10 % and 0.25 s: the kernel may preempt a thread between two readings of the clock, on a busy machine for long.
             Assert.InRange(traced, ((decimal)worker.BusyTime.TotalSeconds * 0.9m) - 0.25m, ((decimal)worker.BusyTime.TotalSeconds * 1.1m) + 0.25m);
         }
         Assert.True(busy > 0);
         Assert.Equal(100, trace.Slices.Count(static s => s.Name == "sleep" && s.Args.GetValueOrDefault("form") == "Item"));
         Assert.Equal(100, trace.Slices.Count(static s => s.Name == "spin" && s.Args.GetValueOrDefault("route") == "/spin"));
-        // An item whose delay is over before it awaits it has one piece. A continuation may begin, by its worker's clock, before its item.
+        // If the delay ends before the item awaits it, the item has one piece. By its worker's clock, a continuation may start before its item.
         Assert.InRange(trace.Slices.Count(static s => s.Name == "await" && s.Args.GetValueOrDefault("form") == "LastPiece" && s.Args["outcome"] == "Completed"), 97, 100);
         Assert.InRange(trace.Starts.Count, 297, 303);
     }
@@ -61,7 +61,7 @@ public class TraceTests
     {
         await using MonitoredApp app = await StartAsync(map: static app => app.MapGet("/work/{id}", static (int id) => id).RunOnPool());
         using HttpClient client = app.Client();
-        // The server makes an activity for a request only where somebody listens.
+        // The server creates an activity for a request only if there is a listener.
         using var listener = new ActivityListener
         {
             ShouldListenTo = static source => source.Name == "Microsoft.AspNetCore",
@@ -175,8 +175,8 @@ public class TraceTests
         }
         await Assert.ThrowsAsync<InvalidOperationException>(() => app.Pool.RunAsync(static () => throw new InvalidOperationException()).AsTask());
         app.Tick(2);
-        // A few short items may be counted among others, without a record of their own.
-        await Patience.UntilAsync(async () => (await ReadAsync(app)).Starts.Count >= 395, "That all items are written down");
+        // A few short items may share the record of others.
+        await Patience.UntilAsync(async () => (await ReadAsync(app)).Starts.Count >= 395, "all items are recorded");
 
         byte[] json = await ReadBytesAsync(app, "json");
         byte[] proto = await ReadBytesAsync(app, "perfetto");
@@ -191,7 +191,7 @@ public class TraceTests
 
         static string[] Lines(DecodedTrace trace) =>
         [
-            // Collections are on the system's clock, which goes on between the two answers.
+            // Garbage collections are on the system clock, which advances between the two responses.
             .. trace.Slices.Where(s => trace.TrackOf(s) != "app/garbage collections").Select(s => $"slice {trace.TrackOf(s)} {s} {string.Join(' ', s.Args.Select(static a => a.Key + '=' + a.Value))}")
                 .Concat(trace.Starts.Select(static f => $"from {f}"))
                 .Concat(trace.Ends.Select(static f => $"to {f}"))

@@ -5,7 +5,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.Dashboard.Tests.Support;
 
-/// <summary>An app with one pool, "cpu", and its monitor. Its clock goes on when the test says so.</summary>
+/// <summary>An app with one pool, "cpu", and its monitor. The test advances its clock.</summary>
 internal sealed class MonitoredApp : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -18,7 +18,7 @@ internal sealed class MonitoredApp : IAsyncDisposable
         Monitor = PoolMonitor.Of(app.Services);
     }
 
-    /// <summary>Null: the system's.</summary>
+    /// <summary>Null: the app uses the system clock.</summary>
     public FakeTimeProvider? Clock { get; }
 
     public FixedThreadPool Pool { get; }
@@ -55,7 +55,7 @@ internal sealed class MonitoredApp : IAsyncDisposable
         return new MonitoredApp(app, clock);
     }
 
-    /// <summary>A second passes, and the monitor's tick with it.</summary>
+    /// <summary>Advances the clock by a second, in which the monitor ticks.</summary>
     public void Tick(int times = 1)
     {
         for (int i = 0; i < times; i++) Clock!.Advance(PoolMonitor.Period);

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace PoolApi.Dashboard.Tests.Support;
 
-/// <summary>A log that throws at each line of one category, as one does whose disk is full.</summary>
+/// <summary>A log that throws at each line of one category, as a log does on a full disk.</summary>
 internal sealed class ThrowingLog(string category) : ILoggerProvider
 {
     private int _thrown;

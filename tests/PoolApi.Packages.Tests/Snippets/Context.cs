@@ -1,4 +1,4 @@
-// What the snippets of the documentation leave to their reader's app. Compiled with each of them, and with the packages.
+// The types and members that the documentation's snippets expect in the reader's app. Compiled together with the snippets and the packages.
 #pragma warning disable CS1591, CA1050, CA1822, CA1515, CA1812, CA1002, CA1062, CA1707
 
 global using System.Security.Claims;

@@ -29,7 +29,7 @@ public sealed class BuiltSamples(LocalFeed feed) : IAsyncLifetime
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask; // the feed's folder is deleted as a whole
 
-    /// <summary>Starts a sample of HTTP.</summary>
+    /// <summary>Starts a sample that serves HTTP, and waits until it listens.</summary>
     internal Task<RunningApp> ListenAsync(string name, params string[] arguments) => RunningApp.ListenAsync(Path.Combine(Folder, name), "dotnet", [Program(name), .. arguments]);
 
     /// <summary>The program of a sample.</summary>

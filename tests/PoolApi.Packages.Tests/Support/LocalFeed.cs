@@ -5,10 +5,10 @@ using System.Xml.Linq;
 
 namespace PoolApi.Packages.Tests.Support;
 
-/// <summary>A folder with everything that this repository packs, and the settings with which others restore from it. Made once for all tests.</summary>
+/// <summary>A folder with all packages of this repository, and the NuGet settings to restore from it. Made once for all tests.</summary>
 public sealed class LocalFeed : IAsyncLifetime
 {
-    /// <summary>Where the publisher of these packages says that the source is.</summary>
+    /// <summary>The address of the source in the metadata of these packages.</summary>
     public const string RepositoryUrl = "https://example.org/poolapi";
 
     // Where the runtime keeps the files of mutexes.
@@ -17,7 +17,7 @@ public sealed class LocalFeed : IAsyncLifetime
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-packages-");
     private readonly string _compilerServer = $"poolapi-{Guid.NewGuid():N}";
 
-    /// <summary>A folder outside of the repository, for apps that use the packages. It has the settings of NuGet, and nothing else.</summary>
+    /// <summary>A folder outside of the repository, for apps that use the packages. At first it has only the NuGet settings.</summary>
     public string Workspace => Directory.CreateDirectory(Path.Combine(_folder.FullName, "apps")).FullName;
 
     internal IReadOnlyList<Package> Packages { get; private set; } = [];
@@ -38,7 +38,7 @@ public sealed class LocalFeed : IAsyncLifetime
         await ProgramRun.ApartAsync(Repository.Root, "dotnet", "msbuild", project, "-t:Pack", "-v:q", "-nologo", "-warnaserror");
         Packages = [.. Directory.EnumerateFiles(Feed, "*.nupkg").Order(StringComparer.Ordinal).Select(static file => new Package(file))];
 
-        // The machine's own sources stay. What the machine has already is used from where it is, and nothing of this version is left behind in it.
+        // The machine's own package sources stay. Its package folder is only read, and packages are restored to a folder that is deleted at the end.
         string machine = (await ProgramRun.ApartAsync(Repository.Root, "dotnet", "nuget", "locals", "global-packages", "--list")).Split(": ", 2)[1].Trim();
         await File.WriteAllTextAsync(Path.Combine(Workspace, "nuget.config"), $"""
             <configuration>
@@ -56,7 +56,7 @@ public sealed class LocalFeed : IAsyncLifetime
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>It would end by itself after ten idle minutes.</summary>
+    /// <summary>Ends the compiler server. By itself it would end after ten idle minutes.</summary>
     private void EndCompilerServer()
     {
         foreach (string process in Directory.EnumerateDirectories("/proc"))
@@ -68,10 +68,10 @@ public sealed class LocalFeed : IAsyncLifetime
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // It has ended, or is somebody else's.
+                // The process has ended, or belongs to another user.
             }
         }
-        // Ended by a signal, it leaves its socket and the file of its mutex.
+        // A server that a signal ends leaves its socket and the file of its mutex.
         File.Delete($"/tmp/{_compilerServer}");
         if (!Directory.Exists(Mutexes)) return;
         foreach (string file in Directory.EnumerateFiles(Mutexes, $"{_compilerServer}*", new EnumerationOptions { RecurseSubdirectories = true })) File.Delete(file);

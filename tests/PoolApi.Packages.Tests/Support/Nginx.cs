@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace PoolApi.Packages.Tests.Support;
 
-/// <summary>A real nginx before an app, which strips a prefix of the path.</summary>
+/// <summary>A real nginx in front of an app. It strips a prefix of the path.</summary>
 internal sealed partial class Nginx : IAsyncDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -14,7 +14,7 @@ internal sealed partial class Nginx : IAsyncDisposable
         Url = new Uri($"http://127.0.0.1:{port}{prefix}");
         string temporary = string.Join(' ', ((string[])["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]).Select(what => $"{what}_temp_path {_folder.Path}/{what};"));
         string file = Path.Combine(_folder.Path, "nginx.conf");
-        // Root's worker would be nobody, who has no access to the folder; without root the line has no effect.
+        // As root, nginx would run its worker as nobody, who has no access to the folder. Without root this line has no effect.
         File.WriteAllText(file, $$"""
             user root root;
             daemon off;
@@ -36,16 +36,16 @@ internal sealed partial class Nginx : IAsyncDisposable
         _nginx = RunningApp.Start(_folder.Path, program, "-p", _folder.Path, "-c", file, "-e", "stderr");
     }
 
-    /// <summary>Where clients find the app's root.</summary>
+    /// <summary>The address of the app's root, as clients see it.</summary>
     public Uri Url { get; }
 
-    /// <summary>Starts one, and waits until it listens.</summary>
+    /// <summary>Starts nginx, and waits until it accepts connections.</summary>
     public static async Task<Nginx> StartAsync(Uri app, string prefix)
     {
         var nginx = new Nginx(app, prefix);
         try
         {
-            // It listens before it starts the worker that accepts.
+            // nginx listens before it starts the worker that accepts connections.
             await nginx._nginx.WaitForAsync(Started(), 1);
             return nginx;
         }

@@ -2,10 +2,10 @@ using System.Xml.Linq;
 
 namespace PoolApi.Packages.Tests.Support;
 
-/// <summary>What this repository packs.</summary>
+/// <summary>The projects that this repository packs, and their version.</summary>
 internal static class Packable
 {
-    /// <summary>The one property that all versions come from.</summary>
+    /// <summary>The one property that sets all versions.</summary>
     public static string Version { get; } =
         XDocument.Load(Path.Combine(Repository.Root, "Directory.Build.props")).Descendants("VersionPrefix").Single().Value;
 

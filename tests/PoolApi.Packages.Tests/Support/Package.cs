@@ -3,14 +3,14 @@ using System.Xml.Linq;
 
 namespace PoolApi.Packages.Tests.Support;
 
-/// <summary>A package, as it lies in a feed.</summary>
+/// <summary>A package file of a feed.</summary>
 internal sealed class Package
 {
     public Package(string file)
     {
         File = file;
         using ZipArchive archive = ZipFile.OpenRead(file);
-        // The rest is the packaging's own.
+        // The other entries belong to the package format.
         Files = [.. archive.Entries.Select(static entry => entry.FullName).Where(static name => !name.StartsWith("_rels/", StringComparison.Ordinal)
             && !name.StartsWith("package/", StringComparison.Ordinal) && name != "[Content_Types].xml").Order(StringComparer.Ordinal)];
         using Stream nuspec = archive.Entries.Single(static entry => entry.FullName.EndsWith(".nuspec", StringComparison.Ordinal)).Open();
@@ -25,7 +25,7 @@ internal sealed class Package
 
     public string Id => Value("id");
 
-    /// <summary>The packages and shared frameworks that it brings with it.</summary>
+    /// <summary>The packages and shared frameworks that it depends on.</summary>
     public IReadOnlyList<string> Dependencies =>
         [.. Metadata.Descendants().Where(static e => e.Name.LocalName is "dependency").Select(static e => (string)e.Attribute("id")!)
             .Concat(Metadata.Descendants().Where(static e => e.Name.LocalName is "frameworkReference").Select(static e => (string)e.Attribute("name")!))

@@ -36,7 +36,7 @@ internal sealed partial class RunningApp : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts an app of HTTP, and waits until it listens.</summary>
+    /// <summary>Starts an app that serves HTTP, and waits until it listens.</summary>
     public static async Task<RunningApp> ListenAsync(string folder, string program, params string[] arguments)
     {
         RunningApp app = Start(folder, program, [.. arguments, "--urls", "http://127.0.0.1:0"]);
@@ -55,7 +55,7 @@ internal sealed partial class RunningApp : IAsyncDisposable
     /// <summary>Starts an app.</summary>
     public static RunningApp Start(string folder, string program, params string[] arguments) => new(ProgramRun.Apart(folder, program, arguments));
 
-    /// <summary>Waits until its log has so many matches.</summary>
+    /// <summary>Waits until its log has this many matches.</summary>
     public async Task<IReadOnlyList<Match>> WaitForAsync(Regex pattern, int count)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
@@ -65,19 +65,19 @@ internal sealed partial class RunningApp : IAsyncDisposable
             Task more = Volatile.Read(ref _more).Task;
             Match[] matches = [.. pattern.Matches(Log).Cast<Match>()];
             if (matches.Length >= count) return matches;
-            Assert.False(_process.HasExited, $"it ended early:\n{Log}");
+            Assert.False(_process.HasExited, $"the process ended early:\n{Log}");
             try
             {
                 await more.WaitAsync(patience.Token);
             }
             catch (OperationCanceledException)
             {
-                Assert.Fail($"its log has {matches.Length} of {count} '{pattern}':\n{Log}");
+                Assert.Fail($"the log has {matches.Length} of {count} '{pattern}':\n{Log}");
             }
         }
     }
 
-    /// <summary>The body of an answer that must be 200.</summary>
+    /// <summary>The body of a response that must be a success.</summary>
     public async Task<string> GetAsync(string path)
     {
         using HttpResponseMessage response = await Client.GetAsync(new Uri(path, UriKind.Relative), TestContext.Current.CancellationToken);
@@ -86,13 +86,13 @@ internal sealed partial class RunningApp : IAsyncDisposable
         return body;
     }
 
-    /// <summary>Stops it as an orchestrator does, and holds it to a clean end.</summary>
+    /// <summary>Stops the app by SIGTERM, as an orchestrator does. It must end with exit code 0.</summary>
     public async Task StopAsync()
     {
         Libc.Send(_process.Id, UnixSignal.Terminate);
         using var patience = new CancellationTokenSource(Patience.Long);
         await _process.WaitForExitAsync(patience.Token);
-        Assert.True(_process.ExitCode == 0, $"it ended with {_process.ExitCode}:\n{Log}");
+        Assert.True(_process.ExitCode == 0, $"the process ended with {_process.ExitCode}:\n{Log}");
     }
 
     public async ValueTask DisposeAsync()

@@ -9,7 +9,7 @@ internal static partial class Snippets
 {
     public const string Name = "Snippets";
 
-    /// <summary>What another test runs, which is more than compiling it: a page, or a chapter of it, and the file of the test.</summary>
+    /// <summary>Snippets that another test runs or compares, and that are not compiled here: a page or a chapter of it, and the test's file.</summary>
     public static readonly IReadOnlyDictionary<string, string> TestedElsewhere = new Dictionary<string, string>
     {
         ["docs/clients.md"] = "PoolApi.EndToEnd/Clients/ClientTests.cs",
@@ -29,7 +29,7 @@ internal static partial class Snippets
         new XElement("Project", new XAttribute("Sdk", "Microsoft.NET.Sdk.Web"),
             new XElement("PropertyGroup",
                 new XElement("TargetFramework", "net10.0"), new XElement("Nullable", "enable"), new XElement("ImplicitUsings", "enable"), new XElement("OutputType", "Library"),
-                // A snippet is given more than it uses, and shows an asynchronous call in passing.
+                // A snippet may leave values and functions unused, and may not await a call.
                 new XElement("NoWarn", "CS1998;CS8321;CS0219;CS4014;CS1591")),
             new XElement("ItemGroup", Packages.Select(static package =>
                 new XElement("PackageReference", new XAttribute("Include", package), new XAttribute("Version", Packable.Version)))))
@@ -51,7 +51,7 @@ internal static partial class Snippets
         return count;
     }
 
-    // An error names the line of the page.
+    // With the line directive, a compiler error names the line of the page.
     private static string Wrap(string code, string page, int line, int number)
     {
         var text = new StringBuilder();

@@ -4,7 +4,7 @@ using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Options;
 
-// An app as its authors write it, with the packages: a sign-in of its own, a pool, jobs, and the dashboard for those who are signed in.
+// An app that uses the packages: it has a sign-in of its own, a pool, jobs, and the dashboard for signed-in users.
 var builder = WebApplication.CreateBuilder(args);
 builder.Services.AddFixedThreadPool("cpu", o => o.Workers = 2);
 builder.Services.AddJobs().UseSqlite(builder.Configuration["JobsFile"]!);
@@ -16,7 +16,7 @@ app.MapPoolDashboard("/ops/pools", o => o.AllowedHosts.Add("127.0.0.1")).Require
 app.MapPost("/reports/{year:int}", (int year) => $"report of {year}").RunOnPool().AllowJobs("report");
 app.MapJobs("/jobs").RequireAuthorization();
 
-// What the app has mapped, so that the test leaves no route out.
+// The routes that the app has mapped, so that the test covers all of them.
 app.MapGet("/routes", (EndpointDataSource endpoints) => endpoints.Endpoints.OfType<RouteEndpoint>().SelectMany(static endpoint =>
     (endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? []).Select(method => $"{method} /{endpoint.RoutePattern.RawText?.TrimStart('/')}")));
 app.Run();
