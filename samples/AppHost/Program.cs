@@ -7,7 +7,7 @@ var pool = builder.AddPoolApi("pool", builder.Configuration["Program"] ?? "../..
     .WithEnvironment("Pool__Workers", "2")
     .WithEndpoint("http", endpoint => endpoint.Port = builder.Configuration.GetValue("Port", 5005));
 
-// It starts once the service takes requests. A project that calls the service has WithReference(pool) in place of the address.
+// The client starts once the service accepts requests. A project that calls the service uses WithReference(pool) instead of the address.
 builder.AddExecutable("client", "curl", ".", "--silent", "--fail", "--output", "api.json", ReferenceExpression.Create($"{pool.GetEndpoint("http")}/openapi/v1.json"))
     .WaitFor(pool);
 

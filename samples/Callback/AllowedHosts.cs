@@ -1,6 +1,6 @@
 namespace CallbackSample;
 
-/// <summary>The hosts that may be called, separated by ';'. A service that calls any address is a way into its own network.</summary>
+/// <summary>The hosts that may be called, separated by ';'. A service that calls any address gives its clients access to its own network.</summary>
 internal sealed class AllowedHosts(string hosts) : IEndpointFilter
 {
     private readonly string[] _hosts = hosts.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

@@ -8,13 +8,13 @@ var builder = WebApplication.CreateBuilder(args);
 builder.Services.AddFixedThreadPool("cpu", o => o.Workers = 8);      // returns a builder
 builder.Services.AddJobs(o =>
     {
-        o.Client = c => c.User.FindFirstValue("sub");                // whose jobs
-        o.Capture.User().Headers("X-Tenant");                        // what a stored request keeps beside the usual
+        o.Client = c => c.User.FindFirstValue("sub");                // the owner of a job
+        o.Capture.User().Headers("X-Tenant");                        // what a stored request keeps in addition
     })
     .UseSqlite("data/jobs.db")                                       // or .UsePostgreSql(connectionString)
     .AddJob<Monthly>("report.monthly", (Monthly m, Reports r, JobContext job, CancellationToken t) => r.Build(m, job.Progress, t));
 
-// The app's own: what its handlers use, and how its users sign in.
+// The app's own: the services of its handlers, and its sign-in.
 builder.Services.AddHttpContextAccessor();
 builder.Services.AddSingleton<Reports>();
 builder.Services.AddAuthentication(CookieAuthenticationDefaults.AuthenticationScheme).AddCookie(o => o.Cookie.SameSite = SameSiteMode.Strict);

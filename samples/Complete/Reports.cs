@@ -3,13 +3,13 @@ using System.Security.Cryptography;
 
 namespace Complete;
 
-/// <summary>What a report of a user has: so many pages.</summary>
+/// <summary>The size of a user's report, in pages.</summary>
 public sealed record Spec(int Pages);
 
 /// <summary>The payload of a job: a month to report on.</summary>
 public sealed record Monthly(int Year, int Month);
 
-/// <summary>Work that takes a while, and says how far it is.</summary>
+/// <summary>Work that takes a while and reports its progress.</summary>
 public sealed class Reports(IHttpContextAccessor http, ILogger<Reports> log)
 {
     private const int RoundsOfPage = 1000;

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Complete;
 
-/// <summary>A picture of the Mandelbrot set in letters: so many columns and lines, at most 200 of each.</summary>
+/// <summary>A picture of the Mandelbrot set as text: its number of columns and lines, at most 200 of each.</summary>
 public sealed record Scene(int Width, int Height)
 {
     private const int Most = 200, Rounds = 1000;

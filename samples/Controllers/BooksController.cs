@@ -4,8 +4,8 @@ using PoolApi.AspNetCore;
 namespace Controllers;
 
 /// <summary>
-/// A controller whose actions block. The attribute puts all of them on the pool "io": the action runs there, MVC's filters and the
-/// formatting of the answer do not.
+/// A controller whose actions block. With the attribute all of them run on the pool "io". MVC's filters and the formatting of the
+/// response do not run there.
 /// </summary>
 [ApiController, Route("books"), RunOnPool("io")]
 public sealed class BooksController : ControllerBase
@@ -20,7 +20,7 @@ public sealed class BooksController : ControllerBase
     [HttpGet("{id:int}"), RunOnPool("io", MaxQueueTimeMilliseconds = 500)]
     public ActionResult<Book> Get(int id) => Load().FirstOrDefault(book => book.Id == id) is { } book ? book : NotFound();
 
-    // As a driver for a database that blocks its caller would.
+    // Blocks, as a synchronous database driver does.
     private static Book[] Load()
     {
         Thread.Sleep(5);

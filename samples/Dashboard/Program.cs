@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Authentication.Cookies;
 var builder = WebApplication.CreateBuilder(args);
 builder.Services.AddFixedThreadPool("cpu", o => o.Workers = 2);
 
-// The app's own sign-in. Any other does as well: the dashboard is an endpoint like others.
+// The app's own sign-in. Any other works too: the dashboard is an ordinary endpoint.
 builder.Services.AddAuthentication(CookieAuthenticationDefaults.AuthenticationScheme).AddCookie(o => o.Cookie.SameSite = SameSiteMode.Strict);
 builder.Services.AddAuthorization(o => o.AddPolicy("operators", policy => policy.RequireRole("operator")));
 
@@ -29,7 +29,7 @@ internal sealed class SignIn
 {
     [Microsoft.AspNetCore.Mvc.FromForm(Name = "password")] public string Password { get; init; } = "";
 
-    /// <summary>Whether the password is right. Without a password in the settings nobody is an operator.</summary>
+    /// <summary>Whether the password is right. Without a password in the settings no sign-in succeeds.</summary>
     public bool IsRight(string? password) =>
         password is not null && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(Password)), SHA256.HashData(Encoding.UTF8.GetBytes(password)));
 }

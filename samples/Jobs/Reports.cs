@@ -5,7 +5,7 @@ namespace JobsSample;
 /// <summary>Work that takes a while: a report of twelve months.</summary>
 public sealed class Reports
 {
-    /// <summary>Builds a report. As a job, it says how far it is.</summary>
+    /// <summary>Builds a report. As a job, it reports its progress.</summary>
     public static string Build(int year, JobContext? job, CancellationToken cancellation)
     {
         var report = new System.Text.StringBuilder();

@@ -7,7 +7,7 @@ namespace NativeAot;
 
 /// <summary>
 /// An app that is published as one native program: handlers of minimal APIs, the attribute, lazy results and a branch of middleware on a pool.
-/// <c>dotnet publish -c Release samples/NativeAot</c>; then <c>GET /handler/7</c> answers on which thread its handler ran.
+/// <c>dotnet publish -c Release samples/NativeAot</c>; then <c>GET /handler/7</c> returns the name of the thread of its handler.
 /// </summary>
 public static class Program
 {
@@ -40,7 +40,7 @@ public static class Program
         for (int i = 0; i < 2; i++) yield return Here();
     }
 
-    /// <summary>The pool's worker, or the .NET ThreadPool.</summary>
+    /// <summary>The name of the pool's worker, or "server" on a thread of the .NET ThreadPool.</summary>
     private static string Here() => Thread.CurrentThread.IsThreadPoolThread ? "server" : Thread.CurrentThread.Name ?? "elsewhere";
 }
 

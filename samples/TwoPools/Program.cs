@@ -3,7 +3,7 @@ using TwoPools;
 // Work that computes and work that waits have different pools: a slow database cannot take the threads of the renderer.
 // appsettings.json sizes both, in the sections "Pools:cpu" and "Pools:io".
 var builder = WebApplication.CreateBuilder(args);
-builder.Services.AddFixedThreadPool("cpu");             // the first one is also the pool without a name
+builder.Services.AddFixedThreadPool("cpu");             // the first one is also the default, for RunOnPool()
 builder.Services.AddFixedThreadPool("io");
 
 var app = builder.Build();

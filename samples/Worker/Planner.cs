@@ -2,7 +2,7 @@ using PoolApi.Jobs.AspNetCore;
 
 namespace Worker;
 
-/// <summary>Asks for the report of each month of last year. The idempotency key makes a second start ask for nothing new.</summary>
+/// <summary>Enqueues the report of each month of last year. With the idempotency keys, a second start enqueues nothing new.</summary>
 public sealed class Planner(IJobs jobs) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -1,7 +1,7 @@
 using PoolApi.Jobs.AspNetCore;
 using Worker;
 
-// A worker service: no HTTP, a pool and durable jobs. What it accepted and did not finish runs at the next start.
+// A worker service: no HTTP, a pool and durable jobs. Jobs that it accepted and did not finish run at the next start.
 var builder = Host.CreateApplicationBuilder(args);
 builder.Services.AddFixedThreadPool("reports", o => o.Workers = 2);
 builder.Services.AddJobs()

@@ -8,5 +8,5 @@ app.MapGet("/work/{rounds:int}", Workload.Run).RunOnPool();
 app.MapPoolHealth();                                    // /livez, /readyz, /startupz
 app.Run();
 
-/// <summary>The app, for its tests.</summary>
+/// <summary>Public, so that the tests can start the app.</summary>
 public partial class Program;

@@ -2,10 +2,10 @@ using System.Security.Cryptography;
 
 namespace Pool_Service;
 
-/// <summary>The work of this service: put your own here. It may compute or block, since the thread is the pool's.</summary>
+/// <summary>The work of this service. Put your own here: it may compute or block, since it runs on a thread of the pool.</summary>
 public static class Workload
 {
-    /// <summary>Hashes so many times.</summary>
+    /// <summary>Hashes this many times.</summary>
     public static string Run(int rounds, CancellationToken cancellation)
     {
         byte[] hash = new byte[32];
