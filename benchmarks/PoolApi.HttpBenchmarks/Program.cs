@@ -21,7 +21,7 @@ if (args is [BareThumbnails.Command, .. var loopArgs])
 
 if (!CommandLine.TryRead(() => Settings.Parse(args), static () => Settings.Usage, out Settings? settings, out int exitCode)) return exitCode;
 
-// Whatever ends the program ends the servers.
+// A signal that ends the program also ends the servers.
 using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, static _ => CleanUp());
 using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, static _ => CleanUp());
 using var hungUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static _ => CleanUp());

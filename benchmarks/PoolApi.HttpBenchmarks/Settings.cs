@@ -3,22 +3,22 @@ using PoolApi.HttpBenchmarks.Scenarios;
 
 namespace PoolApi.HttpBenchmarks;
 
-/// <summary>What the command line says.</summary>
+/// <summary>The settings from the command line.</summary>
 internal sealed record Settings
 {
-    /// <summary>Rounds or pairs; not said: each scenario's own number.</summary>
+    /// <summary>Rounds or pairs; null: each scenario's own number.</summary>
     public int? Rounds { get; private init; }
 
-    /// <summary>How long each measurement is; not said: each scenario's own length.</summary>
+    /// <summary>How long each measurement is; null: each scenario's own length.</summary>
     public TimeSpan? Duration { get; private init; }
 
-    /// <summary>The scenarios to run; none named: all.</summary>
+    /// <summary>The scenarios to run; empty: all.</summary>
     public IReadOnlyList<string> Only { get; private init; } = [];
 
-    /// <summary>Those of the chosen contenders that are installed, this service first.</summary>
+    /// <summary>The chosen contenders that are installed, this service first.</summary>
     public IReadOnlyList<ContenderKind> Contenders { get; private init; } = ContenderCatalogue.All;
 
-    /// <summary>The service's program; not said: as it was built here.</summary>
+    /// <summary>The service's program; null: the one that was built here.</summary>
     public string? PoolApi { get; private init; }
 
     public static string Usage =>

@@ -2,30 +2,30 @@ using PoolApi.JobBenchmarks.Scenarios;
 
 namespace PoolApi.JobBenchmarks;
 
-/// <summary>What the command line says.</summary>
+/// <summary>The settings from the command line.</summary>
 internal sealed record Settings
 {
     private const int FewestJobs = 10_000;
 
-    /// <summary>Rounds in which both are measured; not said: each scenario's own number.</summary>
+    /// <summary>Rounds in which both are measured; null: each scenario's own number.</summary>
     public int? Rounds { get; private init; }
 
-    /// <summary>How long each measurement is; not said: each scenario's own length.</summary>
+    /// <summary>How long each measurement is; null: each scenario's own length.</summary>
     public TimeSpan? Duration { get; private init; }
 
-    /// <summary>The scenarios to run; none named: all.</summary>
+    /// <summary>The scenarios to run; empty: all.</summary>
     public IReadOnlyList<string> Only { get; private init; } = [];
 
-    /// <summary>A PostgreSQL in which databases may be created; not said: one is started.</summary>
+    /// <summary>A PostgreSQL in which databases may be created; null: the program starts one.</summary>
     public string? Connection { get; private init; }
 
-    /// <summary>The service's program; not said: as it was built here.</summary>
+    /// <summary>The service's program; null: the one that was built here.</summary>
     public string? PoolApi { get; private init; }
 
-    /// <summary>Where SQLite's files and PostgreSQL's cluster are put.</summary>
+    /// <summary>The folder for SQLite's files and PostgreSQL's cluster.</summary>
     public string Folder { get; private init; } = Path.GetTempPath();
 
-    /// <summary>How many jobs are many.</summary>
+    /// <summary>The number of jobs in the large store.</summary>
     public int Jobs { get; private init; } = 1_000_000;
 
     public static string Usage =>

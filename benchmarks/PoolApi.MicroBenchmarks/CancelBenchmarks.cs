@@ -3,7 +3,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.MicroBenchmarks;
 
-/// <summary>Submitting an item to a pool whose worker is busy, and taking it back, with others that wait before it.</summary>
+/// <summary>Submits an item to a pool whose worker is busy, and cancels it, with other items queued before it.</summary>
 [MemoryDiagnoser]
 public class CancelBenchmarks
 {
@@ -22,7 +22,7 @@ public class CancelBenchmarks
             Name = "bench",
             Workers = 1,
             QueueCapacity = Waiting + 1,
-            MaxQueueTime = TimeSpan.FromHours(1), // none of those that wait expires while it is measured
+            MaxQueueTime = TimeSpan.FromHours(1), // no queued item expires during the measurement
         });
         _release = new ManualResetEventSlim();
         var occupation = new Occupation(_release);

@@ -3,11 +3,11 @@ using PoolApi.Threading;
 
 namespace PoolApi.MicroBenchmarks;
 
-/// <summary>An asynchronous caller that sends a number away and awaits the next one.</summary>
+/// <summary>An asynchronous caller sends a number to another thread and awaits the next one.</summary>
 [MemoryDiagnoser]
 public class RoundTripBenchmarks
 {
-    // Many in one method, or the caller's own task and state machine would be counted with each.
+    // Many round trips in one call, so that the caller's own task and state machine hardly count.
     private const int Trips = 1000;
 
     private FixedThreadPool _pool = null!;

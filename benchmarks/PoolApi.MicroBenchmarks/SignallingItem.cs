@@ -2,15 +2,15 @@ using PoolApi.Threading;
 
 namespace PoolApi.MicroBenchmarks;
 
-/// <summary>An item with nothing to do, whose end one thread waits for.</summary>
+/// <summary>An item without work, whose end one thread waits for.</summary>
 internal sealed class SignallingItem : PoolWorkItem
 {
     private volatile bool _ended = true;
 
-    /// <summary>Before each submission.</summary>
+    /// <summary>Called before each submission.</summary>
     public void Reset() => _ended = false;
 
-    /// <summary>Looks instead of sleeping: being woken takes many times as long as what is measured.</summary>
+    /// <summary>Polls instead of blocking: a wake-up takes many times as long as what is measured.</summary>
     public void WaitUntilEnded()
     {
         var spin = default(SpinWait);

@@ -3,7 +3,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.MicroBenchmarks;
 
-/// <summary>Looking at a pool of 64 workers, as a dashboard does once a second.</summary>
+/// <summary>Takes a snapshot of a pool of 64 workers, as a dashboard does once a second.</summary>
 [MemoryDiagnoser]
 public class SnapshotBenchmarks
 {

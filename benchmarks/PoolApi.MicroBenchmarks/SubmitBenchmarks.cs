@@ -3,7 +3,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.MicroBenchmarks;
 
-/// <summary>Submitting reused items until they have run: one, a hundred one by one, a hundred in one call.</summary>
+/// <summary>Submits reused items and waits until they have run: one, a hundred one by one, a hundred in one call.</summary>
 [MemoryDiagnoser]
 public class SubmitBenchmarks
 {

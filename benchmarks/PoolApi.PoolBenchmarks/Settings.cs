@@ -4,7 +4,7 @@ using PoolApi.PoolBenchmarks.Reporting;
 
 namespace PoolApi.PoolBenchmarks;
 
-/// <summary>What the command line says.</summary>
+/// <summary>The settings from the command line.</summary>
 internal sealed record Settings
 {
     public int Workers { get; private init; } = 2;
@@ -12,14 +12,14 @@ internal sealed record Settings
     /// <summary>The rounds of most measurements.</summary>
     public int Rounds => GivenRounds ?? 7;
 
-    /// <summary>The rounds of those measurements whose figures lie far apart.</summary>
+    /// <summary>The rounds of measurements whose figures vary a lot.</summary>
     public int ManyRounds => GivenRounds ?? 15;
 
     public int Items { get; private init; } = 400_000;
 
     public int Pings { get; private init; } = 20_000;
 
-    /// <summary>The measurements to make; none named: all.</summary>
+    /// <summary>The measurements to make; empty: all.</summary>
     public IReadOnlyList<string> Only { get; private init; } = [];
 
     public bool WithPeers { get; private init; } = true;
@@ -57,10 +57,10 @@ internal sealed record Settings
 
     public bool Selects(IMeasurement measurement) => Only.Count == 0 || Only.Contains(measurement.Name);
 
-    /// <summary>The rounds of every measurement; not said: its own number.</summary>
+    /// <summary>The rounds of every measurement; null: its own number.</summary>
     private int? GivenRounds { get; init; }
 
-    /// <summary>This pool, others of its kind, then the peers if they are measured at all.</summary>
+    /// <summary>This pool, its variants, then the peers if they are measured.</summary>
     public IReadOnlyList<PeerKind> Contenders(IEnumerable<PeerKind> peers, params IEnumerable<PeerKind> variants) =>
         [PeerCatalogue.PoolApi, .. variants, .. WithPeers ? peers : []];
 }

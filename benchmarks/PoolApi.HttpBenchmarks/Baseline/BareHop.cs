@@ -7,9 +7,9 @@ namespace PoolApi.HttpBenchmarks.Baseline;
 /// <summary>
 /// The barest way to another thread and back that Kestrel allows: the floor for every pool. No routing, no binding, no limits, no metrics, no
 /// cancellation, no stop. Dedicated threads take hops from a queue, and each hop goes back by the .NET ThreadPool, since a
-/// thread that wrote the answer would go on with the connection's loop.
+/// dedicated thread that wrote the response would continue with the connection's loop.
 /// </summary>
-/// <remarks>Nothing is allocated for a hop: the objects are used again, and each is its result's source and its way back.</remarks>
+/// <remarks>A hop allocates nothing: its object is reused, and is both the source of its result and the work item of its way back.</remarks>
 #pragma warning disable CA1001 // it lives as long as its process
 internal sealed class BareHop
 #pragma warning restore CA1001
@@ -25,7 +25,7 @@ internal sealed class BareHop
         for (int i = 0; i < workers; i++) new Thread(Work) { IsBackground = true, Name = $"bare-{i}" }.Start();
     }
 
-    /// <summary><c>/noop</c> goes to another thread and back, everything else is answered where it is.</summary>
+    /// <summary><c>/noop</c> goes to another thread and back. Every other request is answered on its own thread.</summary>
     public Task ServeAsync(HttpContext context) => context.Request.Path.Value == "/noop" ? HopAsync(context) : WriteAsync(context.Response);
 
     private async Task HopAsync(HttpContext context)
@@ -65,7 +65,7 @@ internal sealed class BareHop
             return new ValueTask(this, _source.Version);
         }
 
-        /// <summary>On the dedicated thread, which has done nothing.</summary>
+        /// <summary>Called by the dedicated thread, which does no work for a hop.</summary>
         public void Finish() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
 
         void IThreadPoolWorkItem.Execute() => _source.SetResult(true);

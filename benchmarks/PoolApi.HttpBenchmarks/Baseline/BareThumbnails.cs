@@ -7,12 +7,12 @@ using PoolApi.Thumbnails;
 namespace PoolApi.HttpBenchmarks.Baseline;
 
 /// <summary>
-/// The service's own call for a thumbnail in a loop on bare threads: what the processors can do when there is no server. A process of its own,
-/// so that the load's heap and threads are not beside it.
+/// The service's own call for a thumbnail in a loop on bare threads: what the processors can do without a server. It runs in a process of its own,
+/// without the heap and the threads of the load.
 /// </summary>
 internal static class BareThumbnails
 {
-    /// <summary>The word on the command line that makes the program this loop: THREADS MILLISECONDS follow.</summary>
+    /// <summary>The command that makes the program run this loop. Its arguments are THREADS MILLISECONDS.</summary>
     public const string Command = "--thumbnails";
 
     public const int Width = 320;
@@ -29,7 +29,7 @@ internal static class BareThumbnails
         Console.WriteLine(Loop(image, count, duration).ToString("R", CultureInfo.InvariantCulture));
     }
 
-    /// <returns>How many a second, in a process of its own.</returns>
+    /// <returns>Thumbnails per second, in a process of its own.</returns>
     public static double Measure(int threads, TimeSpan duration)
     {
         ProcessStartInfo start = ThisProgram.With(Command, $"{threads}", $"{(int)duration.TotalMilliseconds}");

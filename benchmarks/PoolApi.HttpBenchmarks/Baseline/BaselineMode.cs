@@ -21,6 +21,6 @@ internal enum BaselineMode
     /// <summary>On threads that block on a channel (<see cref="ChannelPool"/>).</summary>
     Channel,
 
-    /// <summary>By the barest way to another thread and back (<see cref="BareHop"/>); nothing but requests for nothing.</summary>
+    /// <summary>By the barest way to another thread and back (<see cref="BareHop"/>); it serves only requests without work.</summary>
     Bare,
 }

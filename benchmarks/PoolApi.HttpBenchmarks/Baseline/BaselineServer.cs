@@ -10,10 +10,10 @@ using Microsoft.Extensions.Logging;
 
 namespace PoolApi.HttpBenchmarks.Baseline;
 
-/// <summary>What one would write instead of PoolApi: the same work behind the same kind of routes.</summary>
+/// <summary>A server as one would write it without PoolApi: the same work behind the same kind of routes.</summary>
 internal static class BaselineServer
 {
-    /// <summary>The word on the command line that makes the program this server: MODE PORT WORKERS follow.</summary>
+    /// <summary>The command that makes the program run as this server. Its arguments are MODE PORT WORKERS.</summary>
     public const string Command = "--serve";
 
     private const string Policy = "work";

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace PoolApi.HttpBenchmarks.Baseline;
 
-/// <summary>The pool that everybody has written once: threads, and a queue without a bound.</summary>
+/// <summary>The simplest pool: threads that share an unbounded queue.</summary>
 internal sealed class TextbookPool
 {
     private readonly BlockingCollection<(Action Work, TaskCompletionSource Done)> _queue = [];

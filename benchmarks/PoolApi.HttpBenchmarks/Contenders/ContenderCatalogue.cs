@@ -13,7 +13,7 @@ internal static class ContenderCatalogue
         Semaphore = Baseline(BaselineMode.Semaphore, "SemaphoreSlim + Task.Run"),
         Limiter = Baseline(BaselineMode.Limiter, "concurrency limiter"),
         Textbook = Baseline(BaselineMode.Textbook, "BlockingCollection + threads"),
-        // Each is measured in one scenario, whatever contenders are chosen.
+        // Each of these two is measured in one scenario. --contenders cannot choose them.
         Channel = Baseline(BaselineMode.Channel, "Channel + threads"),
         Bare = Baseline(BaselineMode.Bare, "the barest hop"),
         Puma = new("puma", "Puma", StartPuma, "puma"),

@@ -5,12 +5,12 @@ namespace PoolApi.HttpBenchmarks.Contenders;
 
 internal static class FreePort
 {
-    // Below those that the system gives to clients: one of the thousands of connections might otherwise get it first.
+    // Below the ephemeral range. Otherwise one of the thousands of client connections might take the port first.
     private const int First = 12_000, Last = 32_000;
 
     private static readonly HashSet<int> Given = [];
 
-    /// <summary>A port nobody listens on, another each time.</summary>
+    /// <summary>A port without a listener, another one each time.</summary>
     public static int Next()
     {
         while (true)

@@ -6,8 +6,8 @@ namespace PoolApi.HttpBenchmarks.Contenders;
 internal static class PoolApiProgram
 {
     /// <summary>Starts it on free ports, and returns once it is healthy.</summary>
-    /// <param name="path">A published program, or a .dll; <see langword="null"/>: as it was built here.</param>
-    /// <param name="settings">Words of its command line: keys and values.</param>
+    /// <param name="path">A published program, or a .dll; <see langword="null"/>: the one that was built here.</param>
+    /// <param name="settings">Arguments of its command line: keys and values.</param>
     public static ServerProcess Start(string? path, params IEnumerable<string> settings)
     {
         path ??= Built();

@@ -3,12 +3,12 @@ using PoolApi.HttpBenchmarks.Load;
 
 namespace PoolApi.HttpBenchmarks.Contenders;
 
-/// <summary>Where a server has what is measured.</summary>
+/// <summary>The addresses of a server that are measured.</summary>
 /// <param name="Base">Its address.</param>
-/// <param name="Health">Its health check, which may be at another.</param>
-/// <param name="SleepPath">To which the milliseconds are added.</param>
-/// <param name="HashPath">To which the iterations are added.</param>
-/// <param name="NoopPath">No work, the way the work goes.</param>
+/// <param name="Health">Its health check, which may have another address.</param>
+/// <param name="SleepPath">The path to which the milliseconds are appended.</param>
+/// <param name="HashPath">The path to which the iterations are appended.</param>
+/// <param name="NoopPath">No work, on the threads that run work.</param>
 /// <param name="PlainPath">No work, in the handler.</param>
 internal sealed record Routes(Uri Base, Uri Health, string SleepPath, string HashPath, string NoopPath, string PlainPath)
 {

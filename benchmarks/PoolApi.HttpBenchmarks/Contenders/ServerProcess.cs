@@ -5,7 +5,7 @@ using PoolApi.HttpBenchmarks.Load;
 
 namespace PoolApi.HttpBenchmarks.Contenders;
 
-/// <summary>A server under load, in a process of its own, which ends with this one at the latest.</summary>
+/// <summary>A server under load, in a process of its own. It ends at the latest when this program ends.</summary>
 internal sealed class ServerProcess : IDisposable
 {
     private const int KeptLines = 20;
@@ -23,7 +23,7 @@ internal sealed class ServerProcess : IDisposable
 
     public Routes Routes { get; }
 
-    /// <summary>What it has in memory, in bytes.</summary>
+    /// <summary>Its resident memory, in bytes.</summary>
     public long ResidentBytes
     {
         get
@@ -54,7 +54,7 @@ internal sealed class ServerProcess : IDisposable
         }
     }
 
-    /// <summary>For when the program ends in the middle.</summary>
+    /// <summary>Called when the program ends during a measurement.</summary>
     public static void KillAll()
     {
         lock (Running)
@@ -63,7 +63,7 @@ internal sealed class ServerProcess : IDisposable
         }
     }
 
-    /// <summary>Ends it, without asking: what it still has to do is nobody's any more.</summary>
+    /// <summary>Kills it, since no client waits for its remaining work.</summary>
     public void Dispose()
     {
         lock (Running)

@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace PoolApi.HttpBenchmarks.Contenders;
 
-/// <summary>This program, once more: as the server that the service is compared with.</summary>
+/// <summary>A second process of this program, as the server that the service is compared with.</summary>
 internal static class ThisProgram
 {
-    /// <summary>How to start it, with the garbage collector that a web project has by default; the benchmark itself has less.</summary>
+    /// <summary>How to start it, with the garbage collector of a web project by default. The benchmark itself uses a smaller one.</summary>
     /// <param name="args">Its command line.</param>
     public static ProcessStartInfo With(params IEnumerable<string> args)
     {

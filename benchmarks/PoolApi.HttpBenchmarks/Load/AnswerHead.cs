@@ -3,16 +3,16 @@ using System.Text;
 
 namespace PoolApi.HttpBenchmarks.Load;
 
-/// <summary>What the beginning of an HTTP/1.1 answer says of the rest.</summary>
+/// <summary>The head of an HTTP/1.1 response, which determines where the response ends.</summary>
 /// <param name="Status">The status code.</param>
 /// <param name="BodyStart">Where the body begins.</param>
-/// <param name="ContentLength">How long it is; <see langword="null"/> if that is not said.</param>
-/// <param name="Chunked">Whether it comes in chunks.</param>
+/// <param name="ContentLength">The length of the body; <see langword="null"/> if there is no Content-Length.</param>
+/// <param name="Chunked">Whether the body is chunked.</param>
 /// <param name="Closes">Whether the server closes the connection after it.</param>
 internal readonly record struct AnswerHead(int Status, int BodyStart, int? ContentLength, bool Chunked, bool Closes)
 {
-    /// <returns>Whether all of the head has come.</returns>
-    /// <exception cref="InvalidDataException">This is no HTTP/1.1 answer.</exception>
+    /// <returns>Whether the head is complete.</returns>
+    /// <exception cref="InvalidDataException">This is not an HTTP/1.1 response.</exception>
     public static bool TryParse(ReadOnlySpan<byte> received, out AnswerHead head)
     {
         head = default;
@@ -41,11 +41,11 @@ internal readonly record struct AnswerHead(int Status, int BodyStart, int? Conte
         return true;
     }
 
-    /// <summary>Whether the answer is complete. One whose end is only the connection's is never complete before that.</summary>
+    /// <summary>Whether the response is complete. A response that ends with the connection is never complete before that.</summary>
     public bool IsComplete(ReadOnlySpan<byte> received)
     {
         ReadOnlySpan<byte> body = received[BodyStart..];
-        // The answers are a few lines of text: none has the last chunk's bytes in the middle, and nothing follows the last chunk.
+        // The responses are a few lines of text. None contains the bytes of the last chunk before its end, and none has trailers.
         if (Chunked) return body.EndsWith("\r\n0\r\n\r\n"u8) || body.SequenceEqual("0\r\n\r\n"u8);
         return body.Length >= ContentLength;
     }

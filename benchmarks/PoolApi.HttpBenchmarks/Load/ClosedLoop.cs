@@ -3,12 +3,12 @@ using System.Net.Sockets;
 
 namespace PoolApi.HttpBenchmarks.Load;
 
-/// <summary>Some connections, each of which asks again as soon as it is answered: what a server can do when it is never overrun.</summary>
+/// <summary>Some connections, each of which sends the next request after the response: what a server can do when it is never overloaded.</summary>
 internal static class ClosedLoop
 {
     private static readonly TimeSpan LastAnswers = TimeSpan.FromSeconds(30);
 
-    /// <returns>How many were served each second.</returns>
+    /// <returns>The number of requests served per second.</returns>
     public static double Run(Target target, int connections, TimeSpan duration) =>
         Task.Run(() => RunAsync(target, connections, duration)).GetAwaiter().GetResult();
 
@@ -17,7 +17,7 @@ internal static class ClosedLoop
         long startedAt = Stopwatch.GetTimestamp();
         int[] served = await Task.WhenAll(Enumerable.Range(0, connections).Select(_ => AskAsync(target, duration)))
             .WaitAsync(duration + LastAnswers);
-        // To the last answer: those that were still under way at the end count, and so does their time.
+        // Up to the last response: requests that were running at the end count, and so does their time.
         return served.Sum() / Stopwatch.GetElapsedTime(startedAt).TotalSeconds;
     }
 
@@ -42,7 +42,7 @@ internal static class ClosedLoop
                 }
                 catch (Exception e) when (e is SocketException or IOException)
                 {
-                    // As when the server closes: with a new connection.
+                    // The loop continues with a new connection, as after a close by the server.
                 }
                 connection?.Dispose();
                 connection = null;

@@ -4,12 +4,12 @@ using System.Net.Sockets;
 namespace PoolApi.HttpBenchmarks.Load;
 
 /// <summary>
-/// A connection for one request at a time. Barer than HttpClient, because what it costs is taken from the server that is
-/// measured: they share the processors.
+/// A connection for one request at a time. It costs less than HttpClient. The client and the measured server share the
+/// processors, so a costly client would slow the server down.
 /// </summary>
 internal sealed class HttpConnection(IPEndPoint server) : IDisposable
 {
-    /// <summary>Instead of a status: the connection ended before anything of an answer had come.</summary>
+    /// <summary>Instead of a status: the connection ended before the first byte of a response.</summary>
     public const int NoAnswer = 0;
 
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -20,9 +20,9 @@ internal sealed class HttpConnection(IPEndPoint server) : IDisposable
 
     public ValueTask ConnectAsync() => _socket.ConnectAsync(server, CancellationToken.None);
 
-    /// <returns>The status of the answer once all of it has come, or <see cref="NoAnswer"/>.</returns>
-    /// <exception cref="IOException">The connection ended within the answer.</exception>
-    /// <exception cref="InvalidDataException">The answer is not HTTP/1.1.</exception>
+    /// <returns>The status of the complete response, or <see cref="NoAnswer"/>.</returns>
+    /// <exception cref="IOException">The connection ended within the response.</exception>
+    /// <exception cref="InvalidDataException">The response is not HTTP/1.1.</exception>
     public async ValueTask<int> ExchangeAsync(ReadOnlyMemory<byte> request)
     {
         IsReusable = false;
@@ -55,7 +55,7 @@ internal sealed class HttpConnection(IPEndPoint server) : IDisposable
         }
     }
 
-    /// <summary>Ends the connection while an answer is awaited: the server sees its client leave, the exchange ends at once.</summary>
+    /// <summary>Ends the connection while a response is awaited: the server sees that its client disconnects, and the exchange ends at once.</summary>
     public void HangUp()
     {
         try
@@ -65,7 +65,7 @@ internal sealed class HttpConnection(IPEndPoint server) : IDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // Not yet, or not any more, connected.
+            // The connection is not open yet, or is closed already.
             _socket.Dispose();
         }
     }

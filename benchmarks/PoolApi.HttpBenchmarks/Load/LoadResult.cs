@@ -1,6 +1,6 @@
 namespace PoolApi.HttpBenchmarks.Load;
 
-/// <summary>What became of a <see cref="LoadPlan"/>.</summary>
+/// <summary>The results of a <see cref="LoadPlan"/>.</summary>
 internal sealed class LoadResult(LoadPlan plan, IReadOnlyList<Answer> answers)
 {
     public int Served => answers.Count(a => a.IsServed);
@@ -12,8 +12,8 @@ internal sealed class LoadResult(LoadPlan plan, IReadOnlyList<Answer> answers)
     /// <summary>Neither served, nor rejected, nor given up: other statuses, and connections that broke.</summary>
     public int Others => answers.Count - Served - Rejected - GaveUp;
 
-    /// <summary>Served within a window as long as the load, which begins when the first answer can have come. What is answered
-    /// from the queue after the load has ended does not count.</summary>
+    /// <summary>Requests served within a window as long as the load, which begins when the first response is possible. Requests
+    /// that are served from the queue after the load has ended do not count.</summary>
     /// <param name="workTime">The time the work itself takes.</param>
     public double ServedPerSecond(TimeSpan workTime) =>
         answers.Count(a => a.IsServed && a.Ended <= plan.Duration + workTime) / plan.Duration.TotalSeconds;
@@ -24,7 +24,7 @@ internal sealed class LoadResult(LoadPlan plan, IReadOnlyList<Answer> answers)
     /// <returns>Milliseconds; <see langword="null"/> if none was rejected.</returns>
     public double? RejectedPercentile(double percent) => Percentile(answers.Where(a => a.IsRejected), percent);
 
-    /// <summary>Of all; one that was not served counts as one for which the client waited until it gave up.</summary>
+    /// <summary>Of all requests. If one was not served, its latency is the time after which a client gives up.</summary>
     public double Percentile(double percent) =>
         Percentile(answers.Select(a => a.IsServed ? a : a with { Ended = a.Planned + plan.Patience }), percent)!.Value;
 

@@ -5,11 +5,11 @@ using System.Net.Sockets;
 namespace PoolApi.HttpBenchmarks.Load;
 
 /// <summary>
-/// Starts each request at its planned time, whether or not earlier ones have come back, as many clients do who know nothing of
-/// each other. One that waits for answers before it asks again would let a slow server set the pace, and never see the queue.
+/// Starts each request at its planned time, whether or not earlier ones have a response, like many independent clients. A client
+/// that waits for each response before the next request would let a slow server set the pace, and would never see the queue.
 /// </summary>
-/// <remarks>One thread starts requests and gives them up, with the millisecond that a sleep is exact to; how late it is counts as
-/// latency. The answers come on the .NET ThreadPool.</remarks>
+/// <remarks>One thread starts requests and gives them up, with the precision of a sleep, one millisecond. Its delays count as
+/// latency. The responses are read on the .NET ThreadPool.</remarks>
 internal sealed class OpenLoop
 {
     private static readonly TimeSpan DrainPoll = TimeSpan.FromMilliseconds(5);
@@ -17,7 +17,7 @@ internal sealed class OpenLoop
     private readonly LoadPlan _plan;
     private readonly Answer[] _answers;
     private readonly ConcurrentStack<HttpConnection> _idle = new();
-    private readonly Queue<Exchange> _underWay = new(); // by planned start, so by the time they are given up too
+    private readonly Queue<Exchange> _underWay = new(); // in the order of planned starts, which is that of giving up
     private readonly Stopwatch _clock = new();
 
     private OpenLoop(LoadPlan plan)
@@ -48,7 +48,7 @@ internal sealed class OpenLoop
             {
                 _underWay.Dequeue();
                 if (oldest.TryEnd()) GiveUp(oldest);
-                // Otherwise its answer has just come; it is noted in a moment.
+                // Otherwise its response has just arrived. It is recorded in a moment.
                 else SpinWait.SpinUntil(() => oldest.IsOver);
             }
 
@@ -83,10 +83,10 @@ internal sealed class OpenLoop
                 isNew = !_idle.TryPop(out connection);
                 connection ??= new HttpConnection(_plan.Target.Server);
                 exchange.Connection = connection;
-                if (exchange.HasEnded) break; // perhaps before there was a connection to hang up
+                if (exchange.HasEnded) break; // perhaps before the connection was set, so that nothing closed it
                 if (isNew) await connection.ConnectAsync();
                 status = await connection.ExchangeAsync(_plan.Target.Request);
-                // A server may close a connection that is idle, even as a request is on its way.
+                // A server may close an idle connection even while a request is on its way.
             }
             while (status == HttpConnection.NoAnswer && !isNew && !exchange.HasEnded);
         }
@@ -104,13 +104,13 @@ internal sealed class OpenLoop
     private void Note(Exchange exchange, int status)
     {
         TimeSpan now = _clock.Elapsed;
-        // An answer that came in the moment before its client hung up, which should have been earlier, is too late as well.
+        // A response after the time to give up is too late, even if the client disconnects only a moment later.
         if (now > GivesUpAt(exchange)) status = Answer.GaveUp;
         _answers[exchange.Number] = new Answer(_plan.PlannedStart(exchange.Number), now, status);
         exchange.IsOver = true;
     }
 
-    /// <summary>One request: it ends by being answered or by being given up, whichever is first.</summary>
+    /// <summary>One request. It ends when its response arrives or when its client gives up, whichever is first.</summary>
     private sealed class Exchange(int number)
     {
         private HttpConnection? _connection;
@@ -122,13 +122,13 @@ internal sealed class OpenLoop
         public HttpConnection? Connection
         {
             get => Volatile.Read(ref _connection);
-            // Before who sets it looks whether it has ended, as who ends it looks for it afterwards.
+            // A full fence: the caller reads HasEnded after this write, and the thread that ends the exchange then reads the connection.
             set => Interlocked.Exchange(ref _connection, value);
         }
 
         public bool HasEnded => Volatile.Read(ref _ended) != 0;
 
-        /// <summary>Whether what became of it is noted, too.</summary>
+        /// <summary>Whether its result is recorded, too.</summary>
         public bool IsOver
         {
             get => Volatile.Read(ref _over);

@@ -4,16 +4,16 @@ using System.Text;
 
 namespace PoolApi.HttpBenchmarks.Load;
 
-/// <summary>What is requested, again and again: the bytes are made once.</summary>
+/// <summary>A request that is sent again and again. Its bytes are made once.</summary>
 internal sealed class Target
 {
-    /// <param name="url">Where, on this machine.</param>
+    /// <param name="url">The address, on this machine.</param>
     /// <param name="method">The HTTP method.</param>
     /// <param name="headers">Lines such as <c>Prefer: respond-async</c>.</param>
-    /// <param name="body">The body; its length is said unless it is empty.</param>
+    /// <param name="body">The body. Unless it is empty, there is a Content-Length.</param>
     public Target(Uri url, string method = "GET", IEnumerable<string>? headers = null, ReadOnlySpan<byte> body = default)
     {
-        // Nobody else's server is to be flooded by a mistyped address.
+        // A mistyped address must not flood a server of somebody else.
         if (!IPAddress.TryParse(url.Host, out IPAddress? address) || !IPAddress.IsLoopback(address))
             throw new ArgumentException($"{url} is not on this machine.", nameof(url));
         Url = url;

@@ -5,8 +5,8 @@ using PoolApi.HttpBenchmarks.Contenders;
 
 namespace PoolApi.HttpBenchmarks.Load;
 
-/// <summary>How many requests for next to nothing a server answers: by wrk, or by a <see cref="ClosedLoop"/> where that is not
-/// installed. wrk, in C, leaves more of the processors to the server.</summary>
+/// <summary>Measures how many requests with next to no work a server answers: by wrk, or by a <see cref="ClosedLoop"/> if wrk is not
+/// installed. wrk is written in C and leaves more of the processors to the server.</summary>
 internal static partial class Wrk
 {
     private const int Connections = 32;
@@ -15,7 +15,7 @@ internal static partial class Wrk
 
     public static string Description => Program is null ? $"closed loop of {Connections} connections" : $"wrk -t1 -c{Connections}";
 
-    /// <returns>How many were served each second.</returns>
+    /// <returns>The number of requests served per second.</returns>
     public static double Run(Target target, TimeSpan duration)
     {
         if (Program is null) return ClosedLoop.Run(target, Connections, duration);

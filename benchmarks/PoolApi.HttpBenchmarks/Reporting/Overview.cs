@@ -10,7 +10,7 @@ internal sealed class Overview
     /// <param name="row">The contender.</param>
     /// <param name="header">The header of the column.</param>
     /// <param name="text">The figure.</param>
-    /// <param name="scenario">What tells columns of the same header apart.</param>
+    /// <param name="scenario">Distinguishes columns with the same header.</param>
     public void Add(string row, string header, string text, string scenario = "")
     {
         if (!_columns.Contains((header, scenario))) _columns.Add((header, scenario));

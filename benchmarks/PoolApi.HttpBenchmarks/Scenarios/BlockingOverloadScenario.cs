@@ -3,7 +3,7 @@ using PoolApi.HttpBenchmarks.Reporting;
 
 namespace PoolApi.HttpBenchmarks.Scenarios;
 
-/// <summary>More requests that block than there is room for, by clients who do not wait forever.</summary>
+/// <summary>More blocking requests than the server has capacity for, from clients that give up.</summary>
 internal sealed class BlockingOverloadScenario : IScenario
 {
     private const double Rate = 500, ServedBar = 190, Rejected99Bar = 50;
@@ -31,7 +31,7 @@ internal sealed class BlockingOverloadScenario : IScenario
         if (!samples.Served.Has(pool)) return;
         double served = samples.Served.Median(pool);
         report.Add(new Bar($"{Name}, served", $"≥ {ServedBar:F0}/s", $"{Figures.Rate(served)}/s", served >= ServedBar));
-        // Who rejects nobody in an overload keeps them all waiting: that is no pass.
+        // A server that rejects no request in an overload makes all of them wait, so it does not pass.
         double? rejected99 = samples.Rejected99.Has(pool) ? samples.Rejected99.Median(pool) : null;
         report.Add(new Bar(
             $"{Name}, rejected p99", $"< {Rejected99Bar:F0} ms", rejected99 is null ? "none rejected" : $"{Figures.Time(rejected99)} ms",

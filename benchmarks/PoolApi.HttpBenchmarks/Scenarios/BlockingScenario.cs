@@ -4,7 +4,7 @@ using PoolApi.HttpBenchmarks.Reporting;
 
 namespace PoolApi.HttpBenchmarks.Scenarios;
 
-/// <summary>Requests that block, as many as there is room for: does everything else of the server stay fast?</summary>
+/// <summary>Blocking requests within the capacity: do the other routes of the server stay fast?</summary>
 internal sealed class BlockingScenario : IScenario
 {
     private const double Rate = 150, ServedBar = 149, Health50Bar = 5, Health99Bar = 25;

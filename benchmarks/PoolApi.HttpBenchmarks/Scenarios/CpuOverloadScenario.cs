@@ -4,8 +4,8 @@ using PoolApi.HttpBenchmarks.Reporting;
 namespace PoolApi.HttpBenchmarks.Scenarios;
 
 /// <summary>
-/// More computing than the processors can do, by clients who do not wait forever: how much of what is done is still of use to
-/// somebody? PoolApi and its nearest rival take turns, a pair of measurements each time; the others are measured once.
+/// More computing than the processors can do, for clients that give up: how much of the work still reaches a client that waits
+/// for it? PoolApi and its nearest rival take turns, a pair of measurements each time; the others are measured once.
 /// </summary>
 internal sealed class CpuOverloadScenario : IScenario
 {
@@ -67,7 +67,7 @@ internal sealed class CpuOverloadScenario : IScenario
             return outcome;
         }
 
-        // Of the pairs where there are some: the machine was the same for both of a pair.
+        // The ratio of the pairs, if there are any: both measurements of a pair meet the same state of the machine.
         string ToRival(string name) =>
             name == Pool.Name && ratios.Has(nameof(Outcome.Served)) ? Figures.Ratio(ratios.Median(nameof(Outcome.Served)))
             : outcomes.Served.Has(Rival.Name) ? Figures.Ratio(outcomes.Served.Median(name) / outcomes.Served.Median(Rival.Name))

@@ -6,8 +6,8 @@ using PoolApi.HttpBenchmarks.Reporting;
 namespace PoolApi.HttpBenchmarks.Scenarios;
 
 /// <summary>
-/// What it costs that work goes to another thread: requests for nothing, on the pool and in the handler, in turn, of the same
-/// process; beside it the same of Task.Run, of a queue with threads, and of the barest hop, which is the floor. All servers run
+/// The cost of the hop to another thread: requests without work, on the pool and in the handler of the same process, in turn.
+/// The same is measured for Task.Run, for a queue with threads, and for the barest hop, which is the floor. All servers run
 /// from the first round to the last, and take turns.
 /// </summary>
 internal sealed class HopScenario : IScenario
@@ -59,7 +59,7 @@ internal sealed class HopScenario : IScenario
             string pool = ContenderCatalogue.PoolApi.Name, taskRun = ContenderCatalogue.TaskRun.Name, bare = ContenderCatalogue.Bare.Name;
             if (!ratios.Has(pool)) return;
             double reached = ratios.Median(pool);
-            // Where nobody can reach the one, the other is the bar.
+            // If even the barest hop hardly reaches the bar against the handler, the bar is relative to the barest hop.
             report.Add(ratios.Median(bare) * FloorBar < RatioBar
                 ? Bar.AtLeast($"{Name}, against the barest", FloorBar, bare, reached / ratios.Median(bare))
                 : Bar.AtLeast(Name, RatioBar, "in the handler", reached));
@@ -71,7 +71,7 @@ internal sealed class HopScenario : IScenario
         ServerProcess WarmedUp(ContenderKind kind)
         {
             ServerProcess server = kind.Start(settings, Workers);
-            // Twice each, with a pause: the compiler improves code in steps, and only while nothing new is compiled.
+            // Twice each, with a pause: the compiler optimizes code in steps, and only while no new code is compiled.
             foreach (Target target in new[] { server.Routes.Noop, server.Routes.Plain, server.Routes.Noop, server.Routes.Plain })
             {
                 Wrk.Run(target, duration);

@@ -5,7 +5,7 @@ namespace PoolApi.HttpBenchmarks.Scenarios;
 /// <summary>One situation that the servers are put into.</summary>
 internal interface IScenario
 {
-    /// <summary>What --only calls it.</summary>
+    /// <summary>Its name in --only.</summary>
     string Name { get; }
 
     /// <summary>What happens, in one line.</summary>

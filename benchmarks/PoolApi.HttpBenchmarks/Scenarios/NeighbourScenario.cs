@@ -6,8 +6,8 @@ using PoolApi.HttpBenchmarks.Reporting;
 namespace PoolApi.HttpBenchmarks.Scenarios;
 
 /// <summary>
-/// Many more clients than workers, all of whose requests block: how fast is a request beside them that needs no worker? Against threads
-/// on a channel.
+/// Many more clients than workers, whose requests all block: how fast is a request beside them that needs no worker? Compared with
+/// threads on a channel.
 /// </summary>
 internal sealed class NeighbourScenario : IScenario
 {

@@ -3,7 +3,7 @@ using PoolApi.HttpBenchmarks.Reporting;
 
 namespace PoolApi.HttpBenchmarks.Scenarios;
 
-/// <summary>The outcomes of all contenders, of each round.</summary>
+/// <summary>The outcomes of all contenders in each round.</summary>
 internal sealed class OutcomeSamples
 {
     public Samples Served { get; } = new();
@@ -26,7 +26,7 @@ internal sealed class OutcomeSamples
     }
 
     /// <param name="title">What was done.</param>
-    /// <param name="more">Further columns: what they are called, and what they say of a contender.</param>
+    /// <param name="more">Further columns: their headers and the cell of a contender.</param>
     public void Print(string title, params IReadOnlyList<(string Header, Func<string, string> Cell)> more)
     {
         var table = new TextTable(

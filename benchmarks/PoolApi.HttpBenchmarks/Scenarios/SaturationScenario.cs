@@ -5,7 +5,7 @@ using PoolApi.HttpBenchmarks.Reporting;
 
 namespace PoolApi.HttpBenchmarks.Scenarios;
 
-/// <summary>The health check while every worker computes, against the same while nothing happens; of one process, in turn.</summary>
+/// <summary>The health check while every worker computes, compared with that of the idle service; in one process, in turn.</summary>
 internal sealed class SaturationScenario : IScenario
 {
     private const int Clients = 8, Workers = 2, Iterations = 25_000, Rounds = 7;

@@ -5,7 +5,7 @@ using PoolApi.HttpBenchmarks.Reporting;
 
 namespace PoolApi.HttpBenchmarks.Scenarios;
 
-/// <summary>A long overload, and then none: what it leaves behind.</summary>
+/// <summary>A long overload that stops: how the service is afterwards.</summary>
 internal sealed class StopScenario : IScenario
 {
     private const double Overload = 5, Afterwards = 0.5;
@@ -47,8 +47,8 @@ internal sealed class StopScenario : IScenario
         static string Megabytes(double value) => value.ToString("N1", CultureInfo.InvariantCulture);
     }
 
-    /// <summary>How its memory grows in the last two thirds: the line through the samples, by least squares.</summary>
-    /// <returns>Megabytes a minute.</returns>
+    /// <summary>The growth of its memory in the last two thirds of the load: the slope of the line through the samples, by least squares.</summary>
+    /// <returns>Megabytes per minute.</returns>
     private static Task<double> GrowthAsync(WarmServer server, TimeSpan duration) => Task.Run(async () =>
     {
         var samples = new List<(double Minutes, double Megabytes)>();

@@ -7,7 +7,7 @@ using PoolApi.JobBenchmarks.Load;
 
 namespace PoolApi.HttpBenchmarks.Scenarios;
 
-/// <summary>What real work loses to the server around it: thumbnails over HTTP, against the same call in a loop on as many bare threads.</summary>
+/// <summary>The cost of the server around real work: thumbnails over HTTP, compared with the same call in a loop on as many bare threads.</summary>
 internal sealed class ThumbnailScenario : IScenario
 {
     private const int Clients = 16, Workers = 2, Rounds = 7;

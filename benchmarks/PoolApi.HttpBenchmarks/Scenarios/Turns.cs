@@ -3,8 +3,8 @@ using PoolApi.HttpBenchmarks.Contenders;
 namespace PoolApi.HttpBenchmarks.Scenarios;
 
 /// <summary>
-/// Rounds in which each contender is measured once: what the machine does in the meantime (its clock, its neighbours) then
-/// falls on all of them.
+/// Rounds in which each contender is measured once, so that changes of the machine (its clock, its neighbours) affect all
+/// of them.
 /// </summary>
 internal static class Turns
 {
@@ -12,7 +12,7 @@ internal static class Turns
     {
         for (int round = 0; round < rounds; round++)
         {
-            // Every other round backwards, so that nobody always follows the same neighbour.
+            // Every other round in reverse, so that no contender always follows the same one.
             foreach (ContenderKind kind in round % 2 == 0 ? kinds : kinds.Reverse()) measure(kind);
         }
     }

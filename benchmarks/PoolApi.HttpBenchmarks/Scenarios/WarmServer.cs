@@ -5,7 +5,7 @@ using PoolApi.HttpBenchmarks.Load;
 
 namespace PoolApi.HttpBenchmarks.Scenarios;
 
-/// <summary>A fresh process that has served enough to be as fast as it becomes, and has never been overrun.</summary>
+/// <summary>A new process that has served enough requests to reach its full speed, and was never overloaded.</summary>
 internal sealed class WarmServer : IDisposable
 {
     private const double ProbeRate = 20;
@@ -37,7 +37,7 @@ internal sealed class WarmServer : IDisposable
             ClosedLoop.Run(workload.Trifle(process.Routes), TrifleConnections, Trifles);
             health.GetAwaiter().GetResult();
             Thread.Sleep(CompilerPause);
-            // What it has learned of how long requests take is to be true.
+            // The server estimates from these requests how long a request takes.
             ClosedLoop.Run(workload.Request(process.Routes), workload.Workers, Work);
             return new WarmServer(kind, process, workload);
         }
@@ -48,10 +48,10 @@ internal sealed class WarmServer : IDisposable
         }
     }
 
-    /// <summary>What it serves each second when it is never overrun.</summary>
+    /// <summary>The requests that it serves per second without overload.</summary>
     public double MeasureCapacity() => ClosedLoop.Run(_workload.Request(_process.Routes), CapacityConnections, Capacity);
 
-    /// <summary>Puts it under load, and asks for its health meanwhile.</summary>
+    /// <summary>Puts it under load, and requests its health check meanwhile.</summary>
     public Outcome Measure(double rate, TimeSpan duration, TimeSpan patience)
     {
         TimeSpan usedBefore = Environment.CpuUsage.TotalTime;
@@ -59,7 +59,7 @@ internal sealed class WarmServer : IDisposable
         Task<LoadResult> work = OpenLoop.RunAsync(new LoadPlan(_workload.Request(_process.Routes), rate, duration, patience));
         Task<LoadResult> probes = OpenLoop.RunAsync(new LoadPlan(new Target(_process.Routes.Health), ProbeRate, duration, ProbePatience));
         LoadResult load = work.GetAwaiter().GetResult(), health = probes.GetAwaiter().GetResult();
-        // How much of the processors the clients took from the server.
+        // How many processors the clients used.
         double used = (Environment.CpuUsage.TotalTime - usedBefore) / Stopwatch.GetElapsedTime(startedAt);
         Console.Error.WriteLine(string.Create(
             CultureInfo.InvariantCulture,

@@ -1,6 +1,6 @@
 namespace PoolApi.JobBenchmarks.Load;
 
-/// <summary>What calls were made, and what each took.</summary>
+/// <summary>The number of calls and the time of each.</summary>
 internal sealed class CallResult
 {
     private readonly double[] _milliseconds;
@@ -11,10 +11,10 @@ internal sealed class CallResult
         PerSecond = _milliseconds.Length / elapsed.TotalSeconds;
     }
 
-    /// <summary>How many were answered each second, by all callers together.</summary>
+    /// <summary>The completed calls per second, of all callers together.</summary>
     public double PerSecond { get; }
 
-    /// <summary>What so many percent of the calls took at most, in milliseconds.</summary>
+    /// <summary>The time that the given percentage of the calls took at most, in milliseconds.</summary>
     public double Percentile(double percent) =>
         _milliseconds[Math.Max(0, (int)Math.Ceiling(_milliseconds.Length * percent / 100) - 1)];
 }

@@ -2,27 +2,27 @@ using System.Diagnostics;
 
 namespace PoolApi.JobBenchmarks.Load;
 
-/// <summary>Some callers, each of which calls again as soon as it is answered.</summary>
+/// <summary>Some callers, each of which makes its next call as soon as its last one has completed.</summary>
 internal static class Callers
 {
-    /// <summary>Calls for some time.</summary>
-    /// <param name="callers">How many call at the same time.</param>
-    /// <param name="duration">When no further call is begun.</param>
-    /// <param name="call">The call of the caller of this number.</param>
+    /// <summary>Makes calls for the given time.</summary>
+    /// <param name="callers">The number of concurrent callers.</param>
+    /// <param name="duration">The time after which no further call starts.</param>
+    /// <param name="call">The call, for the number of the caller.</param>
     public static Task<CallResult> ForAsync(int callers, TimeSpan duration, Func<int, ValueTask> call)
     {
         long startedAt = Stopwatch.GetTimestamp();
         return RunAsync(callers, () => Stopwatch.GetElapsedTime(startedAt) < duration, call);
     }
 
-    /// <summary>Makes so many calls.</summary>
+    /// <summary>Makes the given number of calls.</summary>
     public static Task<CallResult> TimesAsync(int callers, int times, Func<int, ValueTask> call)
     {
         int begun = 0;
         return RunAsync(callers, () => Interlocked.Increment(ref begun) <= times, call);
     }
 
-    /// <summary>Makes so many calls on as many threads as there are callers: for calls that block.</summary>
+    /// <summary>Makes the given number of calls, with a thread for each caller: for calls that block.</summary>
     public static CallResult TimesOnThreads(int callers, int times, Action call)
     {
         int begun = 0;
@@ -56,12 +56,12 @@ internal static class Callers
     {
         long startedAt = Stopwatch.GetTimestamp();
         List<double>[] taken = await Task.WhenAll(Enumerable.Range(0, callers).Select(CallAsync));
-        // To the last answer: the calls that were still under way at the end count, and so does their time.
+        // Up to the last result: calls that were running at the end count, and so does their time.
         return new CallResult(Stopwatch.GetElapsedTime(startedAt), taken.SelectMany(t => t));
 
         async Task<List<double>> CallAsync(int number)
         {
-            await Task.Yield(); // all at once, not each when the one before has to wait
+            await Task.Yield(); // so that all start at once, not each when the one before has to wait
             var milliseconds = new List<double>();
             while (goesOn())
             {

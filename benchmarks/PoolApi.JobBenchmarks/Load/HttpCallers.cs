@@ -3,9 +3,9 @@ using PoolApi.HttpBenchmarks.Load;
 namespace PoolApi.JobBenchmarks.Load;
 
 /// <summary>Clients of a server, each with a connection of its own that it keeps.</summary>
-/// <param name="target">What all of them request.</param>
-/// <param name="clients">How many.</param>
-/// <param name="expected">The status of each answer.</param>
+/// <param name="target">The request of all clients.</param>
+/// <param name="clients">The number of clients.</param>
+/// <param name="expected">The status that each response must have.</param>
 internal sealed class HttpCallers(Target target, int clients, int expected) : IDisposable
 {
     private readonly HttpConnection?[] _connections = new HttpConnection?[clients];
@@ -26,7 +26,7 @@ internal sealed class HttpCallers(Target target, int clients, int expected) : ID
             await connection.ConnectAsync();
         }
         int status = await connection.ExchangeAsync(target.Request);
-        // One that refuses quickly must not pass for one that is fast.
+        // A server that rejects quickly must not count as fast.
         if (status != expected) throw new InvalidOperationException($"{target.Url} answered {status}, not {expected}.");
         if (connection.IsReusable) return;
         connection.Dispose();

@@ -9,7 +9,7 @@ internal static class SampleImage
 
     public const string ContentType = "image/jpeg";
 
-    /// <summary>Clouds in colours, as a JPEG of some tens of kilobytes: neither flat nor noise.</summary>
+    /// <summary>Coloured clouds, as a JPEG of some tens of kilobytes: neither one flat colour nor noise.</summary>
     public static byte[] Make()
     {
         NetVips.NetVips.Concurrency = 1;

@@ -11,7 +11,7 @@ namespace PoolApi.JobBenchmarks.Peers;
 /// <summary>A small server that accepts jobs over HTTP as the service does, into a <see cref="OneCommitStore"/>. It runs none.</summary>
 internal static class OneCommitServer
 {
-    /// <summary>The word on the command line that makes the program this server: PORT and FILE follow.</summary>
+    /// <summary>The command that makes the program run as this server. Its arguments are PORT FILE.</summary>
     public const string Command = "--serve";
 
     public static async Task RunAsync(IReadOnlyList<string> args)

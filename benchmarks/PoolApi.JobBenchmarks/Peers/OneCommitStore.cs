@@ -4,9 +4,9 @@ using PoolApi.Jobs;
 namespace PoolApi.JobBenchmarks.Peers;
 
 /// <summary>
-/// What one would write: a table for the jobs, with an index to find those that are due and one to list them, a table for their
-/// payloads, one connection, whose turns are first come, first served; and a transaction for each job, committed to the disk before
-/// its caller goes on.
+/// A store as one would write it: a table for the jobs, with an index to find those that are due and one to list them, a table for
+/// their payloads, and one connection, which the callers use in turn. Each job has a transaction of its own, which is committed to
+/// the disk before its caller continues.
 /// </summary>
 internal sealed class OneCommitStore : IDisposable
 {

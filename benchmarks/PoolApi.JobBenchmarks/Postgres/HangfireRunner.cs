@@ -41,7 +41,7 @@ internal sealed class HangfireRunner : IJobRunner
     {
         long startedAt = Stopwatch.GetTimestamp();
         _server = new BackgroundJobServer(new BackgroundJobServerOptions { WorkerCount = _workers }, _storage);
-        // That it has succeeded is committed a moment later: to Hangfire's advantage.
+        // Hangfire commits the success of a job a moment later. This is not waited for, to Hangfire's advantage.
         while (HangfireWork.Done < _accepted) await Task.Delay(1);
         return _accepted / Stopwatch.GetElapsedTime(startedAt).TotalSeconds;
     }
@@ -61,7 +61,7 @@ internal sealed class HangfireRunner : IJobRunner
     }
 }
 
-/// <summary>What Hangfire runs: it finds methods by their names, so they are public, and what they count is static.</summary>
+/// <summary>The work of the jobs. Hangfire finds methods by their names, so they are public and their count is static.</summary>
 public static class HangfireWork
 {
     private static int s_done;

@@ -10,7 +10,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.JobBenchmarks.Postgres;
 
-/// <summary>The store, the dispatcher and a pool, put together as the service does it, with work of no work.</summary>
+/// <summary>The store, the dispatcher and a pool, connected as in the service. The jobs do no work.</summary>
 internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
 {
     private static readonly AttemptEnd Done =
@@ -52,7 +52,7 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
     {
         long startedAt = Stopwatch.GetTimestamp();
         _dispatcher.Start();
-        // None is in hand any more once its end is committed.
+        // AttemptCount is 0 only after the end of each job is committed.
         while (Volatile.Read(ref _executed) < _accepted || _dispatcher.AttemptCount > 0) await Task.Delay(1);
         double rate = _accepted / Stopwatch.GetElapsedTime(startedAt).TotalSeconds;
         await CheckAsync();
@@ -65,7 +65,7 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
         _started = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
         _expected = job.Id;
         long acceptedAt = Stopwatch.GetTimestamp();
-        await _dispatcher.AcceptAsync(job, isWaitedFor: false, CancellationToken.None); // as the service does it
+        await _dispatcher.AcceptAsync(job, isWaitedFor: false, CancellationToken.None); // as in the service
         return Stopwatch.GetElapsedTime(acceptedAt, await _started.Task.WaitAsync(LongestStart)).TotalMilliseconds;
     }
 
@@ -93,7 +93,7 @@ internal sealed class PoolApiRunner : IJobRunner, IJobExecutor
         if (attempt.Claim.Job.Id == _expected) _started.TrySetResult(now);
     }
 
-    /// <summary>What was measured is nothing if not all have succeeded.</summary>
+    /// <summary>Throws if a job has not succeeded, since the measurement is invalid then.</summary>
     private async Task CheckAsync()
     {
         foreach (JobState state in JobStates.All)

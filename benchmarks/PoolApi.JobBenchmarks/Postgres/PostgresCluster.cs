@@ -40,7 +40,7 @@ internal sealed class PostgresCluster(DataFolder folder, int port) : IDisposable
         folder.Dispose();
     }
 
-    /// <summary>On the path, or the newest of Debian's.</summary>
+    /// <summary>From the PATH, or the newest of Debian's packages.</summary>
     private static string FindPrograms()
     {
         IEnumerable<string> folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);

@@ -3,14 +3,14 @@ using Npgsql;
 namespace PoolApi.JobBenchmarks.Postgres;
 
 /// <summary>A database for one measurement, which is dropped after it.</summary>
-/// <param name="server">Where it is.</param>
+/// <param name="server">Its server.</param>
 /// <param name="name">Its name.</param>
 /// <param name="connectionString">How it is reached.</param>
 internal sealed class PostgresDatabase(PostgresServer server, string name, string connectionString) : IAsyncDisposable
 {
     public string ConnectionString => connectionString;
 
-    /// <summary>Does what the autovacuum would do within minutes, and writes what is dirty: not in the middle of a measurement.</summary>
+    /// <summary>Does the work of the autovacuum and of the next checkpoint now, so that they do not run during a measurement.</summary>
     public async Task SettleAsync()
     {
         await using NpgsqlDataSource source = NpgsqlDataSource.Create(connectionString);

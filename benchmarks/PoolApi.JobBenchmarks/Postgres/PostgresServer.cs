@@ -4,7 +4,7 @@ using PoolApi.JobBenchmarks.Stores;
 
 namespace PoolApi.JobBenchmarks.Postgres;
 
-/// <summary>A PostgreSQL: the one that --connection names, or one of the program's own, as a new cluster is by default.</summary>
+/// <summary>A PostgreSQL server: the one that --connection names, or a new cluster with default settings.</summary>
 internal sealed class PostgresServer : IDisposable
 {
     private static readonly HashSet<PostgresServer> Running = [];
@@ -44,7 +44,7 @@ internal sealed class PostgresServer : IDisposable
         }
     }
 
-    /// <summary>For when the program ends in the middle.</summary>
+    /// <summary>Called when the program ends during a measurement.</summary>
     public static void StopAll()
     {
         lock (Running)

@@ -7,10 +7,10 @@ using PoolApi.Jobs.Sqlite;
 
 namespace PoolApi.JobBenchmarks.Scenarios;
 
-/// <summary>What people who wait lose to jobs: synchronous thumbnails at a service that has nothing else to do, and at one with jobs waiting.</summary>
+/// <summary>The effect of queued jobs on clients that wait: synchronous thumbnails of an otherwise idle service, and of one with queued jobs.</summary>
 /// <remarks>
-/// Each measurement starts the service afresh, one with an empty store, the other with one that is filled up to
-/// <see cref="Waiting"/> before it starts: while nobody asks it for anything, it would work them off.
+/// Each measurement starts the service again, one with an empty store, the other with a store that is filled up to
+/// <see cref="Waiting"/> jobs before the start: a service without requests would run the jobs.
 /// </remarks>
 internal sealed class BacklogScenario : IScenario
 {

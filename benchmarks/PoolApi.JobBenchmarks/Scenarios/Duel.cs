@@ -3,12 +3,12 @@ using System.Globalization;
 namespace PoolApi.JobBenchmarks.Scenarios;
 
 /// <summary>
-/// Two that are measured in turn, in rounds, every other one backwards: what the machine does in the meantime falls on both. They are
-/// compared by the median of the rounds' ratios, since the machine was the same for both of a round.
+/// Measures two contenders in turn, in rounds, every other one in reverse, so that changes of the machine affect both. They are
+/// compared by the median of the rounds' ratios, since both measurements of a round meet the same state of the machine.
 /// </summary>
-/// <param name="scenario">For the progress.</param>
-/// <param name="one">Who is compared.</param>
-/// <param name="other">With whom.</param>
+/// <param name="scenario">Its name, for the progress lines.</param>
+/// <param name="one">The contender that is compared.</param>
+/// <param name="other">The contender that it is compared with.</param>
 internal sealed class Duel(string scenario, string one, string other)
 {
     private readonly Samples _ones = new(), _others = new(), _ratios = new();
@@ -60,7 +60,7 @@ internal sealed class Duel(string scenario, string one, string other)
 
     private async Task<Figure[]> MeasureAsync(string name, Func<Task<Figure[]>> measure)
     {
-        // Nobody pays for the garbage of the one before.
+        // No contender collects the garbage of the one before.
         Heap.Settle();
         Figure[] figures = await measure();
         Console.Error.WriteLine($"  {scenario}, {name}: {string.Join("; ", figures.Select(f => $"{f.Name}: {Text(f.Value)}"))}");

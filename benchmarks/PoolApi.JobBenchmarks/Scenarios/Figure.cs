@@ -1,6 +1,6 @@
 namespace PoolApi.JobBenchmarks.Scenarios;
 
-/// <summary>Something measured, and its value.</summary>
-/// <param name="Name">What, with its unit.</param>
-/// <param name="Value">How much.</param>
+/// <summary>A measured figure and its value.</summary>
+/// <param name="Name">Its name, with the unit.</param>
+/// <param name="Value">Its value.</param>
 internal readonly record struct Figure(string Name, double Value);

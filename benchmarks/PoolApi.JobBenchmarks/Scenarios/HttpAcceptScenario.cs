@@ -7,8 +7,8 @@ using PoolApi.JobBenchmarks.Stores;
 namespace PoolApi.JobBenchmarks.Scenarios;
 
 /// <summary>
-/// The same over HTTP: the service, and a small ASP.NET Core server that commits each job. The jobs are due tomorrow, so that what is
-/// measured is accepting them, not running some of them in between.
+/// Durable accepts over HTTP, at the service and at a small ASP.NET Core server that commits each job. The jobs are due tomorrow, so
+/// that only their acceptance is measured and none runs in between.
 /// </summary>
 internal sealed class HttpAcceptScenario : IScenario
 {
@@ -32,7 +32,7 @@ internal sealed class HttpAcceptScenario : IScenario
         int port = FreePort.Next();
         using ServerProcess server = ServerProcess.Start(
             ThisProgram.With(OneCommitServer.Command, $"{port}", folder.File("one-commit.db")), Routes.OfOthers(port));
-        // Of both at once: the other has nothing to do meanwhile, and uses nothing.
+        // Both servers are up at once. The one that is not measured is idle and uses no processor time.
         using var ofService = new HttpCallers(Target(service), Clients, Accepted);
         using var ofServer = new HttpCallers(Target(server), Clients, Accepted);
         for (int i = 0; i < WarmUps; i++)

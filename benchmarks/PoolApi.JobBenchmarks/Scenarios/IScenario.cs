@@ -1,9 +1,9 @@
 namespace PoolApi.JobBenchmarks.Scenarios;
 
-/// <summary>One question to the jobs.</summary>
+/// <summary>One measurement of durable jobs.</summary>
 internal interface IScenario
 {
-    /// <summary>What --only calls it.</summary>
+    /// <summary>Its name in --only.</summary>
     string Name { get; }
 
     /// <summary>What is measured, in one line.</summary>

@@ -9,7 +9,7 @@ namespace PoolApi.JobBenchmarks.Scenarios;
 
 /// <summary>Whether anything becomes slow as jobs pile up: the same operations with a million jobs in the store, and with a thousand.</summary>
 /// <remarks>
-/// The small store is made afresh for each round, or the jobs that are accepted would make it a large one. What is claimed is
+/// The small store is made again for each round. Otherwise the accepted jobs would make it a large one. Claimed jobs are
 /// handed back.
 /// </remarks>
 internal sealed class MillionScenario : IScenario
@@ -64,7 +64,7 @@ internal sealed class MillionScenario : IScenario
 
     private static async Task<Figure[]> MeasureAsync(IJobStore store, Guid[] ids)
     {
-        // A new store has connections to open, statements to prepare and a log to grow, and would seem the slower for it.
+        // A new store first opens connections, prepares statements and extends its log, so it would seem slower.
         for (int i = 0; i < WarmUps; i++) await MeasureUnchangedAsync(store, ids);
         Figure[] unchanged = await MeasureUnchangedAsync(store, ids);
         CallResult accepts = await Callers.TimesAsync(
@@ -72,7 +72,7 @@ internal sealed class MillionScenario : IScenario
         return [new(Accept, 1_000_000 / accepts.PerSecond), .. unchanged];
     }
 
-    /// <summary>All that leaves as many jobs in each state as there were.</summary>
+    /// <summary>The operations that leave the number of jobs in each state unchanged.</summary>
     private static async Task<Figure[]> MeasureUnchangedAsync(IJobStore store, Guid[] ids)
     {
         var claimed = new List<JobClaim>();
@@ -84,10 +84,10 @@ internal sealed class MillionScenario : IScenario
         });
         await store.HandBackAsync(claimed, CancellationToken.None);
 
-        var random = new Random(1); // the same for all
+        var random = new Random(1); // the same sequence for all
         var failed = new JobQuery { Kind = Population.Kind, State = JobState.Failed, Limit = ListLength };
         var tagged = new JobQuery { Tag = Population.RareTag, Limit = ListLength };
-        // Of what waits, from the middle of all jobs on.
+        // The queued jobs, from the middle of all jobs on.
         JobQuery later = failed with { State = JobState.Queued, After = ids[ids.Length / 2] };
         return
         [

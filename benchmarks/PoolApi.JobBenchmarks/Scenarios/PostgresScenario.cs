@@ -4,17 +4,17 @@ using PoolApi.JobBenchmarks.Postgres;
 
 namespace PoolApi.JobBenchmarks.Scenarios;
 
-/// <summary>On the same PostgreSQL, in turn with Hangfire: accepting jobs, working off many of them, and the latency of one.</summary>
+/// <summary>On the same PostgreSQL, in turn with Hangfire: accepting jobs, running many of them, and the latency of one.</summary>
 internal sealed class PostgresScenario : IScenario
 {
     private const string Other = "Hangfire";
     private const double AcceptsBar = 10, JobsBar = 20, LatencyBar = 1 / 5.0;
     private const int CallerCount = 16, Rounds = 3, Latencies = 100, WarmUpJobs = 200, WarmUpLatencies = 10;
 
-    // So many jobs are accepted and worked off for each second of a measurement: about what each can do.
+    // The number of jobs for each second of a measurement: about what each contender can run.
     private const int JobsPerSecond = 4000, JobsPerSecondOfOther = 100;
 
-    // Between the jobs of which the latency is measured: irregular, so as not to keep in step with anybody's poll.
+    // The pauses between the jobs whose latency is measured. They are irregular, so that they do not coincide with polls.
     private const int ShortestPause = 20, LongestPause = 80, FirstPause = 1500;
 
     private static readonly int[] WorkerCounts = [2, 20];

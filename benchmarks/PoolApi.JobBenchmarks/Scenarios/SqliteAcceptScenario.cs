@@ -5,7 +5,7 @@ using PoolApi.Jobs.Sqlite;
 
 namespace PoolApi.JobBenchmarks.Scenarios;
 
-/// <summary>What sharing commits is worth: durable accepts at the store's own interface, and at a store that commits each of them.</summary>
+/// <summary>The gain of shared commits: durable accepts at the store's own interface, and at a store that commits each job.</summary>
 internal sealed class SqliteAcceptScenario : IScenario
 {
     private const string Other = "one commit each";
@@ -21,7 +21,7 @@ internal sealed class SqliteAcceptScenario : IScenario
     public async Task RunAsync(Settings settings, Report report)
     {
         TimeSpan duration = settings.Duration ?? Duration;
-        // More than once, with pauses: the compiler improves code in steps, and only while nothing new is compiled.
+        // More than once, with pauses: the compiler optimizes code in steps, and only while no new code is compiled.
         for (int i = 0; i < WarmUps; i++)
         {
             await MeasureSharedAsync(settings, WarmUp);

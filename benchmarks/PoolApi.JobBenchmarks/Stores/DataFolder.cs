@@ -14,7 +14,7 @@ internal sealed class DataFolder : IDisposable
 
     public string Path { get; }
 
-    /// <summary>For when the program ends in the middle.</summary>
+    /// <summary>Called when the program ends during a measurement.</summary>
     public static void DeleteAll()
     {
         lock (Existing)

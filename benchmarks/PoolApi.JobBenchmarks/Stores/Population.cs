@@ -5,23 +5,23 @@ using PoolApi.Threading;
 
 namespace PoolApi.JobBenchmarks.Stores;
 
-/// <summary>The same mixture of jobs, few or many, put into a store by its own interface.</summary>
+/// <summary>Fills a store with a mixture of jobs, few or many, through its own interface.</summary>
 /// <remarks>
-/// Two kinds. The fifth that came first has ended, every third of those badly; of the others, which wait, every tenth is urgent. So who
-/// looks for the newest of those that failed has all that wait before them. <see cref="RareCount"/> have a tag of their own, however
-/// many there are.
+/// There are two kinds. The oldest fifth has ended, and every third of these jobs has failed. The others are queued, and every tenth of them is
+/// urgent. So a search for the newest failed jobs meets all queued ones first. <see cref="RareCount"/> jobs have a rare tag, however many
+/// jobs there are.
 /// </remarks>
 internal static class Population
 {
     public const string Kind = "thumbnails", RareTag = "rare";
     public const int RareCount = 40;
 
-    /// <summary>So many of the ids are known, from first to last.</summary>
+    /// <summary>The number of ids that are returned, from the first job to the last.</summary>
     private const int KnownIds = 1000;
 
     private const int Kinds = 2, Batches = 10, EveryUrgent = 10, EveryEnded = 5, EveryFailed = 3;
 
-    // As many at once as make the commits large: what is measured comes later.
+    // So many that the commits are large. The filling is not measured.
     private const int FillCallers = 512, ClaimCount = 512;
 
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(10);
@@ -41,7 +41,7 @@ internal static class Population
             i += claims.Claims.Count;
         }
         await AcceptAsync(ended, jobs);
-        // Ids of one millisecond have no order among themselves, and many callers begin in the same.
+        // Ids of the same millisecond are not in order, and many callers start in the same one.
         Array.Sort(known);
         return known;
 

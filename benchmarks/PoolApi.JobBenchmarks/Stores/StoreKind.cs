@@ -33,7 +33,7 @@ internal sealed record StoreKind(string Name, Func<Task<NewStore>> OpenNewAsync)
 
 /// <summary>A store that was empty when it was made, and is deleted with all that is in it.</summary>
 /// <param name="store">The store.</param>
-/// <param name="settle">Does what the database would do by itself some time after many changes.</param>
+/// <param name="settle">Does the work that the database would do later by itself after many changes.</param>
 /// <param name="delete">Deletes what it has left.</param>
 internal sealed class NewStore(IJobStore store, Func<Task> settle, Func<ValueTask> delete) : IAsyncDisposable
 {

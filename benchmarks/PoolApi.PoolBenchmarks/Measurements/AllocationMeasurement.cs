@@ -4,15 +4,15 @@ using PoolApi.Threading;
 
 namespace PoolApi.PoolBenchmarks.Measurements;
 
-/// <summary>How many bytes the whole process allocates for an item once everything has been used before.</summary>
+/// <summary>The bytes that the whole process allocates per item, after a warm-up.</summary>
 internal sealed class AllocationMeasurement : IMeasurement
 {
     private const string Submitted = "TrySubmit, reused items", Awaited = "RunAsync with state, awaited";
 
-    // Half a queue: nobody ever waits for room, which is not what is measured.
+    // Half of the queue, so that no caller waits for space, which is not measured here.
     private const int Capacity = 1024, Burst = Capacity / 2;
 
-    // The runtime allocates now and then, whoever runs. An allocation of one byte for every hundred items is none of an item's.
+    // The runtime itself allocates now and then. Less than one byte per hundred items is not an allocation of the items.
     private const double Nothing = 0.01;
 
     public string Name => "allocation";

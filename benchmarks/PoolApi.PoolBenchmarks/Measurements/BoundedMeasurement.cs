@@ -3,7 +3,7 @@ using PoolApi.PoolBenchmarks.Reporting;
 
 namespace PoolApi.PoolBenchmarks.Measurements;
 
-/// <summary>How many tiny items pass through a short queue in a second: producers have to wait for room, again and again.</summary>
+/// <summary>How many tiny items pass through a short queue in a second. Producers often have to wait for space.</summary>
 internal sealed class BoundedMeasurement : IMeasurement
 {
     private const int Capacity = 1024;

@@ -4,7 +4,7 @@ using PoolApi.PoolBenchmarks.Peers;
 namespace PoolApi.PoolBenchmarks.Measurements;
 
 /// <summary>
-/// Threads that post tiny items to a peer as fast as it takes them. Nobody listens to the items: the clock runs from the
+/// Threads that post tiny items to a peer as fast as it takes them. Nothing waits for a single item: the clock runs from the
 /// start of the producers until the last item has run.
 /// </summary>
 internal sealed class Flood
@@ -27,7 +27,7 @@ internal sealed class Flood
     public static double Measure(Func<Action, IProducer> createProducer, int producers, int items, int capacity)
     {
         var flood = new Flood(createProducer, producers);
-        // Once to fill the queue as deep as it will be: the peer's threads, buffers and reused items are there afterwards.
+        // A first run fills the queue to its full depth, which allocates the peer's threads, buffers and reused items.
         flood.Run(Math.Max(items / 4, 2 * capacity));
         Heap.Settle();
         return items / flood.Run(items).TotalSeconds;

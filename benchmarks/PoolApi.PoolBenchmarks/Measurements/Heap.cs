@@ -3,7 +3,7 @@ namespace PoolApi.PoolBenchmarks.Measurements;
 /// <summary>The managed heap.</summary>
 internal static class Heap
 {
-    /// <summary>Collects everything, what finalizers let go of included.</summary>
+    /// <summary>Collects all garbage, including objects that finalizers release.</summary>
     public static void Settle()
     {
         GC.Collect();

@@ -2,10 +2,10 @@ using PoolApi.PoolBenchmarks.Reporting;
 
 namespace PoolApi.PoolBenchmarks.Measurements;
 
-/// <summary>One question to the pool and its peers.</summary>
+/// <summary>One measurement of the pool and its peers.</summary>
 internal interface IMeasurement
 {
-    /// <summary>What --only calls it.</summary>
+    /// <summary>Its name in --only.</summary>
     string Name { get; }
 
     /// <summary>What it measures, in one line.</summary>

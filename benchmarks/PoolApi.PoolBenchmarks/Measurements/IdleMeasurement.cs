@@ -5,10 +5,10 @@ using PoolApi.Threading;
 
 namespace PoolApi.PoolBenchmarks.Measurements;
 
-/// <summary>What a pool costs while it has nothing to do.</summary>
+/// <summary>The processor time of a pool without work.</summary>
 internal sealed class IdleMeasurement : IMeasurement
 {
-    // The kernel keeps 15 characters of a thread's name, and this one's threads must be told from all others.
+    // The kernel keeps 15 characters of a thread's name, by which this pool's threads are distinguished from all others.
     private const string PoolName = "idle-bench";
 
     private const int Workers = 64;
@@ -27,7 +27,7 @@ internal sealed class IdleMeasurement : IMeasurement
             return;
         }
         using var pool = new FixedThreadPool(new FixedThreadPoolOptions { Name = PoolName, Workers = Workers });
-        // Every worker has worked, and so has a reason to wait for more.
+        // Every worker runs items first, so that it waits for more.
         var burst = new ItemBurst(pool, Workers);
         for (int i = 0; i < 1000; i++) burst.Run();
         Heap.Settle();
@@ -38,7 +38,7 @@ internal sealed class IdleMeasurement : IMeasurement
         ThreadUsage ofPool = default, ofOthers = default;
         foreach (((int Id, string Name) thread, ThreadUsage usage) in ThreadUsage.OfEachThread())
         {
-            // The main thread, which has the process's id, is busy looking; a thread that was not there before has no difference.
+            // The main thread, which has the process's id, is busy with this measurement. A new thread has no earlier value.
             if (thread.Id == Environment.ProcessId || !before.TryGetValue(thread, out ThreadUsage earlier)) continue;
             if (thread.Name.StartsWith(PoolName, StringComparison.Ordinal)) ofPool += usage.Since(earlier);
             else ofOthers += usage.Since(earlier);

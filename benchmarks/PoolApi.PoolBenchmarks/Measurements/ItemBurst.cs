@@ -32,7 +32,7 @@ internal sealed class ItemBurst
     {
         protected override void Execute() { }
 
-        // Here and not in Execute: from here on the item may be submitted again.
+        // Here and not in Execute, since only from here on the item may be submitted again.
         protected override void OnEnded(WorkOutcome outcome, Exception? exception)
         {
             if (Interlocked.Decrement(ref burst._left) == 0) burst._ended.Set();

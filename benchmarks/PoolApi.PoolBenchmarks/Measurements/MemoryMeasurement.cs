@@ -4,7 +4,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.PoolBenchmarks.Measurements;
 
-/// <summary>What a waiting item costs beyond itself.</summary>
+/// <summary>The memory of a queued item beyond the item itself.</summary>
 internal sealed class MemoryMeasurement : IMeasurement
 {
     private const int Items = 1_000_000;
@@ -17,7 +17,7 @@ internal sealed class MemoryMeasurement : IMeasurement
 
     public void Run(Settings settings, Report report)
     {
-        // Once for nothing: what the pool's code makes when it runs for the first time is not the items'.
+        // A warm-up, since the objects that the pool's code allocates at its first run do not belong to the items.
         Measure(settings, Items / 100);
         Figures figures = Measure(settings, Items);
 
@@ -38,14 +38,14 @@ internal sealed class MemoryMeasurement : IMeasurement
         for (int i = 0; i < count; i++) items[i] = new NothingToDo();
         Memory made = Memory.Now();
 
-        // From here on everything counts: the pool, what it sets aside for its capacity, and what it adds when items come.
+        // From here on everything counts: the pool, its memory for the capacity, and what it adds for the items.
         using var release = new ManualResetEventSlim();
         using var pool = new FixedThreadPool(new FixedThreadPoolOptions
         {
             Name = "bench",
             Workers = settings.Workers,
             QueueCapacity = count,
-            MaxQueueTime = TimeSpan.FromHours(1), // they may expire, as by default, but not while this looks
+            MaxQueueTime = TimeSpan.FromHours(1), // items may expire, as by default, but not during the measurement
         });
         Memory waiting;
         try
@@ -59,11 +59,11 @@ internal sealed class MemoryMeasurement : IMeasurement
         }
         finally
         {
-            release.Set(); // whatever happened: disposing the pool waits for its workers
+            release.Set(); // also after an exception, since disposing the pool waits for its workers
         }
 
         GC.KeepAlive(items);
-        // The array that holds the items is not the item; the runtime gives each element eight bytes.
+        // The array of the items is not part of an item. It has eight bytes per element.
         return new(
             ((made.Heap - empty.Heap) / (double)count) - IntPtr.Size,
             ((made.Resident - empty.Resident) / (double)count) - IntPtr.Size,
@@ -71,7 +71,7 @@ internal sealed class MemoryMeasurement : IMeasurement
             (waiting.Resident - made.Resident) / (double)count);
     }
 
-    /// <summary>Gives every worker something that lasts, and returns once they are at it.</summary>
+    /// <summary>Gives every worker blocking work, and returns once all workers run it.</summary>
     private static void Occupy(FixedThreadPool pool, int workers, ManualResetEventSlim release)
     {
         using var occupied = new CountdownEvent(workers);

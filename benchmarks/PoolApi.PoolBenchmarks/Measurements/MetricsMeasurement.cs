@@ -4,7 +4,7 @@ using PoolApi.PoolBenchmarks.Reporting;
 
 namespace PoolApi.PoolBenchmarks.Measurements;
 
-/// <summary>What the flood keeps of its speed while every metric of the pool is collected.</summary>
+/// <summary>The speed of the flood while every metric of the pool is collected.</summary>
 internal sealed class MetricsMeasurement : IMeasurement
 {
     private const string Listened = "PoolApi + MeterListener", Sdk = "PoolApi + OpenTelemetry SDK";
@@ -41,7 +41,7 @@ internal sealed class MetricsMeasurement : IMeasurement
 
             Contender Flooded(string name, PeerKind kind, Func<IMetricsCollector?> collect) => new(name, () =>
             {
-                // There before the pool is, as in a service.
+                // The collector exists before the pool, as in a service.
                 using IMetricsCollector? collector = collect();
                 using IPeer peer = kind.Create(settings.Workers, FloodMeasurement.Capacity);
                 double rate = Flood.Measure(peer, producers, settings.Items, FloodMeasurement.Capacity);
@@ -51,10 +51,10 @@ internal sealed class MetricsMeasurement : IMeasurement
         }
     }
 
-    /// <summary>Collecting nothing would be fast.</summary>
+    /// <summary>Throws if items are missing, since a collector that collects nothing would be fast.</summary>
     private static void Check(IMetricsCollector collector, long items)
     {
-        // The last items are reported after they have run, which is when the flood's clock stops.
+        // The flood's clock stops when the last item has run. The item is reported shortly afterwards.
         Thread.Sleep(50);
         long finished = collector.CollectFinished();
         if (finished < items) throw new InvalidOperationException($"Of {items:N0} items, the metrics report {finished:N0}.");

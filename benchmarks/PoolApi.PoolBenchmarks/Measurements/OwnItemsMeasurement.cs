@@ -5,8 +5,8 @@ using PoolApi.PoolBenchmarks.Reporting;
 namespace PoolApi.PoolBenchmarks.Measurements;
 
 /// <summary>
-/// The flood with items of their own: each carries 32 bytes that the producer wrote and the worker reads. In <see cref="FloodMeasurement"/> the
-/// peers are handed one shared delegate, whose memory never moves between processors.
+/// The flood with separate items: each carries 32 bytes that the producer writes and the worker reads. In <see cref="FloodMeasurement"/> the
+/// peers get one shared delegate, whose memory never moves between processors.
 /// </summary>
 internal sealed class OwnItemsMeasurement : IMeasurement
 {

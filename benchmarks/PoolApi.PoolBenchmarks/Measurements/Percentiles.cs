@@ -1,6 +1,6 @@
 namespace PoolApi.PoolBenchmarks.Measurements;
 
-/// <summary>What most samples stay below.</summary>
+/// <summary>Computes percentiles of samples.</summary>
 internal static class Percentiles
 {
     /// <summary>The median and the 99th percentile. Sorts the samples.</summary>

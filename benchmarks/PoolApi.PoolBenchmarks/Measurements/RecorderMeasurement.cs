@@ -3,7 +3,7 @@ using PoolApi.PoolBenchmarks.Reporting;
 
 namespace PoolApi.PoolBenchmarks.Measurements;
 
-/// <summary>What the flight recorder costs the flood. It can be turned off here only.</summary>
+/// <summary>The cost of the flight recorder in the flood. Only an internal option, which is set here, turns the recorder off.</summary>
 internal sealed class RecorderMeasurement : IMeasurement
 {
     private const double Least = 0.99;

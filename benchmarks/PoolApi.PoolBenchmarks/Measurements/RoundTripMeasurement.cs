@@ -4,7 +4,7 @@ using PoolApi.PoolBenchmarks.Reporting;
 
 namespace PoolApi.PoolBenchmarks.Measurements;
 
-/// <summary>How long one caller is blocked from posting until it has the result, with nothing else to do for anybody.</summary>
+/// <summary>How long one caller blocks from posting an item until it has the result, on an otherwise idle peer.</summary>
 internal sealed class RoundTripMeasurement : IMeasurement
 {
     private const int Capacity = 1024, Answer = 42;

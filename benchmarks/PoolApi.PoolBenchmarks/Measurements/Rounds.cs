@@ -4,15 +4,15 @@ using PoolApi.PoolBenchmarks.Reporting;
 namespace PoolApi.PoolBenchmarks.Measurements;
 
 /// <summary>
-/// Measures in rounds, each contender once in each: what the machine does in the meantime (its clock, its neighbours) then
-/// falls on all of them. A round to warm up comes before.
+/// Measures in rounds, each contender once per round, so that changes of the machine (its clock, its neighbours) affect all
+/// of them. Each contender is warmed up before.
 /// </summary>
 internal static class Rounds
 {
-    // Code becomes fast in steps: compiled at once, compiled again with counters in it, compiled again by what was counted.
-    // Each step follows when a method has been called often enough and nothing new has been compiled for 100 ms, and takes a
-    // processor while it lasts. One measurement as warm-up would be over before the second step, and the rounds would
-    // measure the compiler: it made several times the difference.
+    // Code becomes fast in steps: compiled at once, compiled again with counters in it, compiled again by the counts.
+    // A step starts when a method has been called often enough and no new code has been compiled for 100 ms. It uses a
+    // processor while it lasts. A warm-up of one measurement would end before the second step, and the rounds would
+    // measure the compiler, which changed the results several times over.
     private const int CompilerSteps = 3;
     private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(300), CompilerPause = TimeSpan.FromMilliseconds(150);
 
@@ -23,7 +23,7 @@ internal static class Rounds
         var all = new List<(string Name, double[] Figures)>();
         for (int round = 0; round < rounds; round++)
         {
-            // Every other round backwards, so that nobody always follows the same neighbour.
+            // Every other round in reverse, so that no contender always follows the same one.
             foreach (Contender contender in round % 2 == 0 ? contenders : contenders.Reverse())
                 all.Add((contender.Name, Measure(contender)));
         }
@@ -50,7 +50,7 @@ internal static class Rounds
 
     private static double[] Measure(Contender contender)
     {
-        // Nobody pays for the garbage of the one before.
+        // No contender collects the garbage of the one before.
         Heap.Settle();
         return contender.Measure();
     }

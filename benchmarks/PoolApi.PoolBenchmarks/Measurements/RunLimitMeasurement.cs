@@ -3,7 +3,7 @@ using PoolApi.PoolBenchmarks.Reporting;
 
 namespace PoolApi.PoolBenchmarks.Measurements;
 
-/// <summary>What a limit on running (<c>MaxRunTime</c>) costs the flood. With a limit, each item's start is measured.</summary>
+/// <summary>The cost of a limit on running (<c>MaxRunTime</c>) in the flood. With a limit, the start of each item is measured.</summary>
 internal sealed class RunLimitMeasurement : IMeasurement
 {
     private static readonly int[] ProducerCounts = [1, 2];

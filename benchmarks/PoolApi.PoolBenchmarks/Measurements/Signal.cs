@@ -1,8 +1,8 @@
 namespace PoolApi.PoolBenchmarks.Measurements;
 
 /// <summary>
-/// Tells one waiting thread that something is over. It never spins: on few processors the one who waits would take the time
-/// of those who are measured. And it needs no disposing, which could come while the other side is still in <see cref="Set"/>.
+/// Wakes one waiting thread. The wait never spins: on few processors a spinning thread would take time from the measured ones.
+/// There is no disposal, which could run while the other side is still in <see cref="Set"/>.
 /// </summary>
 internal sealed class Signal
 {

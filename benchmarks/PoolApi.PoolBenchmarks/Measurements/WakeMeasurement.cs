@@ -4,12 +4,12 @@ using PoolApi.PoolBenchmarks.Reporting;
 
 namespace PoolApi.PoolBenchmarks.Measurements;
 
-/// <summary>How long an item waits, at a pool that has been idle for a millisecond, until its first instruction.</summary>
+/// <summary>The time from posting an item to a pool that has been idle for a millisecond until its first instruction.</summary>
 internal sealed class WakeMeasurement : IMeasurement
 {
     private const int Capacity = 1024, IdleMilliseconds = 1;
 
-    // It takes a millisecond where a round trip takes some tens of microseconds.
+    // A wake-up takes a millisecond, a round trip some tens of microseconds.
     private const int PingsPerWake = 20;
 
     private const double BarToUnsafeQueue = 0.6;
@@ -57,8 +57,8 @@ internal sealed class WakeMeasurement : IMeasurement
                 Volatile.Write(ref _startedAt, 0);
                 long postedAt = Stopwatch.GetTimestamp();
                 _producer.Post(1);
-                // Asleep, not looking: on two processors the one who looks could be in the item's way. It is also what the
-                // pool is idle for before the next item.
+                // A sleep, not polling: on two processors a polling thread could delay the item. The sleep is also the idle
+                // time of the pool before the next item.
                 do Thread.Sleep(IdleMilliseconds);
                 while (Volatile.Read(ref _startedAt) == 0);
                 times[i] = Stopwatch.GetElapsedTime(postedAt, _startedAt).TotalMicroseconds;

@@ -5,12 +5,12 @@ using PoolApi.Threading;
 namespace PoolApi.PoolBenchmarks.Metrics;
 
 /// <summary>
-/// A <see cref="MeterListener"/> that does next to nothing with what it hears: what the pool itself pays for being measured.
+/// A <see cref="MeterListener"/> that does almost nothing with the measurements, which shows the cost of metrics in the pool itself.
 /// </summary>
 internal sealed class ListenerCollector : IMetricsCollector
 {
-    // A sum for each thread, or the listener would be slower than what it listens to. Threads that share a slot would lose
-    // counts; managed ids are small and dense, so those of the few workers differ.
+    // A sum for each thread, since one shared sum would be slower than the pool. Threads that share a slot would lose
+    // counts. Managed ids are small and dense, so the few workers have different slots.
     private readonly PaddedCount[] _sums = new PaddedCount[64];
     private readonly MeterListener _listener = new();
 

@@ -4,11 +4,11 @@ using PoolApi.Threading;
 
 namespace PoolApi.PoolBenchmarks.Metrics;
 
-/// <summary>The OpenTelemetry SDK, as a service has it, but that nobody exports: what is collected stays in memory.</summary>
+/// <summary>The OpenTelemetry SDK as in a service, but without an export: the collected metrics stay in memory.</summary>
 internal sealed class OpenTelemetryCollector : IMetricsCollector
 {
     private readonly FinishedExporter _exporter = new();
-    private readonly BaseExportingMetricReader _reader; // collects when told to
+    private readonly BaseExportingMetricReader _reader; // collects on request
     private readonly MeterProvider _provider;
 
     public OpenTelemetryCollector()

@@ -1,6 +1,6 @@
 namespace PoolApi.PoolBenchmarks.Payloads;
 
-/// <summary>What an item of its own carries: 32 bytes that the producer wrote and the worker reads.</summary>
+/// <summary>The content of a separate item: 32 bytes that the producer writes and the worker reads.</summary>
 internal readonly record struct Payload(long First, long Second, long Third, long Sum)
 {
     public static Payload Of(long number) => new(number, ~number, number * 31, number ^ ~number ^ (number * 31));

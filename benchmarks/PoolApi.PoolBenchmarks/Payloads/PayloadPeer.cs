@@ -2,12 +2,12 @@ using PoolApi.PoolBenchmarks.Peers;
 
 namespace PoolApi.PoolBenchmarks.Payloads;
 
-/// <summary>Something that runs items with a payload, in the shape that suits it best.</summary>
+/// <summary>Runs items with a payload, in the form that suits the peer best.</summary>
 internal abstract class PayloadPeer : IDisposable
 {
     private Action? _work; // set before the first item is posted, and published with it
 
-    /// <summary>Makes what one producing thread posts with. The work is the same for every item, the payload is not.</summary>
+    /// <summary>Makes the producer of one thread. The work is the same for every item, the payload is not.</summary>
     public IProducer CreateProducer(Action work)
     {
         _work = work;
@@ -21,7 +21,7 @@ internal abstract class PayloadPeer : IDisposable
 
     protected abstract void Post(int count);
 
-    /// <summary>On the worker.</summary>
+    /// <summary>Called on the worker.</summary>
     protected void Run(in Payload payload)
     {
         payload.Check();

@@ -21,7 +21,7 @@ internal sealed class PoolApiPayloads(int workers, int capacity) : PayloadPeer
 
     private sealed class Producer : IProducer
     {
-        private const int Lookahead = 16; // as ReusedItemProducer has it
+        private const int Lookahead = 16; // as in ReusedItemProducer
 
         private readonly PoolApiPayloads _peer;
         private Item _last;
@@ -68,9 +68,9 @@ internal sealed class PoolApiPayloads(int workers, int capacity) : PayloadPeer
         private volatile bool _isFree = true;
 
         public Item(PoolApiPayloads peer)
-            : base(isTimed: false) => _peer = peer; // as no peer measures an item's times
+            : base(isTimed: false) => _peer = peer; // no peer measures an item's times
 
-        /// <summary>The one that was posted next after this one.</summary>
+        /// <summary>The item that was posted after this one.</summary>
         public Item? NextInRing { get; set; }
 
         public bool IsFree => _isFree;

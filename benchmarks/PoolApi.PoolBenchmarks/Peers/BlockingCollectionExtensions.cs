@@ -7,8 +7,8 @@ internal static class BlockingCollectionExtensions
 {
     /// <summary>Runs each item, until the collection is complete.</summary>
     /// <remarks>
-    /// While the queue under it moves to a larger segment, the collection may find it empty against its own count, and throws as if somebody
-    /// else had taken the item (dotnet/runtime#132736). The item is still there.
+    /// While its inner queue moves to a larger segment, the collection may find the queue empty despite its own count. It then throws as if
+    /// another thread had taken the item (dotnet/runtime#132736). The item is still in the queue.
     /// </remarks>
     public static void RunAll<T>(this BlockingCollection<T> queue, Action<T> run)
     {

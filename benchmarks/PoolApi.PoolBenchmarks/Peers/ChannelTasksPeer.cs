@@ -10,7 +10,7 @@ internal sealed class ChannelTasksPeer : DelegatePeer
 
     public ChannelTasksPeer(int workers, int? capacity)
     {
-        // With synchronous continuations a loop would go on on the producer's thread.
+        // With synchronous continuations a loop would continue on the producer's thread.
         _queue = capacity is { } bound ? Channel.CreateBounded<Action>(bound) : Channel.CreateUnbounded<Action>();
         _loops = new Task[workers];
         for (int i = 0; i < workers; i++) _loops[i] = Task.Run(RunAllAsync);

@@ -11,7 +11,7 @@ internal sealed class ChannelThreadsPeer : DelegatePeer
     public ChannelThreadsPeer(int workers, int capacity)
     {
         // Synchronous continuations suit this peer: they only set the event that a thread blocks on. Otherwise each wake-up
-        // would go by way of a ThreadPool thread.
+        // would need a ThreadPool thread.
         _queue = Channel.CreateBounded<Action>(new BoundedChannelOptions(capacity) { AllowSynchronousContinuations = true });
         _threads = new DedicatedThreads(workers, RunAll);
     }

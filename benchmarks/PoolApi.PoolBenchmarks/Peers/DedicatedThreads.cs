@@ -1,6 +1,6 @@
 namespace PoolApi.PoolBenchmarks.Peers;
 
-/// <summary>The threads of a peer that has none of its own: so many of the same loop, joined at the end.</summary>
+/// <summary>The threads of a peer that has none of its own. All run the same loop and are joined at the end.</summary>
 internal sealed class DedicatedThreads
 {
     private readonly Thread[] _threads;
@@ -15,7 +15,7 @@ internal sealed class DedicatedThreads
         }
     }
 
-    /// <summary>Waits for every loop to return, which the peer must have told them to.</summary>
+    /// <summary>Waits until every loop has returned. The peer must have closed its queue before.</summary>
     public void Join()
     {
         foreach (Thread thread in _threads) thread.Join();

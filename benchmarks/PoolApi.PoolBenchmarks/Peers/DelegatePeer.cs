@@ -1,11 +1,11 @@
 namespace PoolApi.PoolBenchmarks.Peers;
 
-/// <summary>A peer that is given a delegate for each item.</summary>
+/// <summary>A peer that takes a delegate for each item.</summary>
 internal abstract class DelegatePeer : IPeer
 {
     public IProducer CreateProducer(Action work) => new Producer(this, work);
 
-    /// <summary>By a <see cref="TaskCompletionSource{TResult}"/>, for want of anything of its own.</summary>
+    /// <summary>Uses a <see cref="TaskCompletionSource{TResult}"/>, since the peer has nothing of its own for this.</summary>
     public virtual int Call(Func<int> work)
     {
         var result = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -4,8 +4,8 @@ namespace PoolApi.PoolBenchmarks.Peers;
 internal interface IProducer
 {
     /// <summary>
-    /// Posts the work so many times, and blocks while the peer is bounded and full. The loop is the peer's own: one loop for
-    /// all would be compiled for whichever peer ran first.
+    /// Posts the work the given number of times, and blocks while the peer is bounded and full. Each peer has its own loop: the
+    /// compiler would optimize a common loop for the peer that runs first.
     /// </summary>
     void Post(int count);
 }

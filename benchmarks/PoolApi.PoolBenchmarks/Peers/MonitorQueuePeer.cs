@@ -1,6 +1,6 @@
 namespace PoolApi.PoolBenchmarks.Peers;
 
-/// <summary>Threads that share a <see cref="MonitorQueue{T}"/>: the textbook's pool.</summary>
+/// <summary>Threads that share a <see cref="MonitorQueue{T}"/>: the pool of the textbooks.</summary>
 internal sealed class MonitorQueuePeer : DelegatePeer
 {
     private readonly MonitorQueue<Action> _queue = new();

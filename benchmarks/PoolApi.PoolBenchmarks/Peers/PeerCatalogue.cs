@@ -1,13 +1,13 @@
 namespace PoolApi.PoolBenchmarks.Peers;
 
-/// <summary>Who is measured.</summary>
+/// <summary>The peers that are measured.</summary>
 internal static class PeerCatalogue
 {
-    /// <summary>This pool, doing what its peers do: nobody can ask them how long an item has waited.</summary>
+    /// <summary>This pool without the times of each item, which no peer measures.</summary>
     public static readonly PeerKind PoolApi = new(
         "PoolApi", true, static (workers, capacity) => new PoolApiPeer(workers, capacity, isTimed: false));
 
-    /// <summary>This pool, and every item can be asked how long it waited and ran.</summary>
+    /// <summary>This pool with the waiting time and the running time of each item.</summary>
     public static readonly PeerKind PoolApiTimed = new(
         "PoolApi, each item timed", true, static (workers, capacity) => new PoolApiPeer(workers, capacity, isTimed: true));
 

@@ -2,7 +2,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.PoolBenchmarks.Peers;
 
-/// <summary>This pool, with its default settings but for the two that every peer is given.</summary>
+/// <summary>This pool, with default settings except for the workers and the capacity, which every peer gets.</summary>
 /// <param name="workers">The number of its threads.</param>
 /// <param name="capacity">The bound of its queue.</param>
 /// <param name="isTimed">Whether each item's times are measured, which no peer offers.</param>

@@ -11,7 +11,7 @@ internal sealed class ReusedItem : PoolWorkItem
     public ReusedItem(Action work, bool isTimed)
         : base(isTimed) => _work = work;
 
-    /// <summary>The one that was posted next after this one, in the ring of the producer's items.</summary>
+    /// <summary>The item that was posted after this one, in the ring of the producer's items.</summary>
     public ReusedItem? NextInRing { get; set; }
 
     public bool IsFree => _isFree;

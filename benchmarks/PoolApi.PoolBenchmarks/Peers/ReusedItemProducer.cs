@@ -3,21 +3,21 @@ using PoolApi.Threading;
 namespace PoolApi.PoolBenchmarks.Peers;
 
 /// <summary>
-/// Posts items that it uses again and again, which is how this pool is used where an allocation for each item is too much.
+/// Posts items that it reuses, as code does that must not allocate for each item.
 /// </summary>
 /// <remarks>
-/// The items form a ring in the order in which they were posted; an item gives itself back by a flag. Rejected: a stack that
-/// the workers push onto and the producer pops from, because its head would be a cache line that every item fights for, a
-/// cost that no peer has; the flag is on a line that the worker has just used and the producer is about to.
-/// The pool takes items roughly in order, so the oldest is the one most likely free: usually the first look finds it. A ring
+/// The items form a ring in the order in which they were posted, and a flag marks an item as free. Rejected: a stack that the
+/// workers push onto and the producer pops from. All items would contend for the cache line of its head, a cost that no peer
+/// has. The flag is on a line that the worker has just used and the producer uses next.
+/// The pool takes items roughly in order, so the oldest item is most likely free, and usually the first check finds it. A ring
 /// of a fixed size would have to be as large as the queue for each producer, and producers would walk through memory that
-/// the queue does not need; so it grows, when none of the oldest is free, to what the queue's depth demands. Whoever
-/// measures posts enough beforehand.
+/// the queue does not need. So the ring grows, when none of the oldest items is free, to the size that the queue's depth
+/// needs. A measurement posts enough items beforehand.
 /// </remarks>
 internal sealed class ReusedItemProducer : IProducer
 {
-    // An item may be held back, by a worker that the system has taken the processor from, while those after it have ended.
-    // It is looked past: so far, and no further, or a full queue would be walked for nothing.
+    // A preempted worker may still hold an item while those after it have ended. The producer skips at most this many items.
+    // Without the limit it would walk through a full queue in vain.
     private const int Lookahead = 16;
 
     private readonly FixedThreadPool _pool;

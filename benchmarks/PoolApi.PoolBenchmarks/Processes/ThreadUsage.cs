@@ -2,16 +2,16 @@ using System.Globalization;
 
 namespace PoolApi.PoolBenchmarks.Processes;
 
-/// <summary>What threads have used of the processors, as Linux counts it.</summary>
-/// <param name="Threads">How many threads they are.</param>
+/// <summary>The processor usage of threads, as Linux counts it.</summary>
+/// <param name="Threads">The number of threads.</param>
 /// <param name="Ticks">User and system time in clock ticks, a hundredth of a second, of each thread rounded down.</param>
 /// <param name="RunTime">The same to the nanosecond, where the kernel counts that.</param>
-/// <param name="Switches">How often they gave the processor away of their own will: how often they were woken.</param>
+/// <param name="Switches">Their voluntary context switches, which is how often they were woken.</param>
 internal readonly record struct ThreadUsage(int Threads, long Ticks, TimeSpan RunTime, long Switches)
 {
     private const string Tasks = "/proc/self/task";
 
-    /// <summary>Of every thread of this process since it started, by its id and name.</summary>
+    /// <summary>The usage of each thread of this process since the thread started, by its id and name.</summary>
     public static Dictionary<(int Id, string Name), ThreadUsage> OfEachThread()
     {
         var all = new Dictionary<(int, string), ThreadUsage>();
@@ -33,13 +33,13 @@ internal readonly record struct ThreadUsage(int Threads, long Ticks, TimeSpan Ru
     public static ThreadUsage operator +(ThreadUsage one, ThreadUsage other) => new(
         one.Threads + other.Threads, one.Ticks + other.Ticks, one.RunTime + other.RunTime, one.Switches + other.Switches);
 
-    /// <summary>What one thread has used since it was looked at before.</summary>
+    /// <summary>The usage of one thread since the earlier reading.</summary>
     public ThreadUsage Since(ThreadUsage earlier) =>
         new(Threads, Ticks - earlier.Ticks, RunTime - earlier.RunTime, Switches - earlier.Switches);
 
     private static ThreadUsage Read(string task)
     {
-        // The second field is the name, in parentheses, and may contain anything; after it come the third and the others.
+        // The second field is the name, in parentheses, which may contain any character. The third and the other fields follow it.
         string stat = File.ReadAllText(Path.Combine(task, "stat"));
         string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         long ticks = Number(fields[14 - 3]) + Number(fields[15 - 3]);

@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace PoolApi.PoolBenchmarks.Reporting;
 
-/// <summary>What a measurement must reach, and what it reached.</summary>
+/// <summary>The value that a measurement must reach, and the value that it reached.</summary>
 /// <param name="Measurement">What was measured.</param>
-/// <param name="Demand">The bar, in words.</param>
-/// <param name="Value">What was measured, in words.</param>
+/// <param name="Demand">The bar, as text.</param>
+/// <param name="Value">The measured value, as text.</param>
 /// <param name="Passed">Whether that is enough.</param>
 internal sealed record Bar(string Measurement, string Demand, string Value, bool Passed)
 {

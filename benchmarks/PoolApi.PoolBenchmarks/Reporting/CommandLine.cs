@@ -3,17 +3,17 @@ using System.Globalization;
 
 namespace PoolApi.PoolBenchmarks.Reporting;
 
-/// <summary>What the command lines of the benchmark programs have in common: options with a value each, and help.</summary>
+/// <summary>The common part of the benchmark programs' command lines: options with a value each, and help.</summary>
 internal static class CommandLine
 {
     /// <summary>The command line is wrong. (EX_USAGE of sysexits.h.)</summary>
     public const int UsageError = 64;
 
-    /// <summary>Reads the settings, or says what is wrong with them, or how they are used.</summary>
+    /// <summary>Reads the settings. Prints an error if they are wrong, and the usage if help is asked for.</summary>
     /// <param name="read">Reads them; <see langword="null"/> if help is asked for.</param>
-    /// <param name="usage">How they are used.</param>
+    /// <param name="usage">The usage.</param>
     /// <param name="settings">The settings.</param>
-    /// <param name="exitCode">With what the program is to end, if there are none.</param>
+    /// <param name="exitCode">The exit code of the program if there are no settings.</param>
     public static bool TryRead<T>(Func<T?> read, Func<string> usage, [NotNullWhen(true)] out T? settings, out int exitCode)
         where T : class
     {
@@ -34,7 +34,7 @@ internal static class CommandLine
 
     /// <summary>Applies one option after another.</summary>
     /// <param name="args">The command line.</param>
-    /// <param name="settings">What holds where nothing is said.</param>
+    /// <param name="settings">The defaults.</param>
     /// <param name="with">The settings with an option of this value; <see langword="null"/> if there is no such option.</param>
     /// <returns><see langword="null"/> if help is asked for.</returns>
     /// <exception cref="FormatException">An option is unknown, or its value is not one of its values.</exception>
@@ -55,12 +55,12 @@ internal static class CommandLine
     public static int Count(string option, string value) =>
         TryCount(value, out int count) && count > 0 ? count : throw new FormatException($"{option} takes a number above zero, not '{value}'.");
 
-    /// <summary>A number from some other on.</summary>
+    /// <summary>A number that is at least the given one.</summary>
     public static int Count(string option, string value, int least) =>
         TryCount(value, out int count) && count >= least ? count : throw new FormatException($"{option} takes a number from {least}, not '{value}'.");
 
     /// <summary>One of these names.</summary>
-    /// <param name="what">Of what they are names.</param>
+    /// <param name="what">The kind of thing that has the names.</param>
     /// <param name="value">The value.</param>
     /// <param name="names">The names.</param>
     public static string Name(string what, string value, IEnumerable<string> names) =>

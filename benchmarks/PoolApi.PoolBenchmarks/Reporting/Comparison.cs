@@ -3,10 +3,10 @@ using PoolApi.PoolBenchmarks.Peers;
 
 namespace PoolApi.PoolBenchmarks.Reporting;
 
-/// <summary>A figure of this pool beside that of its peers.</summary>
+/// <summary>Compares a figure of this pool with that of its peers.</summary>
 /// <param name="samples">The figure.</param>
 /// <param name="moreIsBetter">Whether it is a throughput; otherwise it is a time.</param>
-/// <param name="rivals">The peers of which the best is compared with.</param>
+/// <param name="rivals">The peers, the best of which is the reference.</param>
 internal sealed class Comparison(Samples samples, bool moreIsBetter, IEnumerable<PeerKind> rivals)
 {
     private readonly string? _best = (moreIsBetter

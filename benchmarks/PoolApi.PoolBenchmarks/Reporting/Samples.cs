@@ -1,11 +1,11 @@
 namespace PoolApi.PoolBenchmarks.Reporting;
 
-/// <summary>One figure of each contender, of each round.</summary>
+/// <summary>One figure of each contender in each round.</summary>
 internal sealed class Samples
 {
     private readonly Dictionary<string, List<double>> _values = [];
 
-    /// <summary>In the order in which they were first added.</summary>
+    /// <summary>The contenders, in the order in which they were first added.</summary>
     public IReadOnlyCollection<string> Names => _values.Keys;
 
     public void Add(string name, double value)

@@ -1,6 +1,6 @@
 namespace PoolApi.PoolBenchmarks.Reporting;
 
-/// <summary>A table on the standard output: the first column to the left, the others, figures mostly, to the right.</summary>
+/// <summary>A table on the standard output. The first column is aligned to the left, the others, mostly figures, to the right.</summary>
 internal sealed class TextTable(string title, params string[] header)
 {
     private readonly List<string[]> _rows = [header];
