@@ -5,7 +5,7 @@ FROM mcr.microsoft.com/dotnet/sdk:10.0-noble-aot AS build
 ARG TARGETARCH
 WORKDIR /source
 
-# What decides the packages comes first, so that a change in the code does not restore them again.
+# The files that determine the packages are copied first, so that a change in the code does not restore the packages again.
 COPY global.json .editorconfig Directory.Build.props Directory.Build.targets Directory.Packages.props ./
 COPY src/Directory.Build.props src/BannedSymbols.txt src/
 COPY src/PoolApi.Threading/PoolApi.Threading.csproj src/PoolApi.Threading/packages*.lock.json src/PoolApi.Threading/
@@ -18,10 +18,10 @@ COPY src/PoolApi.Jobs.Sqlite/PoolApi.Jobs.Sqlite.csproj src/PoolApi.Jobs.Sqlite/
 COPY src/PoolApi/PoolApi.csproj src/PoolApi/packages*.lock.json src/PoolApi/
 RUN dotnet restore src/PoolApi --locked-mode --arch ${TARGETARCH:-$(dpkg --print-architecture)}
 
-# The native link takes clang where there is one and gcc otherwise; the SDK finds out by itself.
-# Symbols (PoolApi.dbg is twice the size of the program) and documentation stay behind.
+# The SDK links the native program with clang, or with gcc if there is no clang.
+# Symbols (PoolApi.dbg is twice the size of the program) and documentation are left out.
 COPY src src
-# The repository stays outside, so the commit that --version tells comes as an argument.
+# The build does not see .git, so the commit for --version is an argument.
 ARG REVISION=
 # true: the program runs at a random address (docs/security.md).
 ARG RANDOM_ADDRESS=false
@@ -36,20 +36,20 @@ LABEL org.opencontainers.image.title="PoolApi" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.base.name="mcr.microsoft.com/dotnet/runtime-deps:10.0-noble-chiseled"
 
-# libvips, libsodium and SQLite stand beside the program, where it looks for them. Root owns all of it: the program cannot
-# change itself, and it writes nothing but its jobs, so a read-only root file system is fine.
+# libvips, libsodium and SQLite are beside the program, where it looks for them. Root owns these files, so the program cannot
+# change itself. It writes only its jobs, so a read-only root file system is fine.
 WORKDIR /app
 COPY --from=build /app .
 COPY --from=build --chown=$APP_UID:$APP_UID /data /data
 
-# The base image asks for port 8080 in its own way; two ways at once make ASP.NET Core warn at every start.
+# The base image sets the port 8080 by ASPNETCORE_HTTP_PORTS. Together with Urls, ASP.NET Core would warn at every start.
 ENV ASPNETCORE_HTTP_PORTS= \
     Jobs__Path=/data/jobs.db \
     Urls=http://+:8080 \
     Management__Urls=http://+:8081
 EXPOSE 8080 8081
 
-# Accepted jobs outlive the container if this is a volume with a name.
+# Accepted jobs outlive the container if this is a named volume.
 VOLUME /data
 
 USER $APP_UID
