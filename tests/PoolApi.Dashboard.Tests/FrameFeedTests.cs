@@ -103,7 +103,7 @@ public sealed class FrameFeedTests
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
         await using DashboardApp app = await DashboardApp.StartAsync();
         var part = new FailingPart();
-        using var log = new ThrowingLog("");
+        using var log = new ThrowingLog();
         PoolMonitor monitor = PoolMonitor.Of(app.App.Services);
         using var feed = new FrameFeed(monitor, new RunningJobs(app.App.Services, monitor), "run", [part], time, log.For<FrameFeed>());
         await using IAsyncEnumerator<SseItem<string>> steady = Read(feed);

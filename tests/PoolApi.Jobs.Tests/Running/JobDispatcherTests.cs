@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
@@ -574,9 +573,10 @@ public sealed class JobDispatcherTests
     [Fact]
     public async Task A_log_that_throws_does_not_block_jobs()
     {
+        using var log = new ThrowingLog();
         await using Rig rig = await Rig.StartAsync(
             static (attempt, _) => attempt.Claim.Job.Tags.Contains("fails") ? throw new InvalidOperationException("on purpose") : ScriptedExecutor.Success,
-            logger: new ThrowingLog());
+            logger: log.For<JobDispatcher>());
         rig.Store.Fault = "The store is away.";
         await UntilAsync(() => rig.Dispatcher.StoreFault is not null, "That the store fails");
         rig.Store.Fault = null;
@@ -586,17 +586,5 @@ public sealed class JobDispatcherTests
         await rig.UntilAsync(failing.Id, JobState.Failed);
         await rig.UntilAsync(job.Id, JobState.Succeeded);
         await UntilAsync(() => rig.Dispatcher.StoreFault is null, "That the store works");
-    }
-
-    /// <summary>A log that throws at each line, as the framework's logger does when a provider throws.</summary>
-    private sealed class ThrowingLog : ILogger<JobDispatcher>
-    {
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            throw new AggregateException(new IOException("No space left on device"));
     }
 }

@@ -1,7 +1,6 @@
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
 using PoolApi.Telemetry;
-using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.Telemetry;
 
