@@ -19,8 +19,11 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     [Fact]
     public void Every_snippet_that_is_not_compiled_here_has_a_test_of_its_own() => Assert.All(Snippets.TestedElsewhere, static snippet =>
     {
-        Assert.True(File.Exists(Path.Combine(Repository.Root, snippet.Key.Split('#')[0])), snippet.Key);
-        Assert.Contains("    [Fact]\n", File.ReadAllText(Path.Combine(Repository.Root, "tests", snippet.Value)), StringComparison.Ordinal);
+        string page = snippet.Key.Split('#')[0];
+        Assert.True(File.Exists(Path.Combine(Repository.Root, page)), snippet.Key);
+        string test = File.ReadAllText(Path.Combine(Repository.Root, "tests", snippet.Value));
+        Assert.Matches(@"    \[(Fact|Theory)\]\n", test);
+        Assert.Contains($"{Path.GetFileName(page)}\"", test, StringComparison.Ordinal); // it reads the page
     });
 
     [Fact]

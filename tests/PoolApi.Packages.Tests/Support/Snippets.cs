@@ -12,7 +12,7 @@ internal static partial class Snippets
     /// <summary>Snippets that another test runs or compares, and that are not compiled here: a page or a chapter of it, and the test's file.</summary>
     public static readonly IReadOnlyDictionary<string, string> TestedElsewhere = new Dictionary<string, string>
     {
-        ["docs/clients.md"] = "PoolApi.EndToEnd/Clients/ClientTests.cs",
+        ["docs/clients.md"] = "PoolApi.EndToEnd/Clients/ClientPageTests.cs",
         ["docs/testing.md"] = "PoolApi.Deploy.Tests/TestingPageTests.cs",
         ["src/PoolApi.Aspire.Hosting/README.md#"] = "PoolApi.Deploy.Tests/AspireTests.cs",
         ["src/PoolApi.AspNetCore/README.md#In each kind of app"] = "PoolApi.Consumers.Tests/RecipeTests.cs",

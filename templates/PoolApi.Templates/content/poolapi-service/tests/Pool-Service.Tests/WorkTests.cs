@@ -17,7 +17,7 @@ public sealed class WorkTests(WebApplicationFactory<Program> app) : IClassFixtur
     }
 
     [Fact]
-    public async Task What_is_no_number_is_no_work()
+    public async Task A_value_that_is_not_a_number_is_refused()
     {
         using HttpClient client = app.CreateClient();
         Assert.Equal(HttpStatusCode.NotFound, (await client.GetAsync("/work/much", TestContext.Current.CancellationToken)).StatusCode);
