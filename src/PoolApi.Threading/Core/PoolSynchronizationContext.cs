@@ -1,4 +1,3 @@
-using PoolApi.Threading.Core.Calls;
 
 namespace PoolApi.Threading.Core;
 

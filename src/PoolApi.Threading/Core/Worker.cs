@@ -1,6 +1,5 @@
 using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
-using PoolApi.Threading.Core.Recording;
 
 namespace PoolApi.Threading.Core;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace PoolApi.Threading.Core.Calls;
+namespace PoolApi.Threading.Core;
 
 /// <summary>The labels of a call and its execution context.</summary>
 internal readonly struct CallLabels

@@ -1,8 +1,9 @@
 using System.Collections.Concurrent;
 using PoolApi.Threading.Core.Atomics;
+using PoolApi.Threading.Core.Recording;
 using Ring = PoolApi.Threading.Core.Recording.RecordRing<PoolApi.Threading.Core.Atomics.ProcessorOps, PoolApi.Threading.Core.Recording.ArraySlots<PoolApi.Threading.Core.Recording.ItemRecord>, PoolApi.Threading.Core.Recording.ItemRecord>;
 
-namespace PoolApi.Threading.Core.Recording;
+namespace PoolApi.Threading.Core;
 
 /// <summary>The pool's own records beside those of its workers: ends on no worker, counts of refusals, and the callback for the next work.</summary>
 internal sealed class PoolRecords(PoolCore core, bool isOn)

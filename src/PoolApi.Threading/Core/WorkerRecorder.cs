@@ -1,8 +1,9 @@
 using PoolApi.Threading.Core.Atomics;
 using PoolApi.Threading.Core.Queue;
+using PoolApi.Threading.Core.Recording;
 using Ring = PoolApi.Threading.Core.Recording.RecordRing<PoolApi.Threading.Core.Atomics.ProcessorOps, PoolApi.Threading.Core.Recording.ArraySlots<PoolApi.Threading.Core.Recording.ItemRecord>, PoolApi.Threading.Core.Recording.ItemRecord>;
 
-namespace PoolApi.Threading.Core.Recording;
+namespace PoolApi.Threading.Core;
 
 /// <summary>
 /// Records what a worker does, always. An item that is measured, fails or takes long gets a record of its own. Tiny items are counted
