@@ -1,3 +1,5 @@
+using PoolApi.Jobs.Running;
+
 namespace PoolApi.Jobs.AspNetCore;
 
 /// <summary>How the requests of one endpoint become jobs.</summary>

@@ -1,6 +1,5 @@
 using Npgsql;
 using PoolApi.AspNetCore.Settings;
-using PoolApi.Jobs;
 using PoolApi.Jobs.AspNetCore;
 using PoolApi.Jobs.PostgreSql;
 using PoolApi.Jobs.Running;

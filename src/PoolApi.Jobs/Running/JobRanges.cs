@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PoolApi.Jobs;
+namespace PoolApi.Jobs.Running;
 
 /// <summary>The ranges and defaults of the numeric job options. The options and the service's settings both use them.</summary>
 internal static class JobRanges
