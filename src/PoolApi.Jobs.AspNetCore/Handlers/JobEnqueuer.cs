@@ -8,6 +8,7 @@ using Microsoft.Extensions.Options;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Intake;
 using PoolApi.Jobs.AspNetCore.Requests;
+using PoolApi.Jobs.AspNetCore.Telemetry;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
 

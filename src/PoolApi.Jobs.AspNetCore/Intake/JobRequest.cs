@@ -7,6 +7,7 @@ using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Problems;
 using PoolApi.Jobs.AspNetCore.Requests;
+using PoolApi.Jobs.AspNetCore.Telemetry;
 using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
 using PoolApi.Threading;

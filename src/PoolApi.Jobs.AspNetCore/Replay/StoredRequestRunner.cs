@@ -6,6 +6,7 @@ using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Endpoints;
 using PoolApi.Jobs.AspNetCore.Intake;
 using PoolApi.Jobs.AspNetCore.Problems;
+using PoolApi.Jobs.AspNetCore.Telemetry;
 using PoolApi.Jobs.Running;
 using PoolApi.Threading;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace PoolApi.Jobs.AspNetCore;
+namespace PoolApi.Jobs.AspNetCore.Telemetry;
 
 /// <summary>The spans of jobs, by OpenTelemetry's conventions for messaging: a producer's where a job is accepted, a consumer's for each attempt.</summary>
 internal static class JobSpans
