@@ -9,7 +9,7 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore;
 
 /// <summary>Registers the app's instruments beside the pools' own, under the same meter name: bytes, budgets, the start time and the state of the stop.</summary>
-internal sealed class AppInstruments
+internal sealed class AppInstruments : IAppInstruments
 {
     private readonly PoolContexts _pools;
     private readonly AttributeEndpoints _attributes;
@@ -61,9 +61,6 @@ internal sealed class AppInstruments
         static KeyValuePair<string, object?> Name(string budget) => new("budget", budget);
     }
 
-    /// <summary>Declares the kind of every endpoint to its pool, so that the counters of each kind are exported at 0 from the start.</summary>
-    /// <param name="endpoints">The app's endpoints, when all are mapped; <see langword="null"/> in an app without routes.</param>
-    /// <exception cref="InvalidOperationException">An attribute names an unknown pool or has an option that is out of its range.</exception>
     public void DeclareKinds(EndpointDataSource? endpoints)
     {
         foreach (Endpoint endpoint in endpoints?.Endpoints ?? [])

@@ -1,6 +1,7 @@
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http;
 using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Settings;
 using PoolApi.Threading;
 
 namespace Microsoft.Extensions.DependencyInjection;

@@ -91,11 +91,12 @@ public static class FixedThreadPoolServices
         if (services.Any(static s => s.ServiceType == typeof(PoolContexts))) return;
 
         services.AddSingleton<PoolContexts>();
+        services.AddSingleton(static s => new ShutdownPools([.. s.GetRequiredService<PoolContexts>().All.Select(static pool => pool.Threads)]));
         services.AddSingleton<RequestGate>();
         services.AddSingleton<ShutdownLog>();
         services.AddSingleton<ShutdownCoordinator>();
         services.AddSingleton<IPoolLifetime>(static s => s.GetRequiredService<ShutdownCoordinator>());
-        services.AddSingleton<AppInstruments>();
+        services.AddSingleton<IAppInstruments, AppInstruments>();
         services.AddSingleton<ReadinessLog>();
         services.AddHostedService<PoolHostedService>();
         services.AddSingleton<IStartupFilter, RequestTracking>();

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using PoolApi.AspNetCore.Settings;
 using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore;

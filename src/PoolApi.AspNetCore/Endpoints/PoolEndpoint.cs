@@ -12,6 +12,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.ObjectPool;
 using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Overload;
+using PoolApi.AspNetCore.Settings;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 

@@ -22,12 +22,12 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
 
     public Task StartingAsync(CancellationToken cancellationToken)
     {
-        if (services.GetRequiredService<PoolContexts>().Default is null)
+        if (services.GetRequiredService<ShutdownPools>().All.Count == 0)
             throw new InvalidOperationException("AddPoolProcessLifetime() needs a pool, and the app has none: call services.AddFixedThreadPool().");
         // Not in the constructor: the host creates hosted services before it validates the settings.
         ShutdownCoordinator coordinator = _coordinator = services.GetRequiredService<ShutdownCoordinator>();
         _stopConcurrently = services.GetRequiredService<IOptions<HostOptions>>().Value.ServicesStopConcurrently;
-        services.GetRequiredService<AppInstruments>();
+        services.GetRequiredService<IAppInstruments>();
         // StartedAsync would be too early: the host calls this service's before that of services that were added later.
         var lifetime = services.GetRequiredService<IHostApplicationLifetime>();
         lifetime.ApplicationStarted.Register(coordinator.Started);
@@ -45,7 +45,7 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
     {
         // The server has started, so all routes are mapped. Reading them builds every endpoint: an endpoint that names an unknown pool fails
         // now, not at its first request.
-        services.GetRequiredService<AppInstruments>().DeclareKinds(services.GetService<EndpointDataSource>());
+        services.GetRequiredService<IAppInstruments>().DeclareKinds(services.GetService<EndpointDataSource>());
         return Task.CompletedTask;
     }
 

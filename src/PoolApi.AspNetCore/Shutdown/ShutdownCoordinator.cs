@@ -28,7 +28,7 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// <para>With <see cref="ProcessLifetime"/>, a second signal or the watchdog ends the stop from any state.</para>
 /// </remarks>
 internal sealed class ShutdownCoordinator(
-    PoolContexts pools,
+    ShutdownPools pools,
     IServiceProvider services,
     IOptions<ShutdownOptions> options,
     IOptions<HostOptions> host,
@@ -228,7 +228,7 @@ internal sealed class ShutdownCoordinator(
             if (shutdownLog.IsClosed) return;
             CancelPools();
             // Completes at once, on this thread, or ends the wait of a join that is under way.
-            Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.Threads.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero))];
+            Task<ShutdownReport>[] joins = [.. pools.All.Select(static pool => pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero))];
             Task.WaitAll(joins, ShutdownOptions.ForcedJoin);
             _reports = [.. joins.Where(static j => j.IsCompletedSuccessfully).Select(static j => j.Result)];
             NotifyEnding(shutdownLog.Close(_reports, _flushed, exitCode));
@@ -268,7 +268,7 @@ internal sealed class ShutdownCoordinator(
 
     /// <summary>Shuts down every pool with the deadline of the drain. After a stop this completes at once, because the pools have ended.</summary>
     private Task<ShutdownReport[]> ShutDownPoolsAsync() =>
-        Task.WhenAll(pools.All.Select(pool => pool.Threads.ShutdownAsync(options.Value.Drain)));
+        Task.WhenAll(pools.All.Select(pool => pool.ShutdownAsync(options.Value.Drain)));
 
     private void DisposeOwn()
     {
@@ -338,7 +338,7 @@ internal sealed class ShutdownCoordinator(
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // DrainRequestsOnceAsync goes on meanwhile
         await CompletesWithin(_servicesStopped.Task, deadline - _sinceStop.Elapsed).ConfigureAwait(false);
-        Task nothingLeft = Task.WhenAll([.. pools.All.Select(static pool => pool.Threads.CloseAsync()), answered]);
+        Task nothingLeft = Task.WhenAll([.. pools.All.Select(static pool => pool.CloseAsync()), answered]);
         if (!await CompletesWithin(nothingLeft, deadline - _sinceStop.Elapsed).ConfigureAwait(false))
         {
             Enter(ShutdownState.Cancelling);
@@ -348,16 +348,16 @@ internal sealed class ShutdownCoordinator(
         }
 
         Enter(ShutdownState.Joining);
-        _reports = [.. await Task.WhenAll(pools.All.Select(static pool => pool.Threads.ShutdownAsync(TimeSpan.Zero, ShutdownOptions.Join))).ConfigureAwait(false)];
+        _reports = [.. await Task.WhenAll(pools.All.Select(static pool => pool.ShutdownAsync(TimeSpan.Zero, ShutdownOptions.Join))).ConfigureAwait(false)];
     }
 
     private void CancelPools()
     {
-        foreach (PoolContext pool in pools.All)
+        foreach (FixedThreadPool pool in pools.All)
         {
             try
             {
-                pool.Threads.CancelAll();
+                pool.CancelAll();
             }
             catch (OutOfMemoryException)
             {

@@ -9,7 +9,7 @@ namespace PoolApi.AspNetCore.Shutdown;
 /// Thread-safe: a second signal or the watchdog may write the last line while the stop enters its next state. After the last line it writes
 /// nothing. Exceptions of a logger are dropped: they must not end the stop, nor the process by way of a signal's thread.
 /// </remarks>
-internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCoordinator> logger, ProcessLifetime? process = null)
+internal sealed partial class ShutdownLog(ShutdownPools pools, ILogger<ShutdownCoordinator> logger, ProcessLifetime? process = null)
 {
     /// <summary>The last line of a process that stops before it has a pool.</summary>
     public const string NothingAccepted = "Shutdown complete: exit 0, accepted 0, completed 0, failed 0, cancelled 0, "
@@ -37,7 +37,7 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
     /// <param name="sinceStop">The time since the stop began.</param>
     public void Entered(ShutdownState state, string reason, int responses, TimeSpan sinceStop)
     {
-        PoolSnapshot[] snapshots = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot())];
+        PoolSnapshot[] snapshots = [.. pools.All.Select(static pool => pool.GetSnapshot())];
         Write(() => LogState(
             state, reason, snapshots.Sum(static s => s.InFlight) + responses, snapshots.Sum(static s => s.QueueLength), (long)sinceStop.TotalMilliseconds));
     }
@@ -65,13 +65,13 @@ internal sealed partial class ShutdownLog(PoolContexts pools, ILogger<ShutdownCo
         {
             if (ExitCode is { } ended) return ended;
             int code = cut ?? CodeOf(reports, flushed, isUnfinished);
-            PoolSnapshot[] last = [.. pools.All.Select(static pool => pool.Threads.GetSnapshot())];
+            PoolSnapshot[] last = [.. pools.All.Select(static pool => pool.GetSnapshot())];
             long Of(WorkOutcome outcome) => last.Sum(pool => pool.Counts[outcome]);
             var n = (Accepted: last.Sum(static pool => pool.Accepted), Completed: Of(WorkOutcome.Completed), Failed: Of(WorkOutcome.Failed),
                 Cancelled: Of(WorkOutcome.Cancelled), Expired: Of(WorkOutcome.Expired), ClientGone: Of(WorkOutcome.Withdrawn),
                 NotStarted: Of(WorkOutcome.NotStarted), Abandoned: Of(WorkOutcome.Abandoned), TimedOut: Of(WorkOutcome.TimedOut));
             int joined = reports.Sum(static r => r.WorkersJoined);
-            int workers = Math.Max(joined + reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Threads.Workers));
+            int workers = Math.Max(joined + reports.Sum(static r => r.NotJoined.Count), pools.All.Sum(static pool => pool.Workers));
             LogLevel level = code == 0 ? LogLevel.Information : LogLevel.Error;
             // Shown only if it happened, so that the line of an app without MaxRunTime has its documented form.
             string timedOut = n.TimedOut == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", timed out {n.TimedOut}");

@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
-using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Events;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.AspNetCore.Workers;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Serialization;
+using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 

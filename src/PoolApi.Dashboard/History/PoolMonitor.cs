@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Dashboard.Recording;
 using PoolApi.Threading.Core;

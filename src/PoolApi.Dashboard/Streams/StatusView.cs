@@ -1,4 +1,4 @@
-using PoolApi.AspNetCore;
+using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Threading;
 

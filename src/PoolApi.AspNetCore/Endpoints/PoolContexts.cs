@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
+using PoolApi.AspNetCore.Settings;
 
-namespace PoolApi.AspNetCore;
+namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>All pools of the app, by name. Created when the host starts, after the settings are validated. Thread-safe.</summary>
 internal sealed class PoolContexts

@@ -1,8 +1,8 @@
-using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Overload;
+using PoolApi.AspNetCore.Settings;
 using PoolApi.Threading;
 
-namespace PoolApi.AspNetCore;
+namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>One pool of the app: its threads, its options, and the budgets and overload control of its requests.</summary>
 internal sealed class PoolContext(

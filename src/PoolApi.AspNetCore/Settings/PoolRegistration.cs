@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using PoolApi.Threading;
 
-namespace PoolApi.AspNetCore;
+namespace PoolApi.AspNetCore.Settings;
 
 /// <summary>The registration of a pool: its name, its configuration section, and what the app configures in code.</summary>
 /// <remarks>The builder changes it while services are registered. From the app's start on it is only read.</remarks>
