@@ -2,6 +2,7 @@ using System.Reflection;
 using PoolApi.Auth;
 using PoolApi.Management;
 using PoolApi.Requests;
+using PoolApi.Settings;
 
 namespace PoolApi;
 

@@ -1,3 +1,5 @@
+using PoolApi.Settings;
+
 namespace PoolApi.Auth;
 
 /// <summary>The command <c>keys new</c>: makes a key, prints it once, and prints the line to store.</summary>

@@ -10,9 +10,6 @@ namespace PoolApi.Thumbnails;
 /// </summary>
 public static class Thumbnailer
 {
-    /// <summary>The most pixels of an image, in millions. Checked from the header, before a pixel is decoded.</summary>
-    public const int MaxSourceMegapixels = 100;
-
     /// <summary>
     /// The most memory of the decoded image, in MiB. Some formats are decoded as a whole, and a pixel of four 16-bit channels takes eight times the memory
     /// of a grey one. So this limit bounds a worker's memory, and the number of pixels does not.
@@ -150,10 +147,10 @@ public static class Thumbnailer
         using var header = reader.Load(shrink: 1);
 
         var megapixels = (long)header.Width * header.Height / 1e6;
-        if (megapixels > MaxSourceMegapixels)
+        if (megapixels > DecodeLimits.MaxSourceMegapixels)
         {
             throw new UnprocessableImageException(FormattableString.Invariant(
-                $"the image has {megapixels:0.#} megapixels; at most {MaxSourceMegapixels} are accepted"));
+                $"the image has {megapixels:0.#} megapixels; at most {DecodeLimits.MaxSourceMegapixels} are accepted"));
         }
 
         // The estimate is for the picture that the walk over the container has found. Of an AVIF it finds the coded images.

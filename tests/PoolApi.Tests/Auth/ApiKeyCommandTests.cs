@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using PoolApi.Settings;
 using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.Auth;

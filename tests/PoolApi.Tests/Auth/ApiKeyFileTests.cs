@@ -3,6 +3,7 @@ using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.Auth;
+using PoolApi.Settings;
 using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.Auth;

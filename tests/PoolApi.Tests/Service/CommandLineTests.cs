@@ -1,4 +1,5 @@
 using PoolApi.AspNetCore.Settings;
+using PoolApi.Settings;
 
 namespace PoolApi.Tests.Service;
 

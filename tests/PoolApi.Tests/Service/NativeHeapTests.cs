@@ -1,3 +1,5 @@
+using PoolApi.Thumbnails;
+
 namespace PoolApi.Tests.Service;
 
 /// <summary>The service does not override heap parameters that the environment sets.</summary>

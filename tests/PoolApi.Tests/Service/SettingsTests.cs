@@ -6,6 +6,7 @@ using PoolApi.AspNetCore;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.Listening;
 using PoolApi.Management;
+using PoolApi.Settings;
 
 namespace PoolApi.Tests.Service;
 

@@ -21,10 +21,10 @@ internal readonly record struct DecodeCost(double Seconds, double Bytes, string 
     /// <summary>The reason for refusing the image, in words for the client; <see langword="null"/> if it is within the limits.</summary>
     public string? Refusal(DecodeLimits limits)
     {
-        if (Pixels / 1e6 > Thumbnailer.MaxSourceMegapixels)
+        if (Pixels / 1e6 > DecodeLimits.MaxSourceMegapixels)
         {
             return FormattableString.Invariant(
-                $"the image has {Pixels / 1e6:0.#} megapixels; at most {Thumbnailer.MaxSourceMegapixels} are accepted");
+                $"the image has {Pixels / 1e6:0.#} megapixels; at most {DecodeLimits.MaxSourceMegapixels} are accepted");
         }
 
         if (!double.IsFinite(Seconds))

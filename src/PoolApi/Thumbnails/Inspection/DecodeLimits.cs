@@ -6,6 +6,9 @@ namespace PoolApi.Thumbnails.Inspection;
 /// </summary>
 public sealed record DecodeLimits
 {
+    /// <summary>The most pixels of an image, in millions. Checked from the header, before a pixel is decoded.</summary>
+    public const int MaxSourceMegapixels = 100;
+
     /// <summary>The default limits.</summary>
     public static DecodeLimits Default { get; } = new();
 

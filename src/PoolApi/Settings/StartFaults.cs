@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Options;
 
-namespace PoolApi;
+namespace PoolApi.Settings;
 
 /// <summary>Explains why the service cannot start: all faults at once, for the person who wrote the settings.</summary>
 internal static class StartFaults

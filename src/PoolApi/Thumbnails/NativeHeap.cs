@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace PoolApi;
+namespace PoolApi.Thumbnails;
 
 /// <summary>
 /// Makes glibc return memory that decoders have freed to the system. By default each thread that decodes images gets a heap of its own, up to

@@ -1,4 +1,6 @@
-namespace PoolApi.Thumbnails.Inspection;
+using PoolApi.Thumbnails.Inspection;
+
+namespace PoolApi.Thumbnails;
 
 /// <summary>Estimates the cost of resizing to a thumbnail and encoding it, which is added to that of decoding.</summary>
 internal static class ResultCost
