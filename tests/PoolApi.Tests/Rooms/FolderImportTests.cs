@@ -1,35 +1,32 @@
-using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
 namespace PoolApi.Tests.Rooms;
 
-/// <summary>Neither the rooms nor the folders of a room import each other in a cycle.</summary>
-public sealed partial class FolderImportTests
+/// <summary>Neither the rooms nor the folders of a room import each other in a cycle. There is no list of exceptions.</summary>
+/// <remarks>
+/// The root folder of a room holds its public API and its set-up. It may use every folder of the room, and a folder may use the public types of the
+/// root folder, and no others. Between all other folders, a folder and its subfolder included, the uses have no cycle. <c>src/Shared</c> is held to the
+/// same rule. <see cref="FolderUses"/> says what a use is.
+/// </remarks>
+public sealed class FolderImportTests
 {
     private static readonly string Source = Path.Combine(Repository.Root, "src");
 
-    public static TheoryData<string> Rooms =>
-        [.. Directory.EnumerateDirectories(Source).Select(static d => Path.GetFileName(d)).Where(static d => d != "Shared").Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Rooms => [.. Directory.EnumerateDirectories(Source).Select(static d => Path.GetFileName(d)).Order(StringComparer.Ordinal)];
 
     [Theory, MemberData(nameof(Rooms))]
     public void The_folders_of_a_room_have_no_import_cycle(string room)
     {
-        var imports = new SortedDictionary<string, SortedSet<string>>(StringComparer.Ordinal);
-        foreach (string file in SourceFiles(room))
-        {
-            string text = File.ReadAllText(file);
-            if (Namespace().Match(text) is not { Success: true } own) continue;
-            SortedSet<string> of = imports.TryGetValue(own.Groups[1].Value, out var known) ? known : imports[own.Groups[1].Value] = [];
-            foreach (Match import in Import().Matches(text))
-            {
-                string name = import.Groups[1].Value;
-                if (name != own.Groups[1].Value && (name == room || name.StartsWith(room + ".", StringComparison.Ordinal))) of.Add(name);
-            }
-        }
+        FolderUse[] uses = [.. UsesIn(room).Where(static use => use is { From: not "", To: not "" })];
+        Dictionary<string, SortedSet<string>> graph = uses.GroupBy(static use => use.From)
+            .ToDictionary(static of => of.Key, static of => new SortedSet<string>(of.Select(static use => use.To), StringComparer.Ordinal));
 
-        Assert.NotEmpty(imports);
-        Assert.Empty(imports.Keys.Where(folder => Reaches(imports, folder, folder)).Select(folder => $"{folder} imports {string.Join(", ", imports[folder])}"));
+        Assert.Empty(uses.Where(use => graph.ContainsKey(use.To) && Reaches(graph, use.To, use.From)).Select(Line).Order(StringComparer.Ordinal));
     }
+
+    [Theory, MemberData(nameof(Rooms))]
+    public void A_folder_uses_only_public_types_of_the_root_folder(string room) =>
+        Assert.Empty(UsesIn(room).Where(static use => use is { To: "", IsPublic: false }).Select(Line).Order(StringComparer.Ordinal));
 
     [Fact]
     public void The_rooms_have_no_reference_cycle_and_only_the_service_references_the_stores()
@@ -50,11 +47,22 @@ public sealed partial class FolderImportTests
         });
     }
 
-    private static IEnumerable<string> SourceFiles(string room) =>
-        Directory.EnumerateFiles(Path.Combine(Source, room), "*.cs", SearchOption.AllDirectories)
-            .Where(static f => !f.Split(Path.DirectorySeparatorChar).Any(static part => part is "bin" or "obj"));
+    private static IEnumerable<FolderUse> UsesIn(string room)
+    {
+        string folder = Path.Combine(Source, room);
+        (string, string)[] files =
+        [
+            .. Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder, file))
+                .Where(static file => file.Split(Path.DirectorySeparatorChar)[0] is not ("bin" or "obj"))
+                .Select(file => (file, File.ReadAllText(Path.Combine(folder, file)))),
+        ];
+        Assert.NotEmpty(files);
+        return new FolderUses(files, Directory.EnumerateFiles(folder, "*.csproj").Select(File.ReadAllText)).All;
+    }
 
-    private static bool Reaches(IReadOnlyDictionary<string, SortedSet<string>> graph, string from, string to)
+    private static string Line(FolderUse use) => $"{use.From} → {(use.To == "" ? "root" : use.To)}: {use.File} uses {use.Name}";
+
+    private static bool Reaches(Dictionary<string, SortedSet<string>> graph, string from, string to)
     {
         var seen = new HashSet<string>();
         var left = new Stack<string>(graph[from]);
@@ -66,10 +74,4 @@ public sealed partial class FolderImportTests
         }
         return false;
     }
-
-    [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
-    private static partial Regex Namespace();
-
-    [GeneratedRegex(@"^using (?:static )?(PoolApi[\w.]*)", RegexOptions.Multiline)]
-    private static partial Regex Import();
 }
