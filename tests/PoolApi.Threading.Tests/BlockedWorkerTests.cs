@@ -100,7 +100,17 @@ public class BlockedWorkerTests
     [Fact]
     public async Task When_all_workers_block_a_stand_in_runs_only_items_that_they_submitted_and_then_stops()
     {
-        using FixedThreadPool pool = Pools.Make(2, time: _time, observer: _observer, more: static o => o.MaxStandIns = 1);
+        var threadStarts = new List<DateTimeOffset>();
+        using FixedThreadPool pool = Pools.Make(2, time: _time, observer: _observer, more: o =>
+        {
+            o.MaxStandIns = 1;
+            o.StartThread = thread =>
+            {
+                threadStarts.Add(_time.GetUtcNow()); // the fake clock runs the check, and thus this, on the test's own thread
+                thread.UnsafeStart();
+            };
+        });
+        DateTimeOffset blocked = _time.GetUtcNow(); // of the last worker of the first round
         for (int round = 0; round < 2; round++)
         {
             using var inner = new ManualResetEventSlim();
@@ -124,6 +134,7 @@ public class BlockedWorkerTests
             await slow.Patiently();
         }
         Assert.Equal(3, _observer.WorkersStarted.Count); // the second round reused the stand-in of the first
+        Assert.InRange(threadStarts[2] - blocked, TimeSpan.Zero, Millisecond * 3);
         AdvanceUntil(() => _observer.WorkersStopped.Count == 1);
         Patience.Until(() => Pools.ThreadsNamed($"{pool.Name}-").Count == 2);
         Pools.AllSleep(pool);
@@ -169,20 +180,31 @@ public class BlockedWorkerTests
     }
 
     [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    public async Task The_observer_is_notified_once_when_MaxStandIns_allows_no_further_stand_in(int standIns)
+    [InlineData(1, 0, 0)]
+    [InlineData(1, 1, 1)]
+    [InlineData(1, null, 1)] // null: as many as workers
+    [InlineData(3, null, 3)]
+    [InlineData(65, null, 64)]
+    public async Task The_observer_is_notified_once_when_MaxStandIns_allows_no_further_stand_in(int workers, int? maxStandIns, int standIns)
     {
-        using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, more: o => o.MaxStandIns = standIns);
+        using FixedThreadPool pool = Pools.Make(workers, time: _time, observer: _observer, more: o => o.MaxStandIns = maxStandIns);
         using var release = new ManualResetEventSlim();
-        Task<int> outer = pool.RunAsync(() => Levels(pool, standIns + 1, TimeSpan.Zero, release)).AsTask();
-        AdvanceUntil(() => _observer.Blocked.Any(static b => !b.HasStandIn));
-        int before = _time.Settings;
-        for (int i = 0; i < 1000; i++) _time.Advance(Millisecond);
-        int checks = _time.Settings - before;
-        Assert.Single(_observer.Blocked, static b => !b.HasStandIn);
-        Assert.Equal(1 + standIns, _observer.WorkersStarted.Count);
-        release.Set();
+        // Each worker and each stand-in runs one level and blocks on the next. A stand-in too many would run one more level.
+        Task<int> outer = pool.RunAsync(() => Levels(pool, workers + standIns + 1, TimeSpan.Zero, release)).AsTask();
+        int checks;
+        try
+        {
+            AdvanceUntil(() => _observer.Blocked.Any(static b => !b.HasStandIn));
+            int before = _time.Settings;
+            for (int i = 0; i < 1000; i++) _time.Advance(Millisecond);
+            checks = _time.Settings - before;
+            Assert.Single(_observer.Blocked, static b => !b.HasStandIn);
+            Assert.Equal(workers + standIns, _observer.WorkersStarted.Count);
+        }
+        finally
+        {
+            release.Set(); // otherwise the pool's end waits for the blocked workers
+        }
         AdvanceUntil(() => outer.IsCompleted);
         Assert.Equal(1, await outer);
         Pools.AddsUp(pool.GetSnapshot());

@@ -48,6 +48,7 @@ public class OptionsTests
         Assert.Equal(("cpu", Environment.ProcessorCount, 1024), (options.Name, options.Workers, options.QueueCapacity));
         Assert.Equal((TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(1)), (options.MaxQueueTime, options.StuckAfter));
         Assert.Equal(Timeout.InfiniteTimeSpan, options.MaxRunTime);
+        Assert.Null(options.MaxStandIns);
         using var pool = new FixedThreadPool();
         Assert.Equal(("cpu", Environment.ProcessorCount), (pool.Name, pool.Workers));
     }

@@ -39,18 +39,22 @@ public class RunAllTests
         Assert.Equal(10, ran);
     }
 
-    [Fact]
-    public async Task A_cancelled_batch_submits_no_more_and_ends_as_cancelled()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // the batch is cancelled before the pool has accepted a call
+    public async Task A_cancelled_batch_submits_no_more_and_ends_as_cancelled_with_the_token_of_the_caller(bool isFull)
     {
         using FixedThreadPool pool = Pools.Make(1, capacity: 1);
         using var cancel = new CancellationTokenSource();
         int read = 0;
         Occupation busy = pool.Occupy();
+        if (isFull) pool.Accepted(new TestItem());
         Task<int[]> all = pool.RunAllAsync(Inputs(), static (input, _) => input, cancel.Token);
         await cancel.CancelAsync();
         busy.Dispose();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => all.Patiently());
-        Assert.InRange(read, 1, 2); // one is queued, and one waits for space
+        OperationCanceledException error = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => all.Patiently());
+        Assert.Equal(cancel.Token, error.CancellationToken);
+        Assert.InRange(read, 1, isFull ? 1 : 2); // one is queued unless the queue is full, and one waits for space
 
         IEnumerable<int> Inputs()
         {
