@@ -4,6 +4,8 @@ using System.Security.Claims;
 using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http.Timeouts;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.OutputCaching;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.Extensions.Options;
 
@@ -42,6 +44,66 @@ public sealed class MiddlewareTests
         gate.Open();
 
         Assert.All(await Task.WhenAll(blocking.Concat(patient)), static reply => Assert.Equal("cpu", reply.Ok()));
+    }
+
+    /// <summary>The only worker is busy, so the request times out in the queue; or it is free, and the handler awaits until its token is cancelled.</summary>
+    [Theory]
+    [InlineData("/delegate", true)]
+    [InlineData("/delegate", false)]
+    [InlineData("/action", true)]
+    [InlineData("/action", false)]
+    [InlineData("/OnPool?handler=Endless", true)]
+    [InlineData("/OnPool?handler=Endless", false)]
+    [InlineData("/branch", true)]
+    [InlineData("/branch", false)]
+    public async Task A_request_timeout_is_answered_by_its_policy_whatever_kind_of_endpoint_it_ends(string path, bool isQueued)
+    {
+        using var gate = new Gate();
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b =>
+            {
+                b.Services.AddFixedThreadPool("io", static o => o.Workers = 1);
+                b.Services.AddRequestTimeouts(static o => o.AddPolicy("short", new RequestTimeoutPolicy
+                {
+                    Timeout = TimeSpan.FromMilliseconds(100),
+                    TimeoutStatusCode = 418,
+                    WriteTimeoutResponse = static context => context.Response.WriteAsync("too slow"),
+                }));
+                b.Services.AddControllers().Only(typeof(EndlessController));
+                b.Services.AddRazorPages();
+            },
+            app =>
+            {
+                app.UseRouting();
+                app.UseRequestTimeouts();
+                app.UseFixedThreadPool("/branch", "io");
+                app.MapGet("/branch", EndlessAsync).WithRequestTimeout("short");
+                app.MapGet("/delegate", EndlessAsync).WithRequestTimeout("short").RunOnPool("io");
+                app.MapControllers().WithRequestTimeout("short");
+                app.MapRazorPages().WithRequestTimeout("short");
+                app.MapGet("/patient", () => Held(gate)).RunOnPool("io");
+            });
+        Task<Reply>? busy = null;
+        if (isQueued)
+        {
+            busy = app.GetAsync("/patient");
+            await gate.NextArrivalAsync();
+        }
+        Reply reply = await app.GetAsync(path);
+        Assert.Equal(((HttpStatusCode)418, "too slow"), (reply.Status, reply.Body));
+        gate.Open();
+        if (busy is not null) Assert.Equal("io", (await busy).Ok());
+        Assert.Equal("io", (await app.GetAsync("/patient")).Ok());
+        await Patience.UntilAsync(() => app.Pool("io").GetSnapshot() is { InFlight: 0, QueueLength: 0 });
+
+        static Task EndlessAsync(HttpContext context) => Task.Delay(Timeout.Infinite, context.RequestAborted);
+    }
+
+    public sealed class EndlessController : ControllerBase
+    {
+        [HttpGet("/action")]
+        [RunOnPool("io")]
+        public Task Endless(CancellationToken cancellation) => Task.Delay(Timeout.Infinite, cancellation);
     }
 
     [Fact]
@@ -101,15 +163,72 @@ public sealed class MiddlewareTests
         Assert.False(again.IsFromPool);
     }
 
+    /// <summary>Stores responses of every status, unlike the framework's default policy, which stores none but 200.</summary>
+    private sealed class StoreAll : IOutputCachePolicy
+    {
+        public ValueTask CacheRequestAsync(OutputCacheContext context, CancellationToken cancellation)
+        {
+            (context.EnableOutputCaching, context.AllowCacheLookup, context.AllowCacheStorage) = (true, true, true);
+            context.ResponseExpirationTimeSpan = TimeSpan.FromMinutes(5);
+            return ValueTask.CompletedTask;
+        }
+
+        public ValueTask ServeFromCacheAsync(OutputCacheContext context, CancellationToken cancellation) => ValueTask.CompletedTask;
+
+        public ValueTask ServeResponseAsync(OutputCacheContext context, CancellationToken cancellation) => ValueTask.CompletedTask;
+    }
+
+    [Theory]
+    [InlineData(false, 503)]
+    [InlineData(true, 200)] // OnRejected answers instead
+    public async Task A_refusal_is_not_stored_by_an_output_cache_that_would_store_its_status(bool isAnsweredByTheApp, int status)
+    {
+        using var gate = new Gate();
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            b =>
+            {
+                b.Services.AddOutputCache(static o => o.AddPolicy("all", static policy => policy.AddPolicy<StoreAll>(), excludeDefaultPolicy: true));
+                FixedThreadPoolBuilder pool = b.Services.AddFixedThreadPool("tiny", static o => (o.Workers, o.QueueCapacity) = (1, 1));
+                if (isAnsweredByTheApp)
+                {
+                    pool.OnRejected(static async (context, _) =>
+                    {
+                        context.Response.StatusCode = StatusCodes.Status200OK;
+                        await context.Response.WriteAsync("busy", ConsumerApp.Token);
+                        return true;
+                    });
+                }
+            },
+            app =>
+            {
+                app.UseOutputCache();
+                app.MapGet("/cached", static () => Trail.Here).CacheOutput("all").RunOnPool("tiny");
+                app.MapGet("/missing", static () => TypedResults.NotFound()).CacheOutput("all").RunOnPool("tiny");
+                app.MapGet("/blocks/{n}", (int n) => Held(gate)).RunOnPool("tiny");
+            });
+        Assert.True((await app.GetAsync("/missing")).IsFromPool);
+        Assert.False((await app.GetAsync("/missing")).IsFromPool); // the policy stores an error's status
+        Task<Reply> running = app.GetAsync("/blocks/1");
+        await gate.NextArrivalAsync();
+        Task<Reply> waiting = app.GetAsync("/blocks/2");
+        await Patience.UntilAsync(() => app.Pool("tiny").GetSnapshot().QueueLength == 1);
+        Reply refused = await app.GetAsync("/cached");
+        Assert.Equal(((HttpStatusCode)status, isAnsweredByTheApp), (refused.Status, refused.Body == "busy"));
+        gate.Open();
+        await Task.WhenAll(running, waiting);
+
+        Assert.Equal("tiny", (await app.GetAsync("/cached")).Ok());
+    }
+
     [Fact]
-    public async Task Events_are_sent_one_by_one_by_a_handler_on_the_pool()
+    public async Task Events_are_sent_one_by_one_off_the_pool_by_a_handler_on_it()
     {
         var second = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using ConsumerApp app = await ConsumerApp.StartAsync(null, app =>
             app.MapGet("/", (Trail trail) =>
             {
                 trail.Add("handler");
-                return TypedResults.ServerSentEvents(EventsAsync(second.Task), "tick");
+                return TypedResults.ServerSentEvents(EventsAsync(trail, second.Task), "tick");
             }).RunOnPool());
         using HttpResponseMessage response = await app.Client.GetAsync(
             new Uri("/", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, ConsumerApp.Token);
@@ -122,12 +241,14 @@ public sealed class MiddlewareTests
             second.TrySetResult(); // the client has the first event before the second exists
         }
         Assert.Equal(["tick one", "tick two"], seen);
-        Assert.Equal(["handler: cpu"], app.Trail.Take());
+        Assert.Equal(["handler: cpu", "first event: server", "second event: server"], app.Trail.Take());
 
-        static async IAsyncEnumerable<string> EventsAsync(Task second)
+        static async IAsyncEnumerable<string> EventsAsync(Trail trail, Task second)
         {
+            trail.Add("first event");
             yield return "one";
             await second;
+            trail.Add("second event");
             yield return "two";
         }
     }

@@ -396,15 +396,32 @@ public sealed class MinimalApiTests
             Assert.Equal([path, "before: cpu", "after: cpu", "before: cpu", "after: cpu", "before: cpu", "after: cpu"], [path, .. app.Trail.Take()]);
         }
 
-        static async IAsyncEnumerable<int> AwaitedAsync(Trail trail)
+    }
+
+    [Fact]
+    public async Task An_asynchronous_sequence_is_read_off_the_pool_where_the_endpoint_does_not_execute_its_result()
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(null, static app =>
         {
-            for (int i = 0; i < 3; i++)
-            {
-                trail.Add("before");
-                await Task.Delay(1); // so that the sequence really awaits
-                trail.Add("after");
-                yield return i;
-            }
+            app.MapGet("/", static (Trail trail) => AwaitedAsync(trail)).RunOnPool();
+            app.MapGet("/value", static (Trail trail) => TypedResults.Ok(AwaitedAsync(trail))).RunOnPool();
+        });
+        foreach (string path in (string[])["/", "/value"])
+        {
+            Assert.Equal("[0,1,2]", (await app.GetAsync(path)).Ok());
+            Assert.Equal(
+                [path, "before: server", "after: server", "before: server", "after: server", "before: server", "after: server"], [path, .. app.Trail.Take()]);
+        }
+    }
+
+    private static async IAsyncEnumerable<int> AwaitedAsync(Trail trail)
+    {
+        for (int i = 0; i < 3; i++)
+        {
+            trail.Add("before");
+            await Task.Delay(1); // so that the sequence really awaits
+            trail.Add("after");
+            yield return i;
         }
     }
 

@@ -27,5 +27,9 @@ internal sealed class OnPoolModel(Trail trail) : PageModel
         return Text == "bad" ? BadRequest() : Page();
     }
 
+    public void OnGetContext() => Said = $"{SynchronizationContext.Current is null} {FixedThreadPool.Current is not null}";
+
+    public Task OnGetEndlessAsync(CancellationToken cancellation) => Task.Delay(Timeout.Infinite, cancellation);
+
     public void OnPostThrows() => throw new InvalidOperationException("thrown on purpose");
 }
