@@ -262,11 +262,16 @@ public sealed class LegacyMiddlewareTests
     }
 
     [Fact]
-    public async Task An_unknown_pool_an_invalid_path_or_an_out_of_range_option_fails_the_start()
+    public async Task A_missing_or_unknown_pool_an_invalid_path_or_an_out_of_range_option_fails_the_start()
     {
         InvalidOperationException unknown = await Assert.ThrowsAsync<InvalidOperationException>(static () => ConsumerApp.StartAsync(
             null, static app => app.UseFixedThreadPool("/legacy", "gpu")));
         Assert.Contains("runs on the pool 'gpu', which does not exist", unknown.Message, StringComparison.Ordinal);
+        InvalidOperationException none = await Assert.ThrowsAsync<InvalidOperationException>(static () => ConsumerApp.StartAsync(
+            null, static app => app.UseFixedThreadPool("/legacy"), pool: false));
+        Assert.Equal(
+            "The endpoint 'UseFixedThreadPool(\"/legacy\")' runs on a pool, and there is none: call services.AddFixedThreadPool(). The pools are: none.",
+            none.Message);
         ArgumentException path = await Assert.ThrowsAsync<ArgumentException>(static () => ConsumerApp.StartAsync(
             null, static app => app.UseFixedThreadPool("io")));
         Assert.Contains("must start with a slash", path.Message, StringComparison.Ordinal);
