@@ -34,14 +34,31 @@ public sealed class HostsTests
     [Fact]
     public async Task Hosts_in_parallel_have_pools_of_their_own()
     {
-        await Task.WhenAll(Enumerable.Range(1, 6).Select(static async requests =>
+        const int Hosts = 6;
+        Meeting started = new(Hosts), served = new(Hosts);
+        await Task.WhenAll(Enumerable.Range(1, Hosts).Select(requests => Task.Run(async () =>
         {
             await using var factory = new Factory();
             using HttpClient client = factory.CreateClient();
+            await started.ArriveAsync();
             for (int i = 0; i < requests; i++) Assert.Equal("cpu", await client.GetStringAsync(new Uri("/", UriKind.Relative), ConsumerApp.Token));
+            await served.ArriveAsync();
             FixedThreadPool pool = factory.Services.GetRequiredService<FixedThreadPool>();
             Assert.Equal((requests, 1), (pool.GetSnapshot().Counts[WorkOutcome.Completed], pool.Workers));
-        }));
+        })));
+    }
+
+    /// <summary>A point where tasks wait until all of them are there.</summary>
+    private sealed class Meeting(int tasks)
+    {
+        private readonly TaskCompletionSource _all = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _missing = tasks;
+
+        public Task ArriveAsync()
+        {
+            if (Interlocked.Decrement(ref _missing) == 0) _all.SetResult();
+            return _all.Task.Patiently();
+        }
     }
 
     [Fact]
