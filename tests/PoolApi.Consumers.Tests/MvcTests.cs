@@ -163,6 +163,47 @@ public sealed class MvcTests
         Assert.Equal($"{route} {kind}", (await app.GetAsync(path)).Ok());
     }
 
+    [Theory]
+    [InlineData("/marked/shown/3", "Marked/Shown/{id?}")]
+    [InlineData("/fixed", "fixed")]
+    public async Task A_worker_shows_the_action_on_a_conventional_route_where_only_the_attribute_puts_it_on_a_pool(string path, string route)
+    {
+        await using ConsumerApp app = await ConsumerApp.StartAsync(
+            static b =>
+            {
+                b.Services.AddFixedThreadPool("io", static o => o.Workers = 1);
+                b.Services.AddControllersWithViews().Only(typeof(MarkedController));
+            },
+            static app =>
+            {
+                app.MapControllerRoute("fixed", "fixed", new { controller = "Marked", action = "Shown" });
+                app.MapControllerRoute("default", "{controller=Plain}/{action=Where}/{id?}");
+            });
+        Assert.Equal($"{route} marked/shown", (await app.GetAsync(path)).Ok());
+    }
+
+    [Theory]
+    [InlineData(false)] // by the attribute
+    [InlineData(true)] // by the route
+    public async Task A_synchronous_action_has_no_synchronization_context_and_an_asynchronous_one_has(bool isByRoute)
+    {
+        await using ConsumerApp app = await StartAsync(routes =>
+        {
+            if (isByRoute) routes.RunOnPool("cpu");
+        });
+        string controller = isByRoute ? "plain" : "shop";
+        Assert.Equal("True True", (await app.GetAsync($"/{controller}/context")).Ok());
+        Assert.Equal("False True", (await app.GetAsync($"/{controller}/latercontext")).Ok());
+    }
+
+    private static string Context() => $"{SynchronizationContext.Current is null} {FixedThreadPool.Current is not null}";
+
+    private static async Task<string> LaterContextAsync()
+    {
+        await Task.Yield();
+        return Context();
+    }
+
     /// <summary>MVC keeps one endpoint filter for an action, whatever the number of its routes.</summary>
     [Fact]
     public async Task The_requested_route_decides_the_pool_of_an_action_with_several_routes()
@@ -233,6 +274,10 @@ public sealed class MvcTests
 
         public string Where() => Trail.Here;
 
+        public string Context() => MvcTests.Context();
+
+        public Task<string> LaterContext() => LaterContextAsync();
+
         public IActionResult Throws()
         {
             Trail.Add("throws");
@@ -265,6 +310,10 @@ public sealed class MvcTests
 
         public string Shown() => MvcTests.Shown();
 
+        public string Context() => MvcTests.Context();
+
+        public Task<string> LaterContext() => LaterContextAsync();
+
         public IActionResult Lazy() => View("~/Views/Shop/List.cshtml", Items(HttpContext.RequestServices.GetRequiredService<Trail>()));
     }
 
@@ -272,6 +321,9 @@ public sealed class MvcTests
     {
         [RunOnPool("io")]
         public string Where() => Trail.Here;
+
+        [RunOnPool("io")]
+        public string Shown() => MvcTests.Shown();
     }
 
     private static IEnumerable<string> Items(Trail trail)

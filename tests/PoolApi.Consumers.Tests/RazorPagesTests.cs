@@ -30,6 +30,14 @@ public sealed class RazorPagesTests
     }
 
     [Fact]
+    public async Task A_synchronous_handler_has_no_synchronization_context_where_the_page_has_no_asynchronous_handler()
+    {
+        await using ConsumerApp app = await StartAsync(static pages => pages.RunOnPool("cpu"));
+        Assert.Contains("<p>True True</p>", (await app.GetAsync("/Plain?handler=Context")).Ok(), StringComparison.Ordinal);
+        Assert.Contains("<p>False True</p>", (await app.GetAsync("/OnPool?handler=Context")).Ok(), StringComparison.Ordinal); // others of this page are asynchronous
+    }
+
+    [Fact]
     public async Task An_asynchronous_handler_resumes_on_the_pool_and_its_form_is_bound()
     {
         await using ConsumerApp app = await StartAsync();

@@ -11,4 +11,6 @@ internal sealed class PlainModel(Trail trail) : PageModel
         trail.Add("handler");
         Said = "got";
     }
+
+    public void OnGetContext() => Said = $"{SynchronizationContext.Current is null} {FixedThreadPool.Current is not null}";
 }
