@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using System.Reflection;
 using System.Threading.RateLimiting;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.AspNetCore.Tests.Support;
 using PoolApi.Threading;
 
@@ -148,6 +150,47 @@ public sealed class BuilderTests
             app.Log.With("Shutting down worker").Order(StringComparer.Ordinal));
     }
 
+    [Theory]
+    [InlineData("io")]
+    [InlineData(null)]
+    public async Task Each_kind_of_log_line_ends_with_the_name_of_its_pool_if_the_app_has_several(string? pool)
+    {
+        var clock = new FakeTimeProvider();
+        using var gate = new Gate();
+        await using var threads = new FixedThreadPool(new FixedThreadPoolOptions { Workers = 2, TimeProvider = clock, StuckAfter = TimeSpan.FromMinutes(1) });
+        ValueTask<string> held = threads.RunAsync(() => gate.Pass());
+        await gate.NextArrivalAsync();
+        clock.Advance(TimeSpan.FromMinutes(2));
+        IReadOnlyList<WorkerSnapshot> workers = threads.GetSnapshot().Workers;
+        WorkerSnapshot stuck = Assert.Single(workers, static worker => worker.State == WorkerState.Stuck);
+        WorkerSnapshot idle = Assert.Single(workers, static worker => worker.State != WorkerState.Stuck);
+        var fault = new InvalidOperationException("on purpose");
+        var item = new Item();
+        var lines = new CapturingLog();
+        var log = new PoolLog(lines.For<FixedThreadPool>(), pool);
+
+        log.WorkStarted(0, item);
+        log.UnhandledException(fault, item, workerId: 0);
+        log.UnhandledException(fault, item: null, workerId: 0);
+        log.WorkerHealthChanged(stuck);
+        log.WorkerHealthChanged(idle);
+        log.WorkerBlocked(stuck, hasStandIn: true);
+        log.WorkerBlocked(stuck, hasStandIn: false);
+        log.WorkerDied(0, fault, isReplaced: true);
+        log.WorkerDied(0, fault, isReplaced: false);
+        log.WorkerJoined(idle, inTime: true);
+        log.WorkerJoined(stuck, inTime: false);
+        gate.Open();
+        Assert.Equal("passed", await held);
+
+        // Without the text of the exception, which follows on lines of its own.
+        string[] firstLines = [.. lines.Texts.Select(static text => text.Split('\n')[0])];
+        int messages = typeof(PoolLog).GetMethods(BindingFlags.Instance | BindingFlags.NonPublic).Count(static method => method.IsDefined(typeof(LoggerMessageAttribute)));
+        Assert.Equal(messages, firstLines.Distinct().Count());
+        Assert.All(firstLines, line => Assert.EndsWith(pool is null ? "" : $" (pool {pool})", line, StringComparison.Ordinal));
+        if (pool is null) Assert.All(firstLines, static line => Assert.DoesNotContain("(pool", line, StringComparison.Ordinal));
+    }
+
     private static Task<TestApp> StartAsync(Action<FixedThreadPoolBuilder> configure, Action<WebApplication>? map = null) => TestApp.StartAsync(
         map ?? (static app => app.MapGet("/", static () => "ran").RunOnPool()),
         new() { ["Pools:cpu:Workers"] = "1" },
@@ -175,6 +218,11 @@ public sealed class BuilderTests
             Told.Enqueue(what);
             if (throws) throw new InvalidOperationException("on purpose");
         }
+    }
+
+    private sealed class Item : PoolWorkItem
+    {
+        protected override void Execute() => throw new InvalidOperationException("It is not submitted.");
     }
 
     /// <summary>Refuses every request.</summary>
