@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.AspNetCore.Tests.Support;
 using PoolApi.Threading;
 
@@ -13,9 +14,15 @@ public sealed class DisposalTests
     {
         using var cancelled = new CountdownEvent(2);
         var log = new CapturingLog();
+        var clock = new DeadlineClock(TimeSpan.FromMinutes(5));
         WebApplication app = TestApp.Build(
-            static _ => { }, new() { ["Shutdown:Drain"] = "00:00:00.100", ["Pool:Nice"] = "0", ["Io:Nice"] = "0" }, // the work must end within 2 s
-            static builder => builder.Services.AddFixedThreadPool("io").FromSection("Io"), kestrel: false, pool: true, log);
+            static _ => { }, new() { ["Shutdown:Drain"] = "00:05:00" },
+            builder =>
+            {
+                builder.Services.AddSingleton<TimeProvider>(clock);
+                builder.Services.AddFixedThreadPool("io").FromSection("Io");
+            },
+            kestrel: false, pool: true, log);
         await app.StartAsync(TestApp.Token);
         FixedThreadPool cpu = app.Services.GetRequiredKeyedService<FixedThreadPool>("cpu");
         FixedThreadPool io = app.Services.GetRequiredKeyedService<FixedThreadPool>("io");
@@ -30,23 +37,12 @@ public sealed class DisposalTests
         }, CancellationToken.None).AsTask())];
         Assert.True(begun.Wait(TimeSpan.FromSeconds(60), TestApp.Token));
 
-        // Dispose may block, so it runs on its own thread.
-        var disposal = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (blocking)
-        {
-            var thread = new Thread(() =>
-            {
-                ((IDisposable)app).Dispose();
-                disposal.SetResult();
-            });
-            thread.Start();
-        }
-        else
-        {
-            await app.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
-            disposal.SetResult();
-        }
-        await disposal.Task.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
+        Task disposal = blocking ? DisposeOnOwnThread(app) : app.DisposeAsync().AsTask();
+        await Patience.UntilAsync(() => clock.Deadlines == 2, "both pools wait until the deadline");
+        clock.Advance(TimeSpan.FromMinutes(5) - TimeSpan.FromMilliseconds(1));
+        Assert.Equal((false, 2), (disposal.IsCompleted, cancelled.CurrentCount));
+        clock.Advance(TimeSpan.FromMilliseconds(1));
+        await disposal.Patiently();
 
         // The .NET ThreadPool completes the task of a work item's caller, possibly after the pool has stopped.
         foreach (Task work in endless) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => work.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token));
@@ -94,5 +90,31 @@ public sealed class DisposalTests
         await disposal;
 
         Assert.Equal(("passed", "waited"), (await running, await waiting));
+    }
+
+    private static Task DisposeOnOwnThread(WebApplication app)
+    {
+        var disposal = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Patience.OnOwnThread(() =>
+        {
+            ((IDisposable)app).Dispose();
+            disposal.SetResult();
+        });
+        return disposal.Task;
+    }
+
+    /// <summary>A fake clock that counts the waits of one length.</summary>
+    private sealed class DeadlineClock(TimeSpan length) : FakeTimeProvider
+    {
+        private int _deadlines;
+
+        public int Deadlines => Volatile.Read(ref _deadlines);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
+            if (dueTime == length) Interlocked.Increment(ref _deadlines);
+            return timer;
+        }
     }
 }
