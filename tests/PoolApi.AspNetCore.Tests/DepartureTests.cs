@@ -3,6 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.AspNetCore.Overload;
 using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests;
 
@@ -95,6 +96,95 @@ public sealed class DepartureTests
             // The fake clock does not advance: a stop would wait for these handlers forever.
             first.Open();
             second.Open();
+        }
+    }
+
+    [Theory]
+    [InlineData("on", true)]
+    [InlineData("setting", false)]
+    [InlineData("code", false)]
+    public async Task Clients_that_disconnect_cause_refusals_of_their_endpoint_alone_and_only_with_overload_control(string how, bool isRefused)
+    {
+        var clock = new FakeTimeProvider();
+        Gate[] gates = [new(), new(), new()];
+        using var leave = new CancellationTokenSource();
+        OverloadControl? control = null;
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.UseRouting();
+                app.Use((context, next) =>
+                {
+                    if (context.Request.Path == Root.OriginalString) control = context.GetEndpoint()!.Metadata.GetRequiredMetadata<PoolEndpoint>().Overload;
+                    return next(context);
+                });
+                app.MapGet("/held/{gate}", (int gate) => gates[gate].Pass()).RunOnPool();
+                app.MapGet("/other", static () => "other").RunOnPool();
+                app.MapGet("/", static () => "done").RunOnPool();
+            },
+            new() { ["Pools:cpu:Workers"] = "1", ["Pools:cpu:OverloadControl"] = how == "setting" ? "false" : null },
+            builder =>
+            {
+                builder.Services.AddSingleton<TimeProvider>(clock);
+                FixedThreadPoolBuilder pool = builder.Services.AddFixedThreadPool();
+                if (how == "code") pool.WithoutOverloadControl();
+            },
+            pool: false);
+        try
+        {
+            // One request is served after a long wait, and eight clients disconnect after the same wait.
+            Task<string> blocking = await HoldAsync(0);
+            Task<string> served = app.Client.GetStringAsync(Root, TestApp.Token);
+            await app.UntilQueued(1);
+            clock.Advance(Wait);
+            gates[0].Open();
+            Assert.Equal(("passed", "done"), (await blocking.Patiently(), await served.Patiently()));
+            blocking = await HoldAsync(1);
+            Task<HttpResponseMessage>[] leaving = [.. Enumerable.Range(0, 8).Select(_ => app.Client.GetAsync(Root, leave.Token))];
+            await app.UntilQueued(8);
+            clock.Advance(Wait);
+            await leave.CancelAsync();
+            foreach (Task<HttpResponseMessage> request in leaving) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request.Patiently());
+            await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Withdrawn] == 8, "all have left the queue");
+            if (isRefused) await Patience.UntilAsync(() => control!.Patience is not null, "the patience is learned");
+            else Assert.Null(control);
+            gates[1].Open();
+            Assert.Equal("passed", await blocking.Patiently());
+            Assert.Equal("done", await app.Client.GetStringAsync(Root, TestApp.Token).Patiently()); // without a wait
+
+            // The queue is longer than a quarter of the learned patience.
+            blocking = await HoldAsync(2);
+            Task<string>[] others = [.. Enumerable.Range(0, 30).Select(_ => app.Client.GetStringAsync("/other", TestApp.Token))];
+            await app.UntilQueued(30);
+            Task<HttpResponseMessage> same = app.Client.GetAsync(Root, TestApp.Token);
+            if (isRefused)
+            {
+                using HttpResponseMessage refused = await same.Patiently();
+                await AdmissionTests.AssertProblem(refused, "overloaded");
+            }
+            else
+            {
+                await app.UntilQueued(31);
+            }
+            Task<string> other = app.Client.GetStringAsync("/other", TestApp.Token);
+            await app.UntilQueued(isRefused ? 31 : 32);
+            gates[2].Open();
+
+            Assert.Equal(("passed", "other"), (await blocking.Patiently(), await other.Patiently()));
+            Assert.All(await Task.WhenAll(others).Patiently(), static answer => Assert.Equal("other", answer));
+            if (!isRefused) Assert.Equal(HttpStatusCode.OK, (await same.Patiently()).StatusCode);
+        }
+        finally
+        {
+            // The fake clock does not advance: a stop would wait for these handlers forever.
+            foreach (Gate gate in gates) gate.Dispose();
+        }
+
+        async Task<Task<string>> HoldAsync(int gate)
+        {
+            Task<string> held = app.Client.GetStringAsync($"/held/{gate}", TestApp.Token);
+            await gates[gate].NextArrivalAsync();
+            return held;
         }
     }
 }
