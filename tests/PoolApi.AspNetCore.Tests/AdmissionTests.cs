@@ -158,8 +158,17 @@ public class AdmissionTests
         Assert.Equal("urn:poolapi:problem:" + name, (string?)problem["type"]);
         Assert.Equal(503, (int?)problem["status"]);
         Assert.NotEmpty((string?)problem["title"] ?? "");
-        Assert.NotEmpty((string?)problem["detail"] ?? "");
+        AssertDetail(name, (string?)problem["detail"]);
         Assert.NotEmpty((string?)problem["traceId"] ?? "");
+    }
+
+    /// <summary>Asserts that the detail states whether the work may have run.</summary>
+    internal static void AssertDetail(string name, string? detail)
+    {
+        const string nothing = "Nothing has run.", unknown = "It may have taken effect: find out before you try again.";
+        bool mayHaveRun = name is "state-unknown" or "run-timeout";
+        Assert.Contains(mayHaveRun ? unknown : nothing, detail, StringComparison.Ordinal);
+        Assert.DoesNotContain(mayHaveRun ? "Nothing" : "effect", detail, StringComparison.Ordinal);
     }
 
     private static Task<TestApp> StartAsync(Gate gate, Dictionary<string, string?> settings) =>

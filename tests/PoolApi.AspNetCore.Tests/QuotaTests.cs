@@ -320,7 +320,7 @@ public sealed class QuotaTests : IDisposable
         Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
         JsonNode problem = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestApp.Token))!;
         Assert.Equal(("urn:poolapi:problem:quota", 429), ((string?)problem["type"], (int?)problem["status"]));
-        Assert.NotEmpty((string?)problem["detail"] ?? "");
+        AdmissionTests.AssertDetail("quota", (string?)problem["detail"]);
         Assert.NotEmpty((string?)problem["traceId"] ?? "");
     }
 
