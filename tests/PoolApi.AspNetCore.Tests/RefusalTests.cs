@@ -1,7 +1,9 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Text.Json.Nodes;
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Mvc;
+using PoolApi.AspNetCore.Shutdown;
 using PoolApi.AspNetCore.Tests.Support;
 
 namespace PoolApi.AspNetCore.Tests;
@@ -22,10 +24,91 @@ public sealed class RefusalTests
         await using FullApp full = await FullApp.StartAsync();
         using HttpResponseMessage refused = await full.App.Client.GetAsync(new Uri(path, UriKind.Relative), TestApp.Token);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-        Assert.Equal(
-            ["Cache-Control: no-store"],
-            refused.Headers.Concat(refused.Content.Headers).Where(static h => CacheHeaders.Contains(h.Key, StringComparer.OrdinalIgnoreCase))
-                .Select(static h => $"{h.Key}: {string.Join(", ", h.Value)}"));
+        Assert.Equal(["Cache-Control: no-store"], Caching(refused));
+    }
+
+    public static TheoryData<string, int> Problems { get; } = new()
+    {
+        { "queue-full", 503 },
+        { "expired", 503 },
+        { "draining", 503 },
+        { "not-started", 503 },
+        { "state-unknown", 503 },
+        { "run-timeout", 504 },
+        { "quota", 429 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Problems))]
+    public async Task Each_problem_is_sent_with_no_store_although_the_app_made_the_response_cacheable(string problem, int status)
+    {
+        await using ProblemApp app = await ProblemApp.StartAsync(problem, static pool => { });
+        using HttpResponseMessage response = await app.SendAsync();
+        Assert.Equal(status, (int)response.StatusCode);
+        JsonNode body = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestApp.Token))!;
+        Assert.Equal("urn:poolapi:problem:" + problem, (string?)body["type"]);
+        AdmissionTests.AssertDetail(problem, (string?)body["detail"]);
+        Assert.Equal(["Cache-Control: no-store"], Caching(response));
+    }
+
+    [Theory]
+    [MemberData(nameof(Problems))]
+    public async Task OnRejected_runs_once_for_each_problem(string problem, int status)
+    {
+        var rejections = new ConcurrentQueue<(string Pool, string Problem, int Status, int OfResponse, string? Caching)>();
+        await using ProblemApp app = await ProblemApp.StartAsync(problem, pool => pool.OnRejected((context, rejection) =>
+        {
+            if (context.Request.Path == ProblemApp.Subject)
+                rejections.Enqueue((rejection.Pool, rejection.Problem, rejection.Status, context.Response.StatusCode, context.Response.Headers.CacheControl));
+            return new ValueTask<bool>(false);
+        }));
+        using HttpResponseMessage response = await app.SendAsync();
+        Assert.Equal(status, (int)response.StatusCode);
+        Assert.Equal([("cpu", problem, status, status, "no-store")], rejections);
+    }
+
+    [Theory]
+    [InlineData("/queued")]
+    [InlineData("/running")]
+    public async Task OnRejected_does_not_run_for_a_client_that_has_disconnected(string path)
+    {
+        var rejections = new ConcurrentQueue<string>();
+        var ended = new TaskCompletionSource<(bool IsAborted, int Status)>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var gate = new Gate();
+        using var leave = new CancellationTokenSource();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.Use(async (context, next) =>
+                {
+                    await next(context);
+                    if (context.Request.Path == path) ended.SetResult((context.RequestAborted.IsCancellationRequested, context.Response.StatusCode));
+                });
+                app.UseRouting();
+                app.MapGet("/held", () => gate.Pass()).RunOnPool();
+                app.MapGet("/queued", static () => "ran").RunOnPool();
+                app.MapGet("/running", (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool();
+            },
+            new() { ["Pools:cpu:Workers"] = "1" },
+            b => b.Services.AddFixedThreadPool().OnRejected((_, rejection) =>
+            {
+                rejections.Enqueue(rejection.Problem);
+                return new ValueTask<bool>(false);
+            }),
+            pool: false);
+        Task<string>? held = path == "/queued" ? app.Client.GetStringAsync("/held", TestApp.Token) : null;
+        if (held is not null) await gate.NextArrivalAsync();
+        Task<string> leaving = app.Client.GetStringAsync(path, leave.Token);
+        if (held is null) await gate.NextArrivalAsync();
+        else await app.UntilQueued(1);
+
+        await leave.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => leaving.Patiently());
+        Assert.Equal((true, StatusCodes.Status499ClientClosedRequest), await ended.Task.Patiently());
+        Assert.Empty(rejections);
+        gate.Open();
+        if (held is not null) Assert.Equal("passed", await held);
     }
 
     [Fact]
@@ -232,6 +315,10 @@ public sealed class RefusalTests
         }
     }
 
+    private static IEnumerable<string> Caching(HttpResponseMessage response) =>
+        response.Headers.Concat(response.Content.Headers).Where(static h => CacheHeaders.Contains(h.Key, StringComparer.OrdinalIgnoreCase))
+            .Select(static h => $"{h.Key}: {string.Join(", ", h.Value)}");
+
     private static PartitionedRateLimiter<HttpContext> NoPermits() => PartitionedRateLimiter.Create<HttpContext, string>(static _ =>
         RateLimitPartition.GetConcurrencyLimiter("all", static _ => new ConcurrencyLimiterOptions { PermitLimit = 1, QueueLimit = 0 })) is { } one
         && one.AttemptAcquire(new DefaultHttpContext()).IsAcquired ? one : throw new InvalidOperationException();
@@ -296,6 +383,98 @@ public sealed class RefusalTests
             await EmptyAsync();
             await app.DisposeAsync();
             gate.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// An app with one worker, in which a request to <see cref="Subject"/> gets the given problem. Middleware makes every response cacheable,
+    /// before the request is admitted and as the response starts.
+    /// </summary>
+    private sealed class ProblemApp(TestApp app, string problem, Gate gate, PartitionedRateLimiter<HttpContext> quota) : IAsyncDisposable
+    {
+        public const string Subject = "/subject";
+
+        private readonly List<Task<string>> _held = [];
+        private Task? _stop;
+
+        public static async Task<ProblemApp> StartAsync(string problem, Action<FixedThreadPoolBuilder> configure)
+        {
+            var gate = new Gate();
+            PartitionedRateLimiter<HttpContext> quota = NoPermits();
+            TestApp app = await TestApp.StartAsync(
+                app =>
+                {
+                    app.Use(static (context, next) =>
+                    {
+                        MakeCacheable(context.Response.Headers);
+                        context.Response.OnStarting(() =>
+                        {
+                            MakeCacheable(context.Response.Headers);
+                            return Task.CompletedTask;
+                        });
+                        return next(context);
+                    });
+                    app.UseRouting();
+                    app.MapGet("/held", (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool();
+                    app.MapGet(Subject, (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool(configure: o =>
+                    {
+                        if (problem == "expired") o.MaxQueueTime = TimeSpan.FromMilliseconds(20);
+                        if (problem == "run-timeout") o.MaxRunTime = TimeSpan.FromMilliseconds(20);
+                    });
+                },
+                new()
+                {
+                    ["Pools:cpu:Workers"] = "1",
+                    ["Pools:cpu:QueueCapacity"] = "1",
+                    ["Shutdown:Drain"] = problem is "not-started" or "state-unknown" ? "00:00:00.010" : null,
+                },
+                b =>
+                {
+                    FixedThreadPoolBuilder pool = b.Services.AddPoolProcessLifetime().ConfigurePoolShutdown("Shutdown").AddFixedThreadPool();
+                    if (problem == "quota") pool.WithQuota(quota);
+                    configure(pool);
+                },
+                pool: false);
+            return new ProblemApp(app, problem, gate, quota);
+        }
+
+        /// <summary>Sends the request under the conditions of the problem.</summary>
+        public async Task<HttpResponseMessage> SendAsync()
+        {
+            if (problem is "queue-full" or "expired" or "draining" or "not-started") await HoldAsync();
+            if (problem == "queue-full") await FillQueueAsync();
+            if (problem == "draining")
+            {
+                _stop = app.App.StopAsync(TestApp.Token);
+                await Patience.UntilAsync(() => app.Shutdown.State == ShutdownState.Draining, "draining");
+            }
+            Task<HttpResponseMessage> response = app.Client.GetAsync(new Uri(Subject, UriKind.Relative), TestApp.Token);
+            if (problem == "not-started") await app.UntilQueued(1);
+            if (problem == "state-unknown") await gate.NextArrivalAsync();
+            if (problem is "not-started" or "state-unknown") _stop = app.App.StopAsync(TestApp.Token);
+            return await response.Patiently();
+        }
+
+        private async Task HoldAsync()
+        {
+            _held.Add(app.Client.GetStringAsync("/held", TestApp.Token));
+            await gate.NextArrivalAsync();
+        }
+
+        private async Task FillQueueAsync()
+        {
+            _held.Add(app.Client.GetStringAsync("/held", TestApp.Token));
+            await app.UntilQueued(1);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            gate.Open();
+            foreach (Task<string> held in _held) await Record.ExceptionAsync(() => held); // the stop may have cancelled it
+            if (_stop is not null) await _stop;
+            await app.DisposeAsync();
+            gate.Dispose();
+            await quota.DisposeAsync();
         }
     }
 
