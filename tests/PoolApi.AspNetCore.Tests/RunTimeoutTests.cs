@@ -5,6 +5,7 @@ using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.AspNetCore.Tests.Support;
 using PoolApi.Threading;
 
@@ -94,6 +95,51 @@ public sealed class RunTimeoutTests
         Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
         Assert.Contains("run-timeout", await answer.Content.ReadAsStringAsync(TestApp.Token), StringComparison.Ordinal);
         gate.Open();
+    }
+
+    [Theory]
+    [InlineData("setting")]
+    [InlineData("code")]
+    public async Task The_MaxRunTime_of_the_pool_limits_its_endpoints_and_the_detail_has_its_seconds(string how)
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool(),
+            new() { ["Pools:cpu:Workers"] = "1", ["Pools:cpu:MaxRunTime"] = how == "setting" ? "00:00:00.050" : null },
+            b => b.Services.AddFixedThreadPool(configure: o => o.MaxRunTime = how == "code" ? TimeSpan.FromMilliseconds(50) : o.MaxRunTime),
+            pool: false);
+
+        using HttpResponseMessage answer = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token).Patiently();
+
+        Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
+        JsonNode problem = JsonNode.Parse(await answer.Content.ReadAsStringAsync(TestApp.Token))!;
+        Assert.Equal("urn:poolapi:problem:run-timeout", (string?)problem["type"]);
+        Assert.Equal(
+            "The work ran for 0.05 s, which is as long as it may, and was told to stop. It may have taken effect: find out before you try again.",
+            (string?)problem["detail"]);
+        Assert.Equal(1, app.Pool.GetSnapshot().Counts[WorkOutcome.TimedOut]);
+    }
+
+    [Fact]
+    public async Task Without_a_MaxRunTime_a_handler_may_run_for_days()
+    {
+        var clock = new FakeTimeProvider();
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app => app.MapGet("/", (CancellationToken cancellation) => gate.Pass(cancellation)).RunOnPool(),
+            new() { ["Pools:cpu:Workers"] = "1" },
+            b =>
+            {
+                b.Services.AddSingleton<TimeProvider>(clock);
+                b.Services.AddFixedThreadPool();
+            },
+            pool: false);
+        Task<string> running = app.Client.GetStringAsync("/", TestApp.Token);
+        await gate.NextArrivalAsync();
+        clock.Advance(TimeSpan.FromDays(2)); // longer than any limit that a pool may have
+        gate.Open();
+        Assert.Equal("passed", await running.Patiently());
+        Assert.Equal(Timeout.InfiniteTimeSpan, app.PoolContext().MaxRunTime);
     }
 
     [Fact]
