@@ -50,14 +50,20 @@ public sealed class BlockedHandlerTests
     public async Task The_log_reports_a_stand_in_once_for_each_kind_of_work()
     {
         await using TestApp app = await StartAsync(standIns: 1, Task.Delay(Timeout.InfiniteTimeSpan, TestApp.Token));
-        for (int i = 0; i < 2; i++) Assert.Equal("done", await app.Client.GetStringAsync("/blocks", TestApp.Token));
-        await Patience.UntilAsync(() => Blocked(app).Length > 0, "the log line"); // a timer logs it once the stand-in runs, possibly after the answers
-        (LogLevel level, string text) = Assert.Single(Blocked(app));
-        Assert.Equal(LogLevel.Warning, level);
-        Assert.Matches(
-            "^Worker 0 \\(cpu-0\\) is blocked by work of its own pool, and a stand-in runs that work: it runs blocks for /blocks, since [0-9.]+ s\\. "
-            + "Await instead of blocking; told once for each kind$",
-            text);
+        string[] kinds = ["blocks", "other"];
+        for (int lines = 1; lines <= kinds.Length; lines++)
+        {
+            for (int i = 0; i < 2; i++) Assert.Equal("done", await app.Client.GetStringAsync($"/{kinds[lines - 1]}", TestApp.Token));
+            await Patience.UntilAsync(() => Blocked(app).Length >= lines, "the log line"); // a timer logs it once the stand-in runs, possibly after the answers
+        }
+        Assert.Collection(Blocked(app), [.. kinds.Select<string, Action<(LogLevel Level, string Text)>>(static kind => line =>
+        {
+            Assert.Equal(LogLevel.Warning, line.Level);
+            Assert.Matches(
+                $"^Worker 0 \\(cpu-0\\) is blocked by work of its own pool, and a stand-in runs that work: it runs {kind} for /{kind}, since [0-9.]+ s\\. "
+                + "Await instead of blocking; told once for each kind$",
+                line.Text);
+        })]);
     }
 
     [Fact]
@@ -82,12 +88,18 @@ public sealed class BlockedHandlerTests
 
     /// <summary>Starts an app whose handler blocks until its asynchronous call resumes on the pool or the test releases it.</summary>
     private static Task<TestApp> StartAsync(int standIns, Task release) => TestApp.StartAsync(
-        app => app.MapGet("/blocks", async () =>
+        app =>
         {
-            await Task.Yield();
-            Task.WaitAny(BackAsync(), release);
-            return "done";
-        }).RunOnPool(),
+            foreach (string path in (string[])["/blocks", "/other"])
+            {
+                app.MapGet(path, async () =>
+                {
+                    await Task.Yield();
+                    Task.WaitAny(BackAsync(), release);
+                    return "done";
+                }).RunOnPool();
+            }
+        },
         new() { ["Pools:cpu:Workers"] = "1" },
         builder => builder.Services.AddFixedThreadPool("cpu").ConfigureThreads(o => o.MaxStandIns = standIns),
         pool: false);

@@ -317,18 +317,36 @@ public class BodyTests
     [Fact]
     public async Task Concurrent_bodies_never_hold_more_than_the_budget()
     {
-        long most = 0;
-        await using TestApp app = await TestApp.StartAsync(MapLength, Settings, kestrel: true);
-        ByteBudget budget = app.PoolContext().Bodies;
-        HttpResponseMessage[] responses = await Task.WhenAll(Enumerable.Range(0, 60).Select(async i =>
+        long most = 0, mostAtStart = 0;
+        ByteBudget? budget = null;
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/held", () => gate.Pass()).RunOnPool();
+                app.MapPost("/", () => InterlockedMax(ref mostAtStart, budget!.Used)).RunOnPool();
+            },
+            Settings, kestrel: true);
+        budget = app.PoolContext().Bodies;
+        Task<string> held = app.Client.GetStringAsync("/held", TestApp.Token);
+        await gate.NextArrivalAsync();
+        Task<HttpResponseMessage>[] requests = [.. Enumerable.Range(0, 60).Select(async i =>
         {
             HttpResponseMessage response = await app.Client.SendAsync(Post(Limit / 2 + i, i % 2 == 0), TestApp.Token);
             InterlockedMax(ref most, budget.Used);
             return response;
-        }));
+        })];
+        // The only worker is held, so the budget fills up. Then the worker takes one body while another waits.
+        await Patience.UntilAsync(
+            () => Array.Exists(requests, static request => request.IsCompleted) && app.Pool.GetSnapshot().QueueLength >= 2, "one refused, two queued");
+        gate.Open();
+        HttpResponseMessage[] responses = await Task.WhenAll(requests);
+        Assert.Equal("passed", await held);
         Assert.All(responses, r => Assert.True(r.StatusCode is HttpStatusCode.OK or HttpStatusCode.ServiceUnavailable));
         Assert.Contains(responses, r => r.StatusCode == HttpStatusCode.OK);
+        Assert.Contains(responses, r => r.StatusCode == HttpStatusCode.ServiceUnavailable);
         Assert.InRange(most, 0, 100_000);
+        Assert.InRange(mostAtStart, Limit / 2, 100_000);
         Assert.Equal(0, budget.Used);
         foreach (HttpResponseMessage response in responses) response.Dispose();
 
