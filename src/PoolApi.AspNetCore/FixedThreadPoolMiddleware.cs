@@ -14,7 +14,7 @@ public static class FixedThreadPoolMiddleware
     /// <remarks>
     /// Inside <c>app.Map("/legacy", …)</c> the path is relative to the branch, and <c>"/"</c> matches all of its requests. A request enters one
     /// pool only: an endpoint under the path that has <c>RunOnPool</c> runs on this pool.
-    /// <para>A hub, a gRPC service and other endpoints that are a connection stay off the pool, if routing comes before this call. The log says so once for
+    /// <para>A hub, a gRPC service and other endpoints that are a connection stay off the pool, if routing comes before this call. The log reports it once for
     /// each. If routing comes after it, their requests fail.</para>
     /// </remarks>
     /// <param name="app">The app, or a branch of it.</param>

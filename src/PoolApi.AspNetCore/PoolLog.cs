@@ -71,9 +71,9 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger, string? p
     [LoggerMessage(9, LogLevel.Error, "The state of worker {id} could not be made or disposed of{inPool}")]
     private partial void StateFailed(Exception exception, int id, string inPool);
 
-    [LoggerMessage(10, LogLevel.Warning, "Worker {id} ({name}) is blocked by work of its own pool, and a stand-in runs that work: it runs {kind} for {origin}, since {seconds:F1} s. Await instead of blocking; told once for each kind{inPool}")]
+    [LoggerMessage(10, LogLevel.Warning, "Worker {id} ({name}) is blocked by work of its own pool, and a stand-in runs that work: it runs {kind} for {origin}, since {seconds:F1} s. Await instead of blocking; logged once for each kind{inPool}")]
     private partial void Blocked(int id, string name, string? kind, string? origin, double seconds, string inPool);
 
-    [LoggerMessage(11, LogLevel.Error, "Worker {id} ({name}) is blocked by work of its own pool, and every stand-in is in use: it runs {kind} for {origin}, since {seconds:F1} s. Nothing moves until a worker comes back; told once for each kind{inPool}")]
+    [LoggerMessage(11, LogLevel.Error, "Worker {id} ({name}) is blocked by work of its own pool, and every stand-in is in use: it runs {kind} for {origin}, since {seconds:F1} s. Nothing moves until a worker comes back; logged once for each kind{inPool}")]
     private partial void BlockedForGood(int id, string name, string? kind, string? origin, double seconds, string inPool);
 }

@@ -8,7 +8,7 @@ public static class ProcessLifetimeServices
 {
     /// <summary>
     /// Gives the library control of the process's end. SIGTERM, SIGINT, SIGQUIT and SIGHUP begin the stop, and a second signal ends the process
-    /// at once. The exit code says how the stop went. A watchdog ends the process with exit code 70 if the stop takes too long.
+    /// at once. The exit code reports the result of the stop. A watchdog ends the process with exit code 70 if the stop takes too long.
     /// </summary>
     /// <remarks>
     /// <para>Without this call the pools drain and join when the host stops, and the host and the app handle signals and exit codes.</para>

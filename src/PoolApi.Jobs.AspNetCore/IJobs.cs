@@ -9,7 +9,7 @@ public interface IJobs
     /// <summary>Stores a job for the handler of the payload's type (<c>AddJob</c>). When this returns, the job is committed.</summary>
     /// <param name="payload">What the handler is given. Stored as JSON, by the app's options for JSON over HTTP.</param>
     /// <param name="options">When and how it runs.</param>
-    /// <param name="cancellationToken">Gives up. The job may be stored all the same.</param>
+    /// <param name="cancellationToken">Gives up. The job may be stored anyway.</param>
     /// <returns>The job; an existing one if there is one under the same <see cref="EnqueueOptions.IdempotencyKey"/>.</returns>
     /// <exception cref="InvalidOperationException">No handler has this type, or several have and none is named.</exception>
     /// <exception cref="ArgumentException">An option is out of its range, or the payload is too large.</exception>

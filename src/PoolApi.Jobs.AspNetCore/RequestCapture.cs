@@ -37,7 +37,7 @@ public sealed class RequestCapture
     /// <summary>Whether the user is kept.</summary>
     public bool HasUser { get; private set; }
 
-    /// <summary>The headers that are kept, in a fixed order, whatever the order in which they were named.</summary>
+    /// <summary>The headers that are kept, in a fixed order, independent of the order in which they were named.</summary>
     public IReadOnlyCollection<string> HeaderNames => _headers;
 
     /// <summary>

@@ -88,7 +88,7 @@ internal sealed class ChangeListener : IAsyncDisposable
             }
             catch (Exception e)
             {
-                // Any exception: the listener must go on trying to connect. The idle sessions of the pool may have lost the server too.
+                // Any exception: the listener must continue trying to connect. The idle sessions of the pool may have lost the server too.
                 if (connection is not null) _database.Interrupted();
                 else _database.OpeningFailed(e);
             }

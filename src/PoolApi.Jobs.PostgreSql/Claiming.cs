@@ -30,7 +30,7 @@ internal sealed class Claiming
         _scheduled = new ScheduledTurns(schema);
         _grace = new ClaimGrace(database, schema);
         // Reads ranges of an index, one priority after another from the highest, until it has enough jobs. While there are suspects, the statement
-        // claims other jobs only if the caller says so.
+        // claims other jobs only if the caller allows it.
         _claim = DueSql(
             $"""
                 select j.id, j.claim, j.priority, j.turn from {schema}.jobs j
@@ -249,7 +249,7 @@ internal sealed class Claiming
         /// <param name="next">How long until the next is due; zero: one is due, and was not claimed.</param>
         public JobClaims ToClaims(TimeSpan? next) => Claims.Count > 0
             ? new JobClaims(Claims, null, IsOutOfBytes: _didNotFit)
-            // A due job was not claimed. Its body does not fit, or another instance has locked its row. The store cannot tell which.
+            // A due job was not claimed. Its body does not fit, or another instance has locked its row. The store does not know which.
             : new JobClaims([], next, IsOutOfBytes: _isLimited && next <= TimeSpan.Zero);
     }
 }

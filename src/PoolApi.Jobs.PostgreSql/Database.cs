@@ -184,7 +184,7 @@ internal sealed class Database : IAsyncDisposable
     }
 
     /// <summary>
-    /// Records that a connection outside of the pool could not be opened. A server or a pooler that refuses it says nothing of the sessions that are
+    /// Records that a connection outside of the pool could not be opened. A refusal by a server or a pooler implies nothing about the sessions that are
     /// open, so they are kept.
     /// </summary>
     public void OpeningFailed(Exception e)

@@ -3,7 +3,7 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <summary>Decides which host of the connection string is tried first. Thread-safe.</summary>
 /// <remarks>
 /// <code>
-///   the first host ──Opened at another──► that host, for a minute ──First──► one opening tries the first host, the others go on there
+///   the first host ──Opened at another──► that host, for a minute ──First──► one opening tries the first host, the others continue there
 ///        ▲                                                                       │ it opens
 ///        └───────────────────────────Opened(0), Reset────────────────────────────┘
 /// </code>

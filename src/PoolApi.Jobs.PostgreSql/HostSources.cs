@@ -4,7 +4,7 @@ namespace PoolApi.Jobs.PostgreSql;
 
 /// <summary>Opens connections to a server of one host or more, each of which gets its own time.</summary>
 /// <remarks>
-/// Npgsql tries the hosts of a connection string in order. It goes on to the next one when a host refuses, is not the wanted one, or
+/// Npgsql tries the hosts of a connection string in order. It continues with the next one when a host refuses, is not the wanted one, or
 /// exceeds Npgsql's own timeout. That timeout does not cover the TLS handshake: a host that stops responding there would block the opening.
 /// So this class limits and cancels each opening, which frees its slot in the connection pool. The next try begins with the next host: for
 /// each host there is a data source that begins with it. Npgsql answers the cancellation with an <see cref="OperationCanceledException"/> or, if
@@ -68,7 +68,7 @@ internal sealed class HostSources : IAsyncDisposable
                 cancellation.ThrowIfCancellationRequested();
                 if (tried < _sources.Length) continue;
                 if (e is NpgsqlException) throw; // it has the failure of each host
-#pragma warning disable MA0054 // the fault names the inmost exception, and that the wait was cancelled says nothing
+#pragma warning disable MA0054 // the fault names the inmost exception; the cancellation of the wait adds nothing
                 throw new TimeoutException(
                     $"The server accepts the connection, and has opened no session after {_limit.TotalSeconds * _sources.Length} seconds");
 #pragma warning restore MA0054

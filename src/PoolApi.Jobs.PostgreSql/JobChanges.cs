@@ -148,7 +148,7 @@ internal sealed class JobChanges : IAsyncDisposable
             }
             catch (Exception)
             {
-                // Any exception: this loop must go on to notify the other instances.
+                // Any exception: this loop must continue to notify the other instances.
                 if (_closed.IsCancellationRequested) return;
                 pause = RetryPause;
                 lock (_lock)

@@ -26,7 +26,7 @@ internal sealed class Inbox<T>
     /// <param name="into">Receives them.</param>
     /// <param name="most">The most operations to take.</param>
     /// <param name="weight">Returns the weight of an operation; <see langword="null"/>: all weigh nothing.</param>
-    /// <param name="mostWeight">The most weight to take. The first operation is taken whatever it weighs.</param>
+    /// <param name="mostWeight">The most weight to take. The first operation is taken at any weight.</param>
     /// <returns>Whether operations were taken; <see langword="false"/>: the inbox is closed and empty.</returns>
     public bool Take(List<T> into, int most, Func<T, long>? weight = null, long mostWeight = 0)
     {

@@ -33,8 +33,8 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
         List<JobRow> rows = Read(_scheduled.Bind(batch.Now).Bind(limit));
         foreach (JobRow row in rows)
         {
-            row.Due = Moments.Before(batch.Steady, batch.Now - row.RunAt);
-            row.Expires = row.Timeout is { } timeout ? Moments.After(row.Due.Value, timeout) : null;
+            row.Due = Timestamps.Before(batch.Steady, batch.Now - row.RunAt);
+            row.Expires = row.Timeout is { } timeout ? Timestamps.After(row.Due.Value, timeout) : null;
             table.SaveUnseen(row);
         }
         return rows.Count;
@@ -102,7 +102,7 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
     /// <summary>Deletes jobs that ended twice the retention ago, with their keys and tags.</summary>
     public Swept Remove(MaintenanceRules rules)
     {
-        DateTimeOffset before = Moments.Before(Moments.Before(batch.Steady, rules.Retention), rules.Retention);
+        DateTimeOffset before = Timestamps.Before(Timestamps.Before(batch.Steady, rules.Retention), rules.Retention);
         List<JobRow> rows = Read(_ended.Bind(true).Bind(before).Bind(rules.Limit));
         // Jobs that were not swept in between, for example because the service did not run.
         rows.AddRange(Read(_ended.Bind(false).Bind(before).Bind(rules.Limit - rows.Count)));
@@ -111,7 +111,7 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
 
     /// <summary>Deletes the payloads and results of jobs that are past the retention.</summary>
     public Swept Sweep(MaintenanceRules rules) => Sweep(
-        Read(_ended.Bind(false).Bind(Moments.Before(batch.Steady, rules.Retention)).Bind(rules.Limit)), rules,
+        Read(_ended.Bind(false).Bind(Timestamps.Before(batch.Steady, rules.Retention)).Bind(rules.Limit)), rules,
         row =>
         {
             table.DropContent(row);

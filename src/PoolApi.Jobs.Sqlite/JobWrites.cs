@@ -25,7 +25,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             bool same = key.Fingerprint.Span.SequenceEqual(taken.Fingerprint);
             return new JobAcceptance(same ? AcceptOutcome.Existing : AcceptOutcome.OtherRequest, first);
         }
-        DateTimeOffset due = Moments.Stored(job.RunAt ?? batch.Now);
+        DateTimeOffset due = Timestamps.Stored(job.RunAt ?? batch.Now);
         bool isDue = due <= batch.Now;
         var row = new JobRow
         {
@@ -39,9 +39,9 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             CreatedAt = batch.Now,
             RunAt = due,
             Timeout = job.Timeout,
-            Deadline = job.Timeout is { } timeout ? Moments.After(due, timeout) : null,
-            Due = isDue ? Moments.Before(batch.Steady, batch.Now - due) : null,
-            Expires = isDue && job.Timeout is { } time ? Moments.After(Moments.Before(batch.Steady, batch.Now - due), time) : null,
+            Deadline = job.Timeout is { } timeout ? Timestamps.After(due, timeout) : null,
+            Due = isDue ? Timestamps.Before(batch.Steady, batch.Now - due) : null,
+            Expires = isDue && job.Timeout is { } time ? Timestamps.After(Timestamps.Before(batch.Steady, batch.Now - due), time) : null,
             IdempotencyKey = job.Idempotency?.Key,
         };
         Job accepted = row.ToJob(batch.Steady);
@@ -120,8 +120,8 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             row.Keep(PastOutcome.Retried, batch, ending.Error);
             row.Queue();
             row.Error = ending.Error;
-            row.RunAt = Moments.After(batch.Now, ending.RetryAfter);
-            row.Due = Moments.After(batch.Steady, ending.RetryAfter);
+            row.RunAt = Timestamps.After(batch.Now, ending.RetryAfter);
+            row.Due = Timestamps.After(batch.Steady, ending.RetryAfter);
         }
         table.Save(row);
         if (suspects.Exist()) batch.MayBeDue(); // a suspect may wait for this attempt to end
@@ -162,7 +162,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
                 Acquit(row, claims[i]);
                 continue;
             }
-            row.LeaseEnd = Moments.After(batch.Steady, lease);
+            row.LeaseEnd = Timestamps.After(batch.Steady, lease);
             table.SaveUnseen(row);
             states[i] = row.IsCancelRequested ? LeaseState.CancelRequested : LeaseState.Held;
         }
@@ -211,8 +211,8 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             row.LostClaim = 0;
             row.RunAt = batch.Now;
             row.Due = batch.Steady;
-            row.Deadline = row.Timeout is { } timeout ? Moments.After(batch.Now, timeout) : null;
-            row.Expires = row.Timeout is { } time ? Moments.After(batch.Steady, time) : null;
+            row.Deadline = row.Timeout is { } timeout ? Timestamps.After(batch.Now, timeout) : null;
+            row.Expires = row.Timeout is { } time ? Timestamps.After(batch.Steady, time) : null;
             row.Ended = null;
             row.StartedAt = null;
             row.FinishedAt = null;
@@ -230,7 +230,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
         row.Claim++;
         row.StartedAt = batch.Now;
         row.Worker = owner;
-        row.LeaseEnd = Moments.After(batch.Steady, lease);
+        row.LeaseEnd = Timestamps.After(batch.Steady, lease);
         row.IsAccompanied = false;
     }
 

@@ -25,7 +25,7 @@ internal static class Schema
         CREATE TABLE jobs (
             id              BLOB NOT NULL PRIMARY KEY,  -- a version 7 UUID, big-endian
             kind            TEXT NOT NULL,
-            client          TEXT,                       -- NULL: of nobody
+            client          TEXT,                       -- NULL: the job has no client
             state           INTEGER NOT NULL,           -- 0 queued, 1 running, 2 succeeded, 3 failed, 4 cancelled, 5 expired
             version         INTEGER NOT NULL,
             attempt         INTEGER NOT NULL,
@@ -42,7 +42,7 @@ internal static class Schema
             worker          TEXT,
             error_name      TEXT,
             error_detail    TEXT,
-            cancel          INTEGER NOT NULL,           -- 1: somebody wants it cancelled
+            cancel          INTEGER NOT NULL,           -- 1: its cancellation is requested
             claim           INTEGER NOT NULL,           -- how often it was claimed
             ended_claim     INTEGER NOT NULL,           -- the last claim that was finished
             redeliveries    INTEGER NOT NULL,
@@ -76,7 +76,7 @@ internal static class Schema
             body         BLOB NOT NULL
         );
 
-        -- client: the text, or the number 0 for nobody, which equals no text
+        -- client: the text, or the number 0 for no client, which equals no text
         CREATE TABLE job_tags (tag TEXT, client, kind TEXT, state INTEGER, id BLOB, PRIMARY KEY (tag, client, kind, state, id)) WITHOUT ROWID;
         CREATE TABLE idempotency_keys (client, key TEXT, fingerprint BLOB NOT NULL, id BLOB NOT NULL, PRIMARY KEY (client, key)) WITHOUT ROWID;
 

@@ -68,7 +68,7 @@ internal sealed class SqliteJobStore : IJobStore
     public bool IsShared => _file.IsShared;
 
     /// <inheritdoc/>
-    public bool TellsOfOthers => false;
+    public bool ReportsRemoteChanges => false;
 
     /// <summary>The number of committed transactions. Smaller than that of operations, because operations share transactions.</summary>
     internal long Commits => _writer.Commits;

@@ -51,7 +51,7 @@ internal sealed class Statement : IDisposable
         return Bind(bytes);
     }
 
-    public Statement Bind(DateTimeOffset value) => Bind(Moments.ToMicroseconds(value));
+    public Statement Bind(DateTimeOffset value) => Bind(Timestamps.ToMicroseconds(value));
 
     public Statement Bind(DateTimeOffset? value) => value is { } given ? Bind(given) : BindNull();
 
@@ -130,9 +130,9 @@ internal sealed class Statement : IDisposable
 
     public Guid ReadGuid() => new(raw.sqlite3_column_blob(_statement, _column++), bigEndian: true);
 
-    public DateTimeOffset ReadTime() => Moments.FromMicroseconds(ReadLong());
+    public DateTimeOffset ReadTime() => Timestamps.FromMicroseconds(ReadLong());
 
-    public DateTimeOffset? ReadTimeOrNull() => ReadLongOrNull() is { } value ? Moments.FromMicroseconds(value) : null;
+    public DateTimeOffset? ReadTimeOrNull() => ReadLongOrNull() is { } value ? Timestamps.FromMicroseconds(value) : null;
 
     /// <summary>Skips a column.</summary>
     public T? Skip<T>()
@@ -152,7 +152,7 @@ internal sealed class Statement : IDisposable
         return false;
     }
 
-    /// <summary>Makes the statement ready for the next use, whatever state it is in.</summary>
+    /// <summary>Makes the statement ready for the next use, from any state.</summary>
     public void Reset()
     {
         // Its result repeats that of the last step, and is ignored. It also frees the columns of the last row.

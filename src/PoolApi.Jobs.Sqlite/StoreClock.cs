@@ -22,8 +22,8 @@ internal sealed class StoreClock(TimeProvider time)
     /// <summary>The current time.</summary>
     public StoreTime Read()
     {
-        DateTimeOffset now = Moments.Stored(time.GetUtcNow());
-        return new StoreTime(now, Moments.FromMicroseconds(Monotonic + Offset));
+        DateTimeOffset now = Timestamps.Stored(time.GetUtcNow());
+        return new StoreTime(now, Timestamps.FromMicroseconds(Monotonic + Offset));
     }
 
     /// <summary>Adopts the stored offset, or computes a new one if the stored one belongs to another boot.</summary>
@@ -38,7 +38,7 @@ internal sealed class StoreClock(TimeProvider time)
             Offset = file.Offset;
             return false;
         }
-        Offset = Math.Max(Moments.ToMicroseconds(time.GetUtcNow()), latest) - Monotonic;
+        Offset = Math.Max(Timestamps.ToMicroseconds(time.GetUtcNow()), latest) - Monotonic;
         return true;
     }
 

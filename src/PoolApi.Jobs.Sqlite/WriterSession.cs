@@ -120,7 +120,7 @@ internal sealed class WriterSession : IDisposable
         }
         catch (Microsoft.Data.Sqlite.SqliteException)
         {
-            // The first exception says more.
+            // The first exception names the cause.
         }
         IsBroken = !_database.IsIdle;
     }

@@ -152,7 +152,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// </summary>
     /// <param name="workers">1 to <see cref="FixedThreadPoolOptions.MaxWorkers"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is out of its range.</exception>
-    /// <remarks>Does nothing once the pool is closed. If the system gives no thread, the pool goes on with those it has, and
+    /// <remarks>Does nothing once the pool is closed. If the system gives no thread, the pool continues with those it has, and
     /// the observer is notified (<see cref="IFixedThreadPoolObserver.WorkerDied"/>).</remarks>
     public void Resize(int workers)
     {
@@ -164,7 +164,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     /// <summary>The pool and every worker at one moment. Takes the pool's lock for a time proportional to the workers.</summary>
     public PoolSnapshot GetSnapshot() => _core.Views.GetSnapshot();
 
-    /// <summary>Closes the pool: it refuses new work, and accepted work goes on. The first step of a stop, for callers that run the steps one by one.</summary>
+    /// <summary>Closes the pool: it refuses new work, and accepted work continues. The first step of a stop, for callers that run the steps one by one.</summary>
     /// <returns>A task that completes when every accepted item has ended. It never fails, and every call returns the same one.</returns>
     public Task CloseAsync()
     {

@@ -65,7 +65,7 @@ public interface IFixedThreadPoolObserver
     /// <param name="isReplaced">
     /// <see langword="true"/>: a new thread of the same id and name is about to take its place. If that fails, a second call with
     /// <see langword="false"/> follows. <see langword="false"/>: the worker gets no thread, because the system gave none or the worker's state
-    /// could not be made, and the pool goes on with one worker (or one stand-in) fewer. Before it reports the loss of its last worker, the pool closes: queued
+    /// could not be made, and the pool continues with one worker (or one stand-in) fewer. Before it reports the loss of its last worker, the pool closes: queued
     /// items end as <see cref="WorkOutcome.NotStarted"/>, and items suspended in an await end as <see cref="WorkOutcome.Abandoned"/>. The report of
     /// a later <see cref="FixedThreadPool.ShutdownAsync"/> lists the former and counts the latter.
     /// </param>

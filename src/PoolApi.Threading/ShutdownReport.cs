@@ -66,7 +66,7 @@ public sealed class ShutdownReport : PoolSnapshot
         if (count > 0) text.Append(CultureInfo.InvariantCulture, $", {count} {what}");
     }
 
-    /// <summary>Reads a label from an item, which is code of a caller. If it throws, the report is readable all the same.</summary>
+    /// <summary>Reads a label from an item, which is code of a caller. If it throws, the report is readable anyway.</summary>
     private static string KindOf(PoolWorkItem item)
     {
         try

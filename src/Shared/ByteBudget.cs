@@ -31,7 +31,7 @@ internal sealed class ByteBudget(long limit)
     }
 
     /// <summary>
-    /// Takes bytes, if there is room for them. A caller that would hold more than the limit succeeds only while nobody else holds bytes.
+    /// Takes bytes, if there is room for them. A caller that would hold more than the limit succeeds only while no other caller holds bytes.
     /// </summary>
     /// <param name="bytes">The bytes.</param>
     /// <param name="held">What the caller holds already, beside them.</param>

@@ -69,7 +69,7 @@ public sealed class BlockedHandlerTests
             Assert.Equal(LogLevel.Warning, line.Level);
             Assert.Matches(
                 $"^Worker 0 \\(cpu-0\\) is blocked by work of its own pool, and a stand-in runs that work: it runs {kind} for /{kind}, since [0-9.]+ s\\. "
-                + "Await instead of blocking; told once for each kind$",
+                + "Await instead of blocking; logged once for each kind$",
                 line.Text);
         })]);
     }
@@ -87,7 +87,7 @@ public sealed class BlockedHandlerTests
         Assert.Equal(LogLevel.Error, level);
         Assert.Matches(
             "^Worker 0 \\(cpu-0\\) is blocked by work of its own pool, and every stand-in is in use: it runs blocks for /blocks, since [0-9.]+ s\\. "
-            + "Nothing moves until a worker comes back; told once for each kind$",
+            + "Nothing moves until a worker comes back; logged once for each kind$",
             text);
     }
 

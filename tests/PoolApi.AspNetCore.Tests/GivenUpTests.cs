@@ -293,7 +293,7 @@ public sealed class GivenUpTests
                     {
                         return await next(invocation);
                     }
-                    while (result is Rejection { Told.Problem: "expired" }) result = await next(invocation);
+                    while (result is Rejection { Info.Problem: "expired" }) result = await next(invocation);
                     return result;
                 });
                 retried.MapGet("/synchronous", (CancellationToken token) => Run(token)).RunOnPool();

@@ -198,7 +198,7 @@ public sealed class RefusalTests
         Assert.Equal(
             "The bodies of waiting requests leave no room for this one. Nothing has run. Try again after the time in Retry-After.",
             (string?)problem["detail"]);
-        string[] others = [.. new[] { Endpoints.Rejection.Overloaded(app.PoolContext()), Endpoints.Rejection.OutOfMemory(app.PoolContext()) }.Select(static r => r.Told.Detail)];
+        string[] others = [.. new[] { Endpoints.Rejection.Overloaded(app.PoolContext()), Endpoints.Rejection.OutOfMemory(app.PoolContext()) }.Select(static r => r.Info.Detail)];
         Assert.Equal(2, others.Distinct().Count());
         Assert.All(others, static detail => Assert.DoesNotContain("bod", detail, StringComparison.Ordinal));
     }
@@ -210,7 +210,7 @@ public sealed class RefusalTests
         Assert.Equal(
             "Clients of this endpoint have disconnected after a long time in the queue. This request would wait for more than a quarter of the time that "
             + "its clients are estimated to wait. Nothing has run. Try again after the time in Retry-After.",
-            Endpoints.Rejection.Overloaded(app.PoolContext()).Told.Detail);
+            Endpoints.Rejection.Overloaded(app.PoolContext()).Info.Detail);
     }
 
     [Fact]

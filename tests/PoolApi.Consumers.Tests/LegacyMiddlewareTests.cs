@@ -239,7 +239,7 @@ public sealed class LegacyMiddlewareTests
         Assert.Equal(1, app.Pool().GetSnapshot().Accepted);
         string line = Assert.Single(log.With("The endpoint '/live/chat/negotiate"));
         Assert.EndsWith(
-            " stays off the pool of UseFixedThreadPool('/live'), because it is a connection. Call pool.RunAsync in its methods; told once for each endpoint",
+            " stays off the pool of UseFixedThreadPool('/live'), because it is a connection. Call pool.RunAsync in its methods; logged once for each endpoint",
             line,
             StringComparison.Ordinal);
     }

@@ -7,7 +7,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 internal static class Awaitable
 {
     /// <summary>Returns <see langword="true"/> for <c>object</c> too, since the framework awaits a task that is declared as <c>object</c>.</summary>
-    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "A GetAwaiter that was trimmed away is called by nobody.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "No code calls a GetAwaiter that was trimmed away.")]
     public static bool Is(Type type) =>
         type == typeof(object)
         || typeof(Task).IsAssignableFrom(type)

@@ -24,6 +24,6 @@ internal sealed partial class BranchConnections(IServiceProvider services, strin
     [LoggerMessage(
         18, LogLevel.Warning,
         "The endpoint '{endpoint}' stays off the pool of UseFixedThreadPool('{path}'), because it is a connection. "
-        + "Call pool.RunAsync in its methods; told once for each endpoint")]
+        + "Call pool.RunAsync in its methods; logged once for each endpoint")]
     private partial void LogOffPool(string endpoint, string path);
 }

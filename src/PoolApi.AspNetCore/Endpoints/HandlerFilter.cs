@@ -74,7 +74,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
         return returned is IResult own ? new PoolActionResult(own) : null;
     }
 
-    /// <summary>Throws if the app has no pool. Then no code of this library has run at the start that could have said so.</summary>
+    /// <summary>Throws if the app has no pool. Then no code of this library has run at the start that could have thrown.</summary>
     private static void ThrowIfNoPool(FilterContext context)
     {
         if (context.HttpContext.RequestServices.GetService<PoolContexts>() is null)

@@ -59,7 +59,7 @@ internal static class LazyResult
             case not IResult when isAction:
                 return ValueTask.FromResult<object?>(
                     IsFormed(result, JsonOfMvc(context)) ? result : ToList((IEnumerable)result, context.RequestAborted));
-            // JSON looks at no token between the elements. It prefers the asynchronous enumerator, which may go on off the pool: a query would run
+            // JSON looks at no token between the elements. It prefers the asynchronous enumerator, which may continue off the pool: a query would run
             // on the .NET ThreadPool.
             case not IResult when CanWriteAny && !IsFormed(result, JsonOfHttp(context)):
                 return BufferedResult.ExecuteAsync(context, Synchronous((IEnumerable)result, context.RequestAborted), pool);
@@ -77,7 +77,7 @@ internal static class LazyResult
             : null;
 
     /// <summary>
-    /// Makes each step of an asynchronous sequence run on the pool, for a result that is executed there: JSON goes on after an await on the
+    /// Makes each step of an asynchronous sequence run on the pool, for a result that is executed there: JSON continues after an await on the
     /// .NET ThreadPool, and asks there for the next element. Called on the pool.
     /// </summary>
     /// <returns>The result, with such a sequence in place of its value if it can be made again.</returns>

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.OutputCaching;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>Marks a response as not cacheable, whatever filters, attributes and middleware have set for the response that it replaces.</summary>
+/// <summary>Marks a response as not cacheable, and overrides what filters, attributes and middleware have set for the response that it replaces.</summary>
 internal sealed class NoStore
 {
     // The headers that control caches or validate a client's copy.

@@ -87,7 +87,7 @@ internal sealed partial class PoolEndpoint
     /// </summary>
     public bool FinishesWithWork { get; private set; }
 
-    /// <summary>The cache of reusable requests; <see langword="null"/>: work may go on after its end, so each object is used once.</summary>
+    /// <summary>The cache of reusable requests; <see langword="null"/>: work may continue after its end, so each object is used once.</summary>
     public ObjectPool<PoolRequest>? RequestCache => _services.Value.RequestCache;
 
     /// <summary>The options of each request's work item.</summary>
@@ -197,7 +197,7 @@ internal sealed partial class PoolEndpoint
         poolEndpoint.PutIntake(endpoint, stored);
     }
 
-    /// <summary>Finds the state that conventions have set for an endpoint so far. Copied metadata of another endpoint has that one's.</summary>
+    /// <summary>Finds the state that conventions have set for an endpoint so far. Metadata copied from another endpoint has that endpoint's state.</summary>
     public static PoolEndpoint? Find(EndpointBuilder endpoint) => endpoint.Metadata.OfType<PoolEndpoint>().FirstOrDefault(p => p._builder == endpoint);
 
     /// <summary>Creates the endpoint for a branch of the pipeline under a path.</summary>

@@ -48,7 +48,7 @@ internal sealed partial class PoolRequest
 
     private static QuotaLease? TakeQuota(PoolEndpoint endpoint, HttpContext context, out Rejection? refused)
     {
-        // Checked before the body is read, so that the client need not send it in vain. Stage 4 decides exactly.
+        // Checked before the body is read, so that the client need not send it. Stage 4 decides exactly.
         if (endpoint.Shutdown.IsClosed)
         {
             refused = Rejection.Draining(endpoint.Pool);

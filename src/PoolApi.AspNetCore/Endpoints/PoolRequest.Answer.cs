@@ -144,7 +144,7 @@ internal sealed partial class PoolRequest
         return new HeldResult(written, reservation);
     }
 
-    /// <summary>The bytes that a result holds in memory, in whatever it is wrapped.</summary>
+    /// <summary>The bytes that a result holds in memory, also in a wrapper.</summary>
     private static long BytesOf(object? result) => WrappedResult.Unwrap(result) switch
     {
         FileContentHttpResult file => file.FileContents.Length,

@@ -356,7 +356,7 @@ internal sealed partial class PoolRequest
         }
         finally
         {
-            Pool.Continuations.Add(this); // a listener of the traces may throw, and the client gets its response all the same
+            Pool.Continuations.Add(this); // a listener of the traces may throw, and the client gets its response anyway
         }
     }
 

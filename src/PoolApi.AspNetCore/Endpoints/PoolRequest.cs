@@ -149,7 +149,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
 
     /// <summary>
     /// Replaces an item that has ended, because its token is read before it is submitted again, as by binding: the submission of an ended item has
-    /// another token, and nobody cancels the earlier one then.
+    /// another token, and the earlier one would never be cancelled.
     /// </summary>
     private void ReplaceItem()
     {
@@ -295,7 +295,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         _body?.Release();
         ReleaseQuota();
         _lifetime.Leave();
-        // Late code of a job's attempt goes on with the context, in which its token stays cancelled.
+        // Late code of a job's attempt continues with the context, in which its token stays cancelled.
         if (_accepted is not null && _outcome is WorkOutcome.TimedOut or WorkOutcome.Abandoned) Context.RequestAborted = ItemToken;
         if (IsReusable) ReturnToCache();
     }

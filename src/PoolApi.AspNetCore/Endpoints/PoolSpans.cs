@@ -18,7 +18,7 @@ internal static class PoolSpans
     private static readonly ActivitySource Source = new(
         PoolTelemetry.ActivitySourceName, typeof(PoolSpans).Assembly.GetName().Version?.ToString(3));
 
-    /// <summary>Whether somebody listens.</summary>
+    /// <summary>Whether there is a listener for spans.</summary>
     public static bool AreWanted => Source.HasListeners();
 
     /// <summary>Creates the span of the queue and begins the run's span, which becomes the current one. Called on the worker, in the request's flow.</summary>

@@ -28,11 +28,11 @@ internal sealed class Rejection : IResult
         _type = type;
         _field = field;
         TimeSpan? after = type.Retry == ProblemRetry.Later ? InSeconds(retryAfter ?? pool.Admission.EstimateQueueTime()) : null;
-        Told = new PoolRejection(pool.Threads.Name, type.Name, type.Status, type.Title, detail, after);
+        Info = new PoolRejection(pool.Threads.Name, type.Name, type.Status, type.Title, detail, after);
     }
 
-    /// <summary>What the app receives.</summary>
-    public PoolRejection Told { get; }
+    /// <summary>The description of the rejection that the app receives.</summary>
+    public PoolRejection Info { get; }
 
     public static Rejection QueueFull(PoolContext pool) => new(
         pool, PoolProblems.QueueFull,
@@ -49,7 +49,7 @@ internal sealed class Rejection : IResult
         pool, CommonProblems.Overloaded,
         "The bodies of waiting requests leave no room for this one. Nothing has run. Try again after the time in Retry-After.");
 
-    /// <summary>The process has no memory left for what comes before the work: the body, or what is bound of it.</summary>
+    /// <summary>The process has no memory left for the stages before the work: reading the body, and binding.</summary>
     public static Rejection OutOfMemory(PoolContext pool) => new(
         pool, CommonProblems.Overloaded,
         "There is no memory for this request now. Nothing has run. Try again after the time in Retry-After.");
@@ -76,7 +76,7 @@ internal sealed class Rejection : IResult
         pool, CommonProblems.Draining,
         "This instance finishes what it has accepted and takes nothing more. Nothing has run. Try again on a new connection.");
 
-    /// <summary>The app has closed the pool, and goes on.</summary>
+    /// <summary>The app has closed the pool, and continues to run.</summary>
     public static Rejection PoolClosed(PoolContext pool) => new(
         pool, ClosedPool,
         "The pool of this endpoint is closed and takes nothing more. Nothing has run. Another instance may take the request.");
@@ -93,7 +93,7 @@ internal sealed class Rejection : IResult
     /// <summary>No Retry-After, for the same reason.</summary>
     public static Rejection RunTimeout(PoolContext pool, TimeSpan limit) => new(
         pool, CommonProblems.RunTimeout,
-        $"The work ran for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, which is as long as it may, and was told to stop. "
+        $"The work ran for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, which is as long as it may, and its cancellation was requested. "
         + "It may have taken effect: find out before you try again.");
 
     public static Rejection PayloadTooLarge(PoolContext pool, long limit) => new(
@@ -114,7 +114,7 @@ internal sealed class Rejection : IResult
     public static IResult ClientGone { get; } = TypedResults.StatusCode(StatusCodes.Status499ClientClosedRequest);
 
     /// <summary>Why, as <c>poolapi.work.rejected</c> counts it.</summary>
-    public string Reason => ReasonOf(Told.Problem);
+    public string Reason => ReasonOf(Info.Problem);
 
     /// <summary>Every <see cref="Reason"/> that a pool's counter can have.</summary>
     /// <param name="pool">The pool.</param>
@@ -130,20 +130,20 @@ internal sealed class Rejection : IResult
     {
         ArgumentNullException.ThrowIfNull(httpContext);
         HttpResponse response = httpContext.Response;
-        response.StatusCode = Told.Status;
+        response.StatusCode = Info.Status;
         NoStore.Set(httpContext, anyStatus: _pool.Registration.Rejected.Count > 0); // the app may redirect the client
-        if (Told.RetryAfter is { } time) response.Headers.RetryAfter = ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        if (Info.RetryAfter is { } time) response.Headers.RetryAfter = ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         // Work that was accepted before has no client here to write an answer for.
         if (httpContext.Features.Get<IAcceptedWorkFeature>() is null)
         {
             foreach (Func<HttpContext, PoolRejection, ValueTask<bool>> onRejected in _pool.Registration.Rejected)
             {
-                if (await onRejected(httpContext, Told) || response.HasStarted) return;
+                if (await onRejected(httpContext, Info) || response.HasStarted) return;
             }
         }
         ProblemDetails problem = _type.Of(
-            httpContext, Told.Detail, _field is null ? null : new Dictionary<string, string[]> { [_field] = [Told.Detail] });
-        problem.Extensions["pool"] = Told.Pool;
+            httpContext, Info.Detail, _field is null ? null : new Dictionary<string, string[]> { [_field] = [Info.Detail] });
+        problem.Extensions["pool"] = Info.Pool;
         await AnyClientProblem.WriteAsync(httpContext, problem);
     }
 

@@ -82,7 +82,7 @@ internal class RequestContinuations : IThreadPoolWorkItem
         }
         catch (OutOfMemoryException)
         {
-            // A full fence, before the caller's look into the queue. The entry may be queued all the same: two do no harm.
+            // A full fence, before the caller's look into the queue. The entry may be queued anyway: two do no harm.
             Interlocked.Exchange(ref _isScheduled, 0);
             return false;
         }

@@ -11,7 +11,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <code>
 ///   outside the pool:  the token that middleware has set, or else the server's
 ///   in the pool:       the token that was set since, or else the work's own; when only a short response is left, as outside,
-///                      and for work that was accepted before, none: filters that go on after the handler see no cancellation either
+///                      and for work that was accepted before, none: filters that continue after the handler see no cancellation either
 /// </code>
 /// One for each request, created before any other middleware runs. Used by the request's own flow only, except <see cref="TryTakeFinish"/> and
 /// <see cref="StopCounting"/>.

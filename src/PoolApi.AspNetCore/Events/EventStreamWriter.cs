@@ -54,7 +54,7 @@ public static class EventStreamWriter
         try
         {
             using var timer = new PeriodicTimer(Heartbeat, clock);
-            // The first event may come late. The flushed headers tell the client that it is connected.
+            // The first event may come late. The flushed headers show the client that it is connected.
             await FlushAsync(context, clock);
             next = source.MoveNextAsync().AsTask();
             Task<bool> beat = timer.WaitForNextTickAsync(CancellationToken.None).AsTask();

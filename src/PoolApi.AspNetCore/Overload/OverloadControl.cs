@@ -107,7 +107,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
         }
     }
 
-    /// <summary>A client has disconnected. A request that has expired or timed out says nothing about how long its client would have waited.</summary>
+    /// <summary>A client has disconnected. A request that has expired or timed out does not show how long its client would have waited.</summary>
     /// <param name="after">The time since its request was admitted.</param>
     /// <param name="waited">The part of that time that the request was queued.</param>
     public void OnClientLeft(TimeSpan after, TimeSpan waited)

@@ -28,7 +28,7 @@ internal abstract class Setting
     public string Text { get; }
 
     /// <summary>Whether a fault names the default, because the machine or another setting determines it.</summary>
-    public bool IsDefaultTold { get; init; }
+    public bool IsDefaultInFaults { get; init; }
 
     /// <summary>A whole number.</summary>
     public static Setting<long> WholeNumber(string key, long fallback, long min, long max, string text) => new(
@@ -104,9 +104,9 @@ internal sealed class Setting<T>(string key, string mayBe, string text, Func<str
 
     /// <summary>The same setting with a default that the machine or another setting determines.</summary>
     /// <param name="words">The default in words.</param>
-    /// <param name="isTold">Whether a fault names it.</param>
-    public Setting<T> WithDefault(string words, bool isTold = false) =>
-        new(Key, MayBe, Text, parse, accepts) { Default = words, IsDefaultTold = isTold };
+    /// <param name="isInFaults">Whether a fault names it.</param>
+    public Setting<T> WithDefault(string words, bool isInFaults = false) =>
+        new(Key, MayBe, Text, parse, accepts) { Default = words, IsDefaultInFaults = isInFaults };
 }
 
 /// <summary>A setting whose value is a text.</summary>

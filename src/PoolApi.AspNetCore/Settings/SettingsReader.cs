@@ -69,5 +69,5 @@ internal sealed class SettingsReader(IConfigurationSection section, List<string>
 
     private void Fault(Setting setting, string value) => faults.Add($"{section.Path}:{setting.Key} is '{value}'; it may be {Allowed(setting)}.");
 
-    private static string Allowed(Setting setting) => setting.IsDefaultTold ? $"{setting.MayBe}; not set, it is {setting.Default}" : setting.MayBe;
+    private static string Allowed(Setting setting) => setting.IsDefaultInFaults ? $"{setting.MayBe}; not set, it is {setting.Default}" : setting.MayBe;
 }

@@ -23,7 +23,7 @@ internal static partial class ProcessEnd
         }
         catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
         {
-            // The system gives no thread. The caller ends the process all the same, unless it hangs.
+            // The system gives no thread. The caller ends the process anyway, unless it hangs.
         }
     }
 

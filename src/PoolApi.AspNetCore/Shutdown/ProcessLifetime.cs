@@ -102,6 +102,6 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
         }
 
         // If the last line was written before, its code holds. As at the end of the program, 0 leaves a code that the app has set.
-        int Code() => shutdown.ExitCode switch { null => exitCode, 0 => Environment.ExitCode, { } told => told };
+        int Code() => shutdown.ExitCode switch { null => exitCode, 0 => Environment.ExitCode, { } code => code };
     }
 }

@@ -280,7 +280,7 @@ internal sealed class ShutdownCoordinator(
 
     private async Task DrainRequestsOnceAsync(ShutdownOptions times)
     {
-        // Leaves the caller's lock: the tokens below run code of the app. If that code throws, the stop goes on.
+        // Leaves the caller's lock: the tokens below run code of the app. If that code throws, the stop continues.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         // Resolved now, because the container may be disposed of before the stop ends.
         _unfinished = [.. services.GetServices<IUnfinishedWork>()];
@@ -325,7 +325,7 @@ internal sealed class ShutdownCoordinator(
         }
         catch (OutOfMemoryException e)
         {
-            // A step of a pool reserves memory first. The stop goes on to its last line, in which a pool without a report was not joined: exit code 4.
+            // A step of a pool reserves memory first. The stop continues to its last line, in which a pool without a report was not joined: exit code 4.
             shutdownLog.PoolsFailed(e);
         }
     }
@@ -336,7 +336,7 @@ internal sealed class ShutdownCoordinator(
     /// <param name="cancel">How long cancelled work has to end.</param>
     private async Task DrainPoolsAsync(Task answered, TimeSpan deadline, TimeSpan cancel)
     {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // DrainRequestsOnceAsync goes on meanwhile
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // DrainRequestsOnceAsync continues meanwhile
         await CompletesWithin(_servicesStopped.Task, deadline - _sinceStop.Elapsed).ConfigureAwait(false);
         Task nothingLeft = Task.WhenAll([.. pools.All.Select(static pool => pool.CloseAsync()), answered]);
         if (!await CompletesWithin(nothingLeft, deadline - _sinceStop.Elapsed).ConfigureAwait(false))
@@ -361,7 +361,7 @@ internal sealed class ShutdownCoordinator(
             }
             catch (OutOfMemoryException)
             {
-                // There is none for the list of this pool's items. The join tries again, and the other pools and the streams are told now.
+                // No memory is left for the list of this pool's items. The join cancels them again. The other pools and the streams are cancelled now.
             }
         }
     }
@@ -406,7 +406,7 @@ internal sealed class ShutdownCoordinator(
         }
         catch (OutOfMemoryException)
         {
-            // There is none for the entry or for its line. The stop goes on without them; a signal's thread calls this without a guard.
+            // No memory is left for the entry or for its line. The stop continues without them; a signal's thread calls this without a guard.
         }
     }
 }

@@ -109,7 +109,7 @@ internal sealed partial class ShutdownLog(ShutdownPools pools, ILogger<ShutdownC
             }
             catch (Exception)
             {
-                // The log itself has failed, and the stop must go on.
+                // The log itself has failed, and the stop must continue.
             }
         }
     }

@@ -22,17 +22,17 @@ internal static class WorkersStream
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(client, shutdown.Stopping);
         using var timer = new PeriodicTimer(Period, clock);
-        bool goesOn = true;
-        while (goesOn)
+        bool isOpen = true;
+        while (isOpen)
         {
             yield return View(shutdown, pools, ViewEvent);
             try
             {
-                goesOn = await timer.WaitForNextTickAsync(end.Token);
+                isOpen = await timer.WaitForNextTickAsync(end.Token);
             }
             catch (OperationCanceledException)
             {
-                goesOn = false;
+                isOpen = false;
             }
         }
         if (!client.IsCancellationRequested) yield return View(shutdown, pools, LastEvent);

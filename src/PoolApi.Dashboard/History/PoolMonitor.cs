@@ -219,7 +219,7 @@ internal sealed partial class PoolMonitor : IDisposable
             }
             catch (Exception)
             {
-                // The log throws too. Nobody can be told, and the process must not end.
+                // The log throws too. The fault cannot be reported, and the process must not end.
             }
         }
     }

@@ -172,7 +172,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
     private static bool HasChanged(string action, JobTransition done) => CanChange(action, done.Before) && (action == "cancel" || !done.After.State.IsFinal());
 
     private static string Outcome(string action, Job after) =>
-        action == "retry" ? "queued again" : after.State == JobState.Cancelled ? "cancelled" : "told to stop";
+        action == "retry" ? "queued again" : after.State == JobState.Cancelled ? "cancelled" : "cancellation requested";
 
     private static string Verb(string action) => action == "cancel" ? "Cancel" : "Retry";
 

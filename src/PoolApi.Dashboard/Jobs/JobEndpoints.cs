@@ -32,7 +32,7 @@ internal static class JobEndpoints
         RouteGroupBuilder jobs = group.MapGroup("");
         jobs.AddEndpointFilter(static (invocation, next) => AnswerAsync(invocation, next));
         bool canChange = changes is not null;
-        jobs.MapMethods("/jobs/kinds", Reading.Methods, (Delegate)(async (HttpContext context) =>
+        jobs.MapMethods("/jobs/kinds", ReadMethods.All, (Delegate)(async (HttpContext context) =>
         {
             IJobStore store = Store(context);
             IReadOnlyDictionary<JobState, long> counts = await store.CountAsync(context.RequestAborted);
@@ -48,7 +48,7 @@ internal static class JobEndpoints
                 json.WriteEndObject();
             }), "application/json");
         }));
-        jobs.MapMethods("/jobs/list", Reading.Methods, (Delegate)(static async Task<IResult> (HttpContext context) =>
+        jobs.MapMethods("/jobs/list", ReadMethods.All, (Delegate)(static async Task<IResult> (HttpContext context) =>
         {
             var faults = new RequestFaults(context);
             JobFilter filter = JobFilter.Read(context, faults);
@@ -67,7 +67,7 @@ internal static class JobEndpoints
                 json.WriteEndObject();
             }), "application/json");
         }));
-        jobs.MapMethods("/jobs/stream", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
+        jobs.MapMethods("/jobs/stream", ReadMethods.All, (Delegate)(async Task<IResult> (HttpContext context) =>
         {
             var faults = new RequestFaults(context);
             JobFilter filter = JobFilter.Read(context, faults);
@@ -75,7 +75,7 @@ internal static class JobEndpoints
             if (faults.Refusal is { } refusal) return refusal;
             return await streams.WriteAsync(context, (end, client) => Stream(context, log, running).ListAsync(filter, after, PageSize, end, client));
         }));
-        jobs.MapMethods("/job/stream", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
+        jobs.MapMethods("/job/stream", ReadMethods.All, (Delegate)(async Task<IResult> (HttpContext context) =>
         {
             var faults = new RequestFaults(context);
             if (!Id.TryRead(context, faults, out Guid id)) return faults.Refusal!;
@@ -85,8 +85,8 @@ internal static class JobEndpoints
             if (await Store(context).GetAsync(id, context.RequestAborted) is null) return NotFound(context);
             return await streams.WriteAsync(context, (end, client) => Stream(context, log, running).OneAsync(id, after, end, client));
         }));
-        jobs.MapMethods("/jobs/matching", Reading.Methods, (Delegate)((HttpContext context) => new JobChanges(Store(context), log).CountAsync(context)));
-        jobs.MapMethods("/job/known", Reading.Methods, (Delegate)(async Task<IResult> (HttpContext context) =>
+        jobs.MapMethods("/jobs/matching", ReadMethods.All, (Delegate)((HttpContext context) => new JobChanges(Store(context), log).CountAsync(context)));
+        jobs.MapMethods("/job/known", ReadMethods.All, (Delegate)(async Task<IResult> (HttpContext context) =>
         {
             var faults = new RequestFaults(context);
             if (!Id.TryRead(context, faults, out Guid id)) return faults.Refusal!;
@@ -99,7 +99,7 @@ internal static class JobEndpoints
                 json.WriteEndObject();
             }), "application/json");
         }));
-        jobs.MapMethods("/job/result", Reading.Methods, (Delegate)ResultAsync);
+        jobs.MapMethods("/job/result", ReadMethods.All, (Delegate)ResultAsync);
         if (changes is null) return;
         RouteGroupBuilder changing = changes.MapGroup("");
         changing.AddEndpointFilter(static (invocation, next) => AnswerAsync(invocation, next));
@@ -115,7 +115,7 @@ internal static class JobEndpoints
     private static JobsStream Stream(HttpContext context, ActionLog log, RunningJobs running) => new(
         Store(context), context.RequestServices.GetRequiredService<JobWatch>(), log, running, Lease(context), context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System);
 
-    /// <summary>The result as a file: whatever it is, it is not shown within the dashboard's origin.</summary>
+    /// <summary>The result as a file, so that no content of it is shown within the dashboard's origin.</summary>
     private static async Task<IResult> ResultAsync(HttpContext context)
     {
         var faults = new RequestFaults(context);

@@ -21,7 +21,7 @@ internal static class JobJson
 
     /// <param name="json">Where to.</param>
     /// <param name="job">The job.</param>
-    /// <param name="isStale">What <see cref="IsStale"/> says.</param>
+    /// <param name="isStale">The result of <see cref="IsStale"/>.</param>
     /// <param name="more">More members of it.</param>
     public static void Write(Utf8JsonWriter json, Job job, bool isStale = false, Action<Utf8JsonWriter>? more = null)
     {

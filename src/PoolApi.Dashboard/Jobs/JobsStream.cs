@@ -46,7 +46,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
             }
             catch (JobStoreException)
             {
-                trouble = "The store of the jobs cannot be used for now. What is shown is what it said last.";
+                trouble = "The store of the jobs cannot be used for now. The page shows the last known state.";
             }
             catch (OperationCanceledException)
             {

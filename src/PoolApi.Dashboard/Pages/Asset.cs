@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 
 namespace PoolApi.Dashboard.Pages;
 
-/// <summary>A file that browsers may cache for ever, because its name has the hash of its content.</summary>
+/// <summary>A file that browsers may cache without limit, because its name has the hash of its content.</summary>
 internal sealed class Asset
 {
     public Asset(string name, byte[] content)

@@ -17,13 +17,13 @@ internal static class PageEndpoints
         MapPage("", "pools.html");
         MapPage("/jobs", "jobs.html");
         MapPage("/job", "job.html");
-        group.MapMethods("/assets/{name}", Reading.Methods, IResult (string name, HttpContext context) =>
+        group.MapMethods("/assets/{name}", ReadMethods.All, IResult (string name, HttpContext context) =>
         {
             if (!AssetFiles.Own.ByHashedName.TryGetValue(name, out Asset? asset)) return TypedResults.NotFound();
             return Answer(context, asset, "private, max-age=31536000, immutable");
         });
 
-        void MapPage(string route, string page) => group.MapMethods(route, Reading.Methods, IResult (HttpContext context) =>
+        void MapPage(string route, string page) => group.MapMethods(route, ReadMethods.All, IResult (HttpContext context) =>
         {
             // Relative links start at the page's folder: without the trailing slash they would start one level above.
             string path = context.Request.Path.Value ?? "";

@@ -47,6 +47,6 @@ internal readonly record struct RecordedItem
     /// <summary>The number of items in this record.</summary>
     public int Count => _record.Count;
 
-    /// <summary>The outcome; null if the item goes on after this piece, or had ended before it.</summary>
+    /// <summary>The outcome; null if the item continues after this piece, or had ended before it.</summary>
     public WorkOutcome? Outcome => Form is RecordForm.FirstPiece or RecordForm.Piece or RecordForm.Late ? null : _record.Outcome;
 }

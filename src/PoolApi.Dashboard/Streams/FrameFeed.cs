@@ -190,7 +190,7 @@ internal sealed partial class FrameFeed : IDisposable
             }
             catch (Exception)
             {
-                // The log throws too. The frames must go on: nothing starts them again.
+                // The log throws too. The frames must continue: nothing starts them again.
             }
         }
     }

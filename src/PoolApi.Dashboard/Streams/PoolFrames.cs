@@ -100,11 +100,11 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
         json.WriteEndArray();
     }
 
-    /// <summary>Writes the samples since the last frame. They are several if nobody watched meanwhile, because then there were no frames.</summary>
+    /// <summary>Writes the samples since the last frame. They are several if no page was open meanwhile, because then there were no frames.</summary>
     private void WriteSamples(Utf8JsonWriter json, PoolHistory pool, PoolState state)
     {
         if (pool.Latest is not { } latest || ReferenceEquals(latest, state.Sampled)) return;
-        // Nobody needs the past in the first frame: a page's first event is a snapshot.
+        // The first frame needs no past samples: a page's first event is a snapshot.
         PoolSample[] samples = state.IsNew ? [latest] : monitor.Read(_ => After(state.Sampled, pool.ByTheSecond()));
         state.Sampled = samples[^1];
         json.WriteStartArray("samples");

@@ -20,18 +20,18 @@ internal static class StreamEndpoints
 
     public static void Map(RouteGroupBuilder group, FrameFeed feed, StreamLimit streams, StatusView status, PoolMonitor monitor)
     {
-        group.MapMethods("/stream", Reading.Methods, (Delegate)((HttpContext context) =>
+        group.MapMethods("/stream", ReadMethods.All, (Delegate)((HttpContext context) =>
         {
             // The browser's own reconnect sends the last event's id in the header, the page's own in the query.
             string? after = context.Request.Headers["Last-Event-ID"].FirstOrDefault() ?? context.Request.Query["after"];
             return streams.WriteAsync(context, (end, client) => feed.ReadAsync(string.IsNullOrEmpty(after) ? null : after, end, client));
         }));
-        group.MapMethods("/status", Reading.Methods, (HttpContext context) =>
+        group.MapMethods("/status", ReadMethods.All, (HttpContext context) =>
         {
             context.Response.Headers.CacheControl = "no-store";
             return TypedResults.Bytes(status.ToJson(), "application/json");
         });
-        group.MapMethods("/history", Reading.Methods, IResult (HttpContext context) =>
+        group.MapMethods("/history", ReadMethods.All, IResult (HttpContext context) =>
         {
             var faults = new RequestFaults(context);
             int wanted = Length.TryRead(context, faults, out int given) ? given : PoolHistory.Seconds;

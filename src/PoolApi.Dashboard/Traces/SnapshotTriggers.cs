@@ -64,7 +64,7 @@ internal sealed class SnapshotTriggers
     {
         if (exitCode != 0)
             Fire(SnapshotTrigger.UncleanStop, $"the stop ended with exit code {exitCode}: {string.Join(", ", _monitor.Pools.SelectMany(static pool => Left(pool.Name, pool.Pool.Threads.GetSnapshot())).DefaultIfEmpty("no work was lost"))}");
-        // The process ends after this: there is nobody who could await it.
+        // The process ends after this: no caller could await it.
         if (!((IAsyncResult)_snapshots.Written).AsyncWaitHandle.WaitOne(LongestWrite)) _snapshots.NoteUnwritten();
 
         static IEnumerable<string> Left(string name, PoolSnapshot pool)

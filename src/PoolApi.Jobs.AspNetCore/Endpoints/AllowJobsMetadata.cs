@@ -13,16 +13,16 @@ internal sealed class AllowJobsMetadata(string? kind, AllowJobsOptions options)
     public static RequestCapture CaptureOf(Endpoint endpoint, JobsOptions app)
     {
         var all = new RequestCapture().Add(app.Capture);
-        foreach (AllowJobsMetadata said in endpoint.Metadata.GetOrderedMetadata<AllowJobsMetadata>()) all.Add(said.Options.Capture);
+        foreach (AllowJobsMetadata metadata in endpoint.Metadata.GetOrderedMetadata<AllowJobsMetadata>()) all.Add(metadata.Options.Capture);
         return all;
     }
 
     /// <summary>How many attempts a job of an endpoint has. The value that was set last counts.</summary>
     public static int AttemptsOf(Endpoint endpoint, JobsOptions app) =>
-        endpoint.Metadata.GetOrderedMetadata<AllowJobsMetadata>().LastOrDefault(static said => said.Options.MaxAttempts is not null)?.Options.MaxAttempts
+        endpoint.Metadata.GetOrderedMetadata<AllowJobsMetadata>().LastOrDefault(static metadata => metadata.Options.MaxAttempts is not null)?.Options.MaxAttempts
         ?? app.MaxAttempts;
 
     /// <summary>The kind of an endpoint's jobs. The value that was set last counts.</summary>
     public static string? KindOf(Endpoint endpoint) =>
-        endpoint.Metadata.GetOrderedMetadata<AllowJobsMetadata>().LastOrDefault(static said => said.Kind is not null)?.Kind;
+        endpoint.Metadata.GetOrderedMetadata<AllowJobsMetadata>().LastOrDefault(static metadata => metadata.Kind is not null)?.Kind;
 }

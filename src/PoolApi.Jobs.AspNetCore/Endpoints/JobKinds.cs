@@ -31,7 +31,7 @@ internal sealed class JobKinds : IJobKinds
                 {
                     throw new InvalidOperationException(
                         $"The endpoints '{twin.DisplayName}' and '{endpoint.DisplayName}' take the same methods, and the work of both is of the kind "
-                        + $"'{kind}': a job could not tell whose it is. Name one of them: AllowJobs(\"…\").");
+                        + $"'{kind}': the endpoint of such a job would be ambiguous. Name one of them: AllowJobs(\"…\").");
                 }
                 if (same.Find(other => !ReferenceEquals(pools.Of(other), pool)) is { } elsewhere)
                 {

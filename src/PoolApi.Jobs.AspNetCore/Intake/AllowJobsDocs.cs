@@ -8,7 +8,7 @@ using PoolApi.Jobs.AspNetCore.Requests;
 
 namespace PoolApi.Jobs.AspNetCore.Intake;
 
-/// <summary>Tells OpenAPI how a request becomes a job, on every route where it can.</summary>
+/// <summary>Describes in OpenAPI how a request becomes a job, on every route where it can.</summary>
 internal static class AllowJobsDocs
 {
     private const string Json = "application/json";

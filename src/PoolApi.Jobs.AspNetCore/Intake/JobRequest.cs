@@ -23,7 +23,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
 {
     /// <summary>
     /// How long the client waits for the store. A store that the network has cut off fails by its own timeouts, which add up to more. The job
-    /// may be accepted all the same, as after any response that is lost.
+    /// may be accepted anyway, as after any response that is lost.
     /// </summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(6);
 

@@ -95,7 +95,7 @@ internal sealed class StoredRequestContext
 
     public void Started() => _attempt.Started();
 
-    // An endpoint filter may call the handler again. What the pool said last counts.
+    // An endpoint filter may call the handler again. The last report of the pool counts.
     public void Refused() => (Outcome, IsRefused) = (null, true);
 
     public void Ended(WorkOutcome outcome) => (Outcome, IsRefused) = (outcome, false);
@@ -113,7 +113,7 @@ internal sealed class StoredRequestContext
     public ValueTask DisposeAsync()
     {
         if (CodeEnds.IsCompleted) return new ValueTask(DisposeNowAsync());
-        _ = DisposeLaterAsync(); // not awaited: the attempt has ended, and its job goes on
+        _ = DisposeLaterAsync(); // not awaited: the attempt has ended, and its job continues
         return default;
     }
 

@@ -114,7 +114,7 @@ internal sealed partial class StoredRequestRunner(
             {
                 using JsonDocument problem = JsonDocument.Parse(result.Body);
                 if (ProblemType.NameOf(TextOf(problem.RootElement, "type")) is { } name)
-                    return new JobError(Beginning.Of(name, MostName), Beginning.Of(TextOf(problem.RootElement, "detail") ?? "", MostDetail));
+                    return new JobError(TextTruncation.Truncate(name, MostName), TextTruncation.Truncate(TextOf(problem.RootElement, "detail") ?? "", MostDetail));
             }
             catch (JsonException)
             {

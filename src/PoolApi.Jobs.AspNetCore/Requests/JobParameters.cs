@@ -82,7 +82,7 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
     /// <summary>A job whose client waits for the result is due at once and has a fixed priority. So a priority or a start time is a fault.</summary>
     public static void RefuseWhenWaitedFor(HttpRequest request, JobFaults faults) => Refuse(
         request, faults, static canBeWaitedFor => !canBeWaitedFor,
-        static name => $"{name} is for jobs that nobody waits for: send it with the header 'Prefer: respond-async', or leave it out.");
+        static name => $"{name} is for jobs whose client does not wait for the result: send it with the header 'Prefer: respond-async', or leave it out.");
 
     private static void Refuse(HttpRequest request, JobFaults faults, Predicate<bool> isMeant, Func<string, string> fault)
     {

@@ -8,7 +8,7 @@ namespace PoolApi.Jobs.AspNetCore.Requests;
 /// <para>It may come several times and each time hold several preferences, with values that are quoted or not, and with
 /// parameters. Of the same preference the first counts.</para>
 /// <para>A preference never makes a request fail. The reader skips unknown preferences, and malformed ones up to the next comma.
-/// A longer <c>wait</c> than the longest becomes the longest. <c>Preference-Applied</c> tells the client what was applied.</para>
+/// A longer <c>wait</c> than the longest becomes the longest. <c>Preference-Applied</c> reports to the client what was applied.</para>
 /// <para>This class has a reader of its own. <c>NameValueWithParametersHeaderValue</c> of the framework rejects preferences that RFC 7240 permits,
 /// such as one with an empty parameter (<c>respond-async;;wait</c>), reads no list, and would reject a whole line for one malformed preference.</para>
 /// </remarks>

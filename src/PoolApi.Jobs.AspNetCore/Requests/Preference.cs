@@ -7,7 +7,7 @@ namespace PoolApi.Jobs.AspNetCore.Requests;
 /// <param name="Wait">How long the client waits nevertheless: whole seconds, 0 to 300.</param>
 internal readonly record struct Preference(bool RespondAsync, TimeSpan? Wait)
 {
-    /// <summary>Tells the client which of its preferences were applied.</summary>
+    /// <summary>Reports to the client which of its preferences were applied.</summary>
     /// <param name="response">The response, before it starts.</param>
     public void SetApplied(HttpResponse response)
     {

@@ -8,13 +8,13 @@ using PoolApi.Jobs.AspNetCore.Requests;
 
 namespace PoolApi.Jobs.AspNetCore.Routes;
 
-/// <summary>Tells OpenAPI what the jobs routes take and answer.</summary>
+/// <summary>Describes in OpenAPI what the jobs routes take and answer.</summary>
 internal static class JobDocs
 {
     private const string ExampleId = "0198f3a2-7c1e-7b7e-9a41-3d0f5c2b8e11";
     private static readonly (string, string) RetryAfterHeader = ("Retry-After", "Seconds after which it is worth asking again.");
 
-    /// <summary>Completes what the document says of jobs.</summary>
+    /// <summary>Completes the description of jobs in the document.</summary>
     public static void AddTo(OpenApiOptions options)
     {
         options.AddSchemaTransformer(static (schema, context, _) =>

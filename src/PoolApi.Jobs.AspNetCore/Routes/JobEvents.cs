@@ -35,15 +35,15 @@ internal static class JobEvents
     /// <param name="links">The links in the events.</param>
     public static async IAsyncEnumerable<SseItem<string>> ReadAsync(JobFollower follower, long seen, JobLinks links)
     {
-        bool goesOn = true;
-        while (goesOn)
+        bool hasNext = true;
+        while (hasNext)
         {
             if (follower.Job.Version > seen)
             {
                 seen = follower.Job.Version;
                 yield return Event(follower.Job, links);
             }
-            goesOn = !follower.Job.State.IsFinal() && await NextAsync(follower);
+            hasNext = !follower.Job.State.IsFinal() && await NextAsync(follower);
         }
     }
 

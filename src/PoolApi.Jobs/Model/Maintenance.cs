@@ -26,7 +26,7 @@ internal sealed record MaintenanceRules(TimeSpan Retention, int MaxRedeliveries,
 internal sealed record MaintenanceReport(int Expired, IReadOnlyDictionary<string, int> Redelivered, int Poisoned, int Swept, bool MayBeMore)
 {
     /// <summary>
-    /// Why finished jobs could not be swept; <see langword="null"/>: they could. The rest of the round was done, and is reported all the same.
+    /// Why finished jobs could not be swept; <see langword="null"/>: they could. The rest of the round was done, and is reported anyway.
     /// </summary>
     public Exception? SweepFault { get; init; }
 

@@ -26,13 +26,13 @@ internal enum PastOutcome
     /// <summary>Its instance died, or did not renew its lease.</summary>
     Lost,
 
-    /// <summary>The job failed; somebody retried it.</summary>
+    /// <summary>The job failed, and a client or an operator retried it.</summary>
     Failed,
 
-    /// <summary>The job was cancelled; somebody retried it.</summary>
+    /// <summary>The job was cancelled, and a client or an operator retried it.</summary>
     Cancelled,
 
-    /// <summary>The job expired; somebody retried it.</summary>
+    /// <summary>The job expired, and a client or an operator retried it.</summary>
     Expired,
 }
 
@@ -54,7 +54,7 @@ internal static partial class PastAttempts
     /// <summary>The word for an outcome, in JSON and in stores.</summary>
     public static string ToWord(this PastOutcome outcome) => Words[(int)outcome];
 
-    /// <summary>The outcome of a job that has ended, where somebody retries it.</summary>
+    /// <summary>The outcome of an ended job that is retried by request.</summary>
     public static PastOutcome Of(JobState state) => state switch
     {
         JobState.Failed => PastOutcome.Failed,
@@ -71,7 +71,7 @@ internal static partial class PastAttempts
                 ? before.SkipLast(1)
                 : before.Count >= Most ? before.Skip(before.Count - Most + 1) : before;
         if (attempt.Error is { Detail.Length: > MostDetail } error)
-            attempt = attempt with { Error = error with { Detail = Beginning.Of(error.Detail, MostDetail) } };
+            attempt = attempt with { Error = error with { Detail = TextTruncation.Truncate(error.Detail, MostDetail) } };
         return [.. kept, attempt];
     }
 

@@ -150,7 +150,7 @@ internal sealed partial class JobDispatcher
 
     /// <summary>Writes the end of an attempt. Retries while the store is away, because finished work must not run again.</summary>
     /// <remarks>
-    /// Only the result of this write says whether the lease was lost. A renewal cannot say so: a job whose end was written, but whose response was
+    /// Only the result of this write shows whether the lease was lost. A renewal does not: a job whose end was written, but whose response was
     /// lost, has no lease either.
     /// </remarks>
     /// <param name="attempt">The attempt.</param>

@@ -44,7 +44,7 @@ internal sealed partial class JobDispatcher
             }
             catch (Exception e)
             {
-                // Any exception: the flow must go on, or no job would run any more.
+                // Any exception: the flow must continue, or no job would run any more.
                 StoreFails(e);
                 _dueJobs.Suspect();
                 // No event shortens this pause.

@@ -128,7 +128,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     }
 
     /// <summary>
-    /// Stops claiming. Jobs that no worker has taken are handed back at once, which does not count as an attempt. Running attempts go on.
+    /// Stops claiming. Jobs that no worker has taken are handed back at once, which does not count as an attempt. Running attempts continue.
     /// </summary>
     public void Close()
     {

@@ -77,7 +77,7 @@ internal sealed class JobInstruments
         if (counter.Enabled) Guarded(() => counter.Add(count, tags));
     }
 
-    /// <summary>Runs code that calls metric listeners, and ignores their exceptions: the measured operation and the other listeners must go on.</summary>
+    /// <summary>Runs code that calls metric listeners, and ignores their exceptions: the measured operation and the other listeners must continue.</summary>
     private static void Guarded(Action measure)
     {
         try

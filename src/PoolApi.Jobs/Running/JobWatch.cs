@@ -94,7 +94,7 @@ internal sealed class JobWatch(IJobStore store)
         {
             if (!_byId.TryGetValue(id, out Watched? watched)) _byId.Add(id, watched = new Watched(store, id));
             watched.Watchers++;
-            if (!store.TellsOfOthers && !_isPolling)
+            if (!store.ReportsRemoteChanges && !_isPolling)
             {
                 _isPolling = true;
                 // Not awaited: it serves all watchers and ends with the last. It catches every exception.
@@ -146,7 +146,7 @@ internal sealed class JobWatch(IJobStore store)
         private readonly Lock _lock = new();
         private TaskCompletionSource _next = NewSignal();
         private bool _isReading;
-        private bool _isToldAgain;
+        private bool _isReadRequested;
         private Job? _latest;
         private bool _isGone; // the job is deleted
         private ExceptionDispatchInfo? _fault; // of the last read
@@ -197,7 +197,7 @@ internal sealed class JobWatch(IJobStore store)
             lock (_lock)
             {
                 if (_latest is { } latest && latest.Version >= version) return;
-                _isToldAgain = true;
+                _isReadRequested = true;
                 if (_isReading) return;
                 _isReading = true;
             }
@@ -210,7 +210,7 @@ internal sealed class JobWatch(IJobStore store)
             await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             while (true)
             {
-                lock (_lock) _isToldAgain = false;
+                lock (_lock) _isReadRequested = false;
                 Job? job = null;
                 Exception? fault = null;
                 try
@@ -242,7 +242,7 @@ internal sealed class JobWatch(IJobStore store)
                     {
                         signal.TrySetResult();
                     }
-                    if (!_isToldAgain || fault is not null)
+                    if (!_isReadRequested || fault is not null)
                     {
                         _isReading = false;
                         return;

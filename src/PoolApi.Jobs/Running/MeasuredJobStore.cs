@@ -19,7 +19,7 @@ internal sealed class MeasuredJobStore(IJobStore store, JobInstruments instrumen
     public bool IsShared => store.IsShared;
 
     /// <inheritdoc/>
-    public bool TellsOfOthers => store.TellsOfOthers;
+    public bool ReportsRemoteChanges => store.ReportsRemoteChanges;
 
     /// <inheritdoc/>
     public string Location => store.Location;

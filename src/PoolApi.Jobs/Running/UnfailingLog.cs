@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace PoolApi.Jobs.Running;
 
 /// <summary>
-/// The log of flows that must go on: a line is lost if a provider throws or there is no memory for it. An exception would end the flow, and no job
+/// The log of flows that must continue: a line is lost if a provider throws or there is no memory for it. An exception would end the flow, and no job
 /// would be claimed or renewed any more. Thread-safe as the log behind it.
 /// </summary>
 internal sealed class UnfailingLog(ILogger log) : ILogger
@@ -34,7 +34,7 @@ internal sealed class UnfailingLog(ILogger log) : ILogger
         }
         catch (Exception e) when (IsOfLog(e))
         {
-            // There is nowhere else to tell it.
+            // There is no other place to report it.
         }
     }
 

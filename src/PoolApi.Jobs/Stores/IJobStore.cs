@@ -27,7 +27,7 @@ internal interface IJobStore : IAsyncDisposable
     /// <summary>
     /// Whether the listener also receives the changes of other instances. If not, watchers query them with <see cref="FindChangedAsync"/>.
     /// </summary>
-    bool TellsOfOthers => true;
+    bool ReportsRemoteChanges => true;
 
     /// <summary>Opens the store and upgrades its schema. Safe if several instances do so concurrently.</summary>
     /// <exception cref="JobStoreException">The store cannot be opened. The message says what is wrong and what to do.</exception>
@@ -105,13 +105,13 @@ internal interface IJobStore : IAsyncDisposable
 
     /// <summary>
     /// Finds the jobs that have another version than the given one or are deleted. One operation, which costs next to nothing if no job has
-    /// changed. Used only if the store does not report the changes of other instances (<see cref="TellsOfOthers"/>).
+    /// changed. Used only if the store does not report the changes of other instances (<see cref="ReportsRemoteChanges"/>).
     /// </summary>
     /// <param name="known">The jobs, each with the version that the caller knows.</param>
     /// <param name="cancellation">Cancels the call.</param>
     /// <returns>The indexes of these jobs in the list.</returns>
     ValueTask<IReadOnlyList<int>> FindChangedAsync(IReadOnlyList<KnownVersion> known, CancellationToken cancellation) =>
-        throw new NotSupportedException("The listener of this store hears of every change.");
+        throw new NotSupportedException("This store reports every change to its listener.");
 
     /// <summary>Reads a job and its result.</summary>
     /// <param name="id">The job.</param>

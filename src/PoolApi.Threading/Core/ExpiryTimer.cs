@@ -8,7 +8,7 @@ namespace PoolApi.Threading.Core;
 /// next item to expire. So an item ends soon after its limit even while every worker is busy.
 /// </summary>
 /// <remarks>
-/// The timer is not changed when that item starts or is cancelled: firing once in vain is cheaper than setting it for
+/// The timer is not changed when that item starts or is cancelled: one unneeded check is cheaper than setting it for
 /// every item. In an idle pool it is not set, or fires once more.
 /// </remarks>
 #pragma warning disable CA1001 // its timer is disposed of by Stop, when the pool has stopped

@@ -2,7 +2,7 @@ namespace PoolApi.Threading.Core;
 
 /// <summary>
 /// A task or a callback that is queued past the capacity. It cannot be handed back: if it does not get its turn, it runs on the .NET
-/// ThreadPool, so that its waiters do not wait for ever.
+/// ThreadPool, so that its waiters do not hang.
 /// </summary>
 /// <remarks>
 /// On either thread it runs under a <see cref="WorkContext"/>: code after an await returns to the pool, or runs on the .NET ThreadPool if the pool is

@@ -3,8 +3,8 @@ namespace PoolApi.Threading.Core;
 /// <summary>Notifies waiters that a worker has become idle. Without waiters it costs one read each time a worker goes to sleep.</summary>
 /// <remarks>
 /// No wake-up is lost between a caller that subscribes, counts the idle workers and waits, and a worker that goes to sleep. Both pass the
-/// queue's gate: the caller after it subscribed (<see cref="FixedThreadPool.GetSnapshot"/>), the worker before it notifies. Whichever passes
-/// first, the caller counts the worker as idle, or the worker sees the subscription.
+/// queue's gate: the caller after it subscribed (<see cref="FixedThreadPool.GetSnapshot"/>), the worker before it notifies. In either
+/// order, the caller counts the worker as idle, or the worker sees the subscription.
 /// </remarks>
 internal sealed class IdleSignal
 {

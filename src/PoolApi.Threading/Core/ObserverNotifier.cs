@@ -25,7 +25,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         }
         catch (Exception)
         {
-            // A listener of the metrics threw. The submitter must get its result all the same.
+            // A listener of the metrics threw. The submitter must get its result anyway.
         }
     }
 
@@ -53,7 +53,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         }
         catch (Exception e)
         {
-            // A listener of the metrics threw. The item must be notified all the same.
+            // A listener of the metrics threw. The item must be notified anyway.
             Unhandled(item, e);
         }
         if (observer is not null)
@@ -136,7 +136,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         }
         catch (Exception)
         {
-            // A listener of the metrics threw. The worker must be replaced all the same.
+            // A listener of the metrics threw. The worker must be replaced anyway.
         }
     }
 

@@ -114,7 +114,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
     /// <param name="cancellationToken">Cancels it.</param>
     /// <param name="options">The options of the submission.</param>
     /// <param name="waits">Whether the submitter waits for space if there is none. Then a full queue does not count as a refusal.</param>
-    /// <param name="by">Who submits, if another thread has gone on for the submitter since. Default: the calling thread.</param>
+    /// <param name="by">Who submits, if another thread has continued for the submitter since. Default: the calling thread.</param>
     public SubmitResult Submit(
         PoolWorkItem item, CancellationToken cancellationToken, in WorkOptions options, bool waits = false, in Submitter by = default)
     {
@@ -229,7 +229,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         return true;
     }
 
-    /// <summary>The calling thread as a submitter, for code that goes on after an await.</summary>
+    /// <summary>The calling thread as a submitter, for code that continues after an await.</summary>
     public Submitter SubmitterHere() =>
         Worker.Current is { } worker && HasItemInHand(worker) ? new Submitter(worker, worker.Ledger.Item!.Depth + 1) : default;
 
@@ -293,7 +293,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
     /// <summary>The longest time that an item of this pool may run, in ticks of the clock; long.MaxValue: no limit.</summary>
     public long RunLimitOf(PoolWorkItem item) => Math.Min(_maxRunTicks, item.OwnRunLimit);
 
-    /// <summary>Ends a running item, whose code may go on running. Called under the gate, with items pinned.</summary>
+    /// <summary>Ends a running item, whose code may continue running. Called under the gate, with items pinned.</summary>
     /// <param name="item">The item.</param>
     /// <param name="now">The time.</param>
     /// <param name="source">The source to cancel after the gate is released. A source that is created later cancels itself.</param>
@@ -399,7 +399,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         }
         catch (OutOfMemoryException e)
         {
-            _observers.Unhandled(item, e); // the caller goes on with other items
+            _observers.Unhandled(item, e); // the caller continues with other items
         }
 
         async Task CancelAsync()

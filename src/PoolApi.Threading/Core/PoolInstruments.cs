@@ -125,7 +125,7 @@ internal sealed class PoolInstruments
         }
     }
 
-    /// <summary>Reads the kind from the item, which is code of a caller. If it throws, the item is counted all the same.</summary>
+    /// <summary>Reads the kind from the item, which is code of a caller. If it throws, the item is counted anyway.</summary>
     internal static string KindOf(PoolWorkItem item)
     {
         try
@@ -188,7 +188,7 @@ internal sealed class PoolInstruments
         }
         catch (Exception)
         {
-            // A listener of the metrics threw. The one that collects must see the observed values all the same.
+            // A listener of the metrics threw. The one that collects must see the observed values anyway.
         }
         return [new(snapshot.Accepted, Pool(pool.Name))];
     }

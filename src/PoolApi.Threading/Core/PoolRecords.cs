@@ -81,7 +81,7 @@ internal sealed class PoolRecords(PoolCore core, bool isOn)
             Form = RecordForm.End,
             Outcome = outcome,
         };
-        // Not under the lock, where an exception would leave it held. Without memory the record is left out: the end must be notified all the same.
+        // Not under the lock, where an exception would leave it held. Without memory the record is left out: the end must be notified anyway.
         Ring? made = Volatile.Read(ref _elsewhere) is null ? TryMakeRing(SmallRing) : null;
         Gate<ProcessorOps>.Enter(ref _lines.Int(0));
         Ring? ring = _elsewhere;

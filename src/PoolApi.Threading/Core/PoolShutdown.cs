@@ -12,7 +12,7 @@ namespace PoolApi.Threading.Core;
 /// </remarks>
 internal sealed class PoolShutdown(PoolCore core)
 {
-    /// <summary>How long the workers have to end after the drain, unless the caller says otherwise.</summary>
+    /// <summary>The default time that the workers have to end after the drain.</summary>
     public static readonly TimeSpan DefaultGrace = TimeSpan.FromSeconds(2);
 
     /// <summary>The deadline of the drain when a pool is disposed of.</summary>
@@ -97,7 +97,7 @@ internal sealed class PoolShutdown(PoolCore core)
         }
         catch (Exception e)
         {
-            source.SetException(e); // not expected, but the waiters must not wait for ever
+            source.SetException(e); // not expected, but the waiters must not hang
         }
     }
 

@@ -45,7 +45,7 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
     }
 
     /// <summary>A continuation of a task after an await. It belongs to the task and runs under the same scheduler.</summary>
-#pragma warning disable CA1001 // a task has nothing to dispose of, unless somebody asked for its wait handle
+#pragma warning disable CA1001 // a task has nothing to dispose of, unless its wait handle was created
     private sealed class ContinuationItem(PoolTaskScheduler scheduler, PoolCore core, SendOrPostCallback callback, object? state) : ForcedItem(core)
 #pragma warning restore CA1001
     {

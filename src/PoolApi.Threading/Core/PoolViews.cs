@@ -101,7 +101,7 @@ internal sealed class PoolViews(PoolCore core)
     /// <summary>The snapshot of a worker as it was when it was read. Without the labels of an item that it has released since.</summary>
     public WorkerSnapshot SnapshotOf(in WorkerView worker) => ToSnapshot(worker, core.Clock.Now);
 
-    /// <summary>The same of a worker that was found stuck, or had recovered, whatever it holds now.</summary>
+    /// <summary>The same of a worker that was found stuck, or had recovered, independent of its present item.</summary>
     public WorkerSnapshot SnapshotOf(in WorkerView worker, bool isStuck) =>
         worker.ToSnapshot(core.Workers.StuckAfter, core.Clock.Time, core.Clock.Now, isStuck);
 

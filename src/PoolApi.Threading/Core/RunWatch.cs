@@ -14,7 +14,7 @@ namespace PoolApi.Threading.Core;
 ///   a worker starts an item with a limit: due ──► Check: due items end ──► a moment later: a worker whose code still runs is stuck
 /// </code>
 /// <para>One timer for the pool, set for the next limit of the running items. As with <see cref="ExpiryTimer"/> it is not changed when
-/// that item ends: firing once in vain is cheaper. A pool without limits never sets it.</para>
+/// that item ends: one unneeded check is cheaper. A pool without limits never sets it.</para>
 /// <para>Why no limit is missed: a worker publishes the item's start, passes a fence, and reads the timer's due time. A check clears the due
 /// time, passes a fence on every thread, and reads the workers' items. At least one of the two sees the other's write.</para>
 /// <para>Why no other submission is ended: a check pins the items that it finds on the workers; see <see cref="ItemPins{TOps}"/>.</para>

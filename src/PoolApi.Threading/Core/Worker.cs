@@ -24,10 +24,10 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     /// <summary>The start of the item it was found stuck on; 0: none. Written by the watch, cleared by the worker itself.</summary>
     internal long StuckSince;
 
-    /// <summary>Whether the observer was told that the worker is stuck, and not yet of its recovery. Guarded by the worker set's lock, as the next.</summary>
+    /// <summary>Whether the observer knows that the worker is stuck, and not yet of its recovery. Guarded by the worker set's lock, as the next.</summary>
     internal bool IsReportedStuck { get; set; }
 
-    /// <summary>Whether a thread is telling the observer of the worker's health.</summary>
+    /// <summary>Whether a thread is notifying the observer of the worker's health.</summary>
     internal bool IsBeingReported { get; set; }
 
     /// <summary>Whether its items are so tiny that it takes them in local batches and records their measurements in batches.</summary>

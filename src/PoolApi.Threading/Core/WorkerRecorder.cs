@@ -146,7 +146,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
         _busy = busy;
     }
 
-    /// <returns>Null if there is no memory for it: the record is left out, because the item's end must be notified all the same.</returns>
+    /// <returns>Null if there is no memory for it: the record is left out, because the item's end must be notified anyway.</returns>
     private Ring? TryMakeRing()
     {
         if (core.Records.TryMakeRing() is not { } ring) return null;

@@ -290,8 +290,8 @@ internal sealed class WorkerSet
     }
 
     /// <summary>
-    /// Takes what the observer has to be told of a worker's health. While one thread tells it of a worker, another takes nothing: the first goes on with
-    /// what has changed meanwhile. So the observer's last call is the last change.
+    /// Takes the change of a worker's health that the observer does not know yet. While one thread notifies the observer about a worker, another thread
+    /// takes nothing: the first one also reports later changes. So the observer's last call reports the last change.
     /// </summary>
     private HealthReport TakeReportLocked(Worker worker)
     {
@@ -393,7 +393,7 @@ internal sealed class WorkerSet
             }
             catch (ThreadInterruptedException)
             {
-                // The interrupt was not meant for this wait. The step goes on without this worker.
+                // The interrupt was not meant for this wait. The step continues without this worker.
                 Thread.CurrentThread.Interrupt();
                 return false;
             }
@@ -417,7 +417,7 @@ internal sealed class WorkerSet
         ReportLoss(new Loss(worker, error, Leave(worker) == 0));
     }
 
-    /// <summary>The pool goes on with one worker fewer. Without any worker, it closes and ends its items.</summary>
+    /// <summary>The pool continues with one worker fewer. Without any worker, it closes and ends its items.</summary>
     private void ReportLoss(Loss loss)
     {
         if (loss.Worker is null) return;
@@ -447,7 +447,7 @@ internal sealed class WorkerSet
     /// <summary>A worker that has no thread and gets none.</summary>
     internal readonly record struct Loss(Worker? Worker, Exception? Error, bool WasLast);
 
-    /// <summary>What to tell the observer of a worker's health; the default value: nothing.</summary>
+    /// <summary>The change of a worker's health to report to the observer; the default value: none.</summary>
     private readonly record struct HealthReport(Worker? Worker, WorkerView View, bool IsStuck);
 
     /// <summary>The start of a stand-in; the default value: none was needed any more.</summary>

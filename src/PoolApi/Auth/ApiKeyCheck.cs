@@ -13,9 +13,9 @@ internal static class ApiKeyCheck
     public static void UseApiKeys(this WebApplication app, ApiKeyRing keys) =>
         app.Use((HttpContext context, RequestDelegate next) =>
         {
-            if (context.GetEndpoint()?.Metadata is not { } says) return next(context);
-            bool isWork = says.GetMetadata<RunOnPoolMetadata>() is not null;
-            if (!isWork && says.GetMetadata<NeedsKeyMetadata>() is null) return next(context);
+            if (context.GetEndpoint()?.Metadata is not { } metadata) return next(context);
+            bool isWork = metadata.GetMetadata<RunOnPoolMetadata>() is not null;
+            if (!isWork && metadata.GetMetadata<NeedsKeyMetadata>() is null) return next(context);
             if (keys.Now.ClientOf(context.Request) is not { } client) return RefuseUnknown(context);
             bool isRead = !isWork && (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method));
             if (!isRead && !client.MayWork)

@@ -1,6 +1,6 @@
 namespace PoolApi.Auth;
 
-/// <summary>Reads the keys again when their file changes. A file with a fault changes nothing, and the log says so.</summary>
+/// <summary>Reads the keys again when their file changes. A file with a fault changes nothing, and the log reports it.</summary>
 /// <remarks>
 /// The system reports changes of the folder, so the watch polls nothing. It watches the folder instead of the file, because a mounted
 /// secret is a symbolic link, and an update renames the folder that the link points into.

@@ -6,7 +6,7 @@ namespace PoolApi.Auth;
 
 /// <summary>A key as it is kept: by its SHA-256 hash, written <c>sha256:</c> and 64 hexadecimal digits.</summary>
 /// <remarks>
-/// A key that <see cref="New"/> makes has 256 random bits, so nobody can guess it from its hash and a slow hash would gain nothing.
+/// A key that <see cref="New"/> makes has 256 random bits, so it cannot be guessed from its hash and a slow hash would gain nothing.
 /// </remarks>
 internal static class ApiKeyHash
 {

@@ -32,7 +32,7 @@ internal static class ApiKeySection
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (IConfigurationSection section in sections)
         {
-            // An empty value without clients would ask for keys that nobody has. Beside clients, some sources of settings give their section an empty value.
+            // An empty value without clients would require keys that no client has. Some sources of settings give a section with clients an empty value.
             if (section.Value is { } value && (value.Length > 0 || !section.GetChildren().Any()))
                 faults.Add($"{section.Path} is a value; it may be a section, with a key under the name of each client.");
             foreach (IConfigurationSection entry in section.GetChildren())

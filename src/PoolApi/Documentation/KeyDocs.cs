@@ -3,7 +3,7 @@ using PoolApi.Auth;
 
 namespace PoolApi.Documentation;
 
-/// <summary>Tells OpenAPI which requests need a key, and where to put it.</summary>
+/// <summary>Describes in OpenAPI which requests need a key, and where clients send it.</summary>
 internal static class KeyDocs
 {
     private const string BearerScheme = "bearer";

@@ -40,7 +40,7 @@ internal static class OpenApiSetup
             // Here and not in an operation transformer, which would run before those of the routes.
             foreach (OpenApiOperation operation in document.Paths.Values.SelectMany(static path => path.Operations ?? []).Select(static o => o.Value))
             {
-                // An empty list says that no key is needed; without any, a reader of the document would have to guess.
+                // An empty list means that no key is needed; without a list, a reader of the document would have to guess.
                 operation.Security = [];
                 if (asksForKeys) KeyDocs.AddTo(operation, document);
                 RouteDocs.AddCommon(operation);

@@ -84,7 +84,7 @@ internal static class RouteDocs
                 };
             }
             if (!int.TryParse(status, CultureInfo.InvariantCulture, out int number)) continue; // default
-            // Where the route itself says what the response means, that holds.
+            // A description by the route itself takes precedence.
             if (!string.IsNullOrEmpty(response.Description) && response.Description != ReasonPhrases.GetReasonPhrase(number)) continue;
             IEnumerable<ProblemType> possible = RunsOnPool(operation) ? PoolProblems.All.Concat(ServiceProblems.All) : ServiceProblems.All;
             if (operation.Responses!.ContainsKey("202")) possible = possible.Append(CommonProblems.StoreUnavailable);

@@ -47,7 +47,7 @@ internal sealed class JobSettings
     private static readonly Setting<long> MemoryBytes = Setting.WholeNumber(
         "MemoryBytes", new JobOptions().MemoryBytes, 1, 1L << 40,
         "bytes of the bodies of the jobs that this instance has claimed, and of their results until they are written; at least `Jobs:MaxPayloadBytes`")
-        .WithDefault(JobOptions.DefaultMemoryBytes, isTold: true);
+        .WithDefault(JobOptions.DefaultMemoryBytes, isInFaults: true);
 
     public static readonly SettingSection Section = new("Jobs",
     [
@@ -96,7 +96,7 @@ internal sealed class JobSettings
         if (store == "postgres" && !IsConnectionString(connection))
         {
             faults.Add(
-                $"{section.Path}:{ConnectionStringSetting.Key} is {(connection.Length == 0 ? "missing" : "not understood (it is not told here: it may hold a password)")}; "
+                $"{section.Path}:{ConnectionStringSetting.Key} is {(connection.Length == 0 ? "missing" : "not understood (the value is not shown, because it may contain a password)")}; "
                 + $"with Jobs:Store=postgres it may be '{ConnectionStringSetting.MayBe}'.");
         }
         if (store != "postgres")

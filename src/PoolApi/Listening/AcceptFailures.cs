@@ -33,12 +33,12 @@ internal sealed partial class AcceptFailures(EndPoint address, TimeProvider time
         }
         catch (Exception e) when (CannotLog(e))
         {
-            // The connection is accepted all the same.
+            // The connection is accepted anyway.
         }
     }
 
     /// <summary>A connection was not accepted.</summary>
-    /// <returns>Whether to go on; false if the listener was unbound meanwhile.</returns>
+    /// <returns>Whether to continue; false if the listener was unbound meanwhile.</returns>
     public async ValueTask<bool> WaitAfterAsync(Exception failure, CancellationToken unbound)
     {
         // The client left while it waited in the backlog: the next one may be accepted at once.
@@ -56,7 +56,7 @@ internal sealed partial class AcceptFailures(EndPoint address, TimeProvider time
             }
             catch (Exception e) when (CannotLog(e))
             {
-                // The listener goes on all the same.
+                // The listener continues anyway.
             }
         }
         try

@@ -10,7 +10,7 @@ namespace PoolApi.Management;
 /// </remarks>
 internal static class ListenHost
 {
-    /// <summary>Stands for both loopback addresses, IPv4 and IPv6, whatever the resolver returns for the name.</summary>
+    /// <summary>Stands for both loopback addresses, IPv4 and IPv6, independent of what the resolver returns for the name.</summary>
     public const string Localhost = HostForm.Localhost;
 
     private const string OtherWildcard = "means every interface; write *, +, 0.0.0.0 or [::] for that";

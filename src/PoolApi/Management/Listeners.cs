@@ -17,7 +17,7 @@ internal sealed class Listeners(ServerUrls urls, IServer server)
         int port = context.Connection.LocalPort;
         if (port == 0) return ListenerKind.Both; // a test server has no port
         Resolve();
-        // Any port that is not the management port serves the API alone, whatever opened it.
+        // Any port that is not the management port serves the API alone, independent of the setting that opened it.
         if (!_management!.Contains(port)) return ListenerKind.Api;
         return _api!.Contains(port) ? ListenerKind.Both : ListenerKind.Management;
     }

@@ -46,7 +46,7 @@ internal static class PasswordEndpoints
             .Produces<PasswordVerification>()
             .WithTags(Tag)
             .WithOperationId("verifyPassword")
-            .WithSummary("Says whether a password belongs to an Argon2id hash. The cost that the hash may ask for is limited.")
+            .WithSummary("Checks whether a password belongs to an Argon2id hash. The cost that the hash may ask for is limited.")
             .WithProblems(CommonProblems.InvalidRequest, ServiceProblems.UnsupportedMedia, ServiceProblems.UnprocessableHash);
     }
 

@@ -27,7 +27,7 @@ internal sealed class ConnectionLimits
 internal sealed partial class ConnectionLimit(string port, int max, ILogger log)
 {
     private int _open;
-    private int _isTold; // since the number was last below half
+    private int _isLogged; // since the number was last below half
 
     public ConnectionDelegate Around(ConnectionDelegate next) => connection => RunAsync(connection, next);
 
@@ -41,12 +41,12 @@ internal sealed partial class ConnectionLimit(string port, int max, ILogger log)
                 return;
             }
             // One line, not one for each connection: a client must not be able to fill the log. The line comes before the abort.
-            if (Interlocked.Exchange(ref _isTold, 1) == 0) LogFull(log, port, max);
+            if (Interlocked.Exchange(ref _isLogged, 1) == 0) LogFull(log, port, max);
             connection.Abort();
         }
         finally
         {
-            if (Interlocked.Decrement(ref _open) <= max / 2) Volatile.Write(ref _isTold, 0);
+            if (Interlocked.Decrement(ref _open) <= max / 2) Volatile.Write(ref _isLogged, 0);
         }
     }
 

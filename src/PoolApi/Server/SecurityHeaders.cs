@@ -6,7 +6,7 @@ internal static class SecurityHeaders
 {
     public const string ReferrerPolicyName = "Referrer-Policy";
 
-    // For whatever is no page: a browser that shows it loads nothing and runs nothing.
+    // For responses that are no page: a browser that shows it loads nothing and runs nothing.
     private const string NoPage = "default-src 'none'; frame-ancestors 'none'";
 
     /// <summary>Before everything that answers.</summary>

@@ -1,6 +1,6 @@
 namespace PoolApi.Settings;
 
-/// <summary>Where the settings file is: the folder of the program, whatever folder it is started from, unless ContentRoot is set.</summary>
+/// <summary>Where the settings file is: the folder of the program, independent of the working directory, unless ContentRoot is set.</summary>
 internal static class ContentRoot
 {
     private const string Key = "ContentRoot";

@@ -27,7 +27,7 @@ internal static class LoggingSettings
         Refused("Logging:Console:FormatterOptions:JsonWriterOptions:Encoder", "the text of a file cannot name an encoder"),
         Refused("Logging:Console:FormatterOptions:JsonWriterOptions:SkipValidation", "it changes nothing that a reader sees"),
         Refused("Logging:Console:FormatterOptions:JsonWriterOptions:MaxDepth", "it changes nothing that a reader sees"),
-        Refused("Logging:Console:Format", "Logging:Console:FormatterName says the form"),
+        Refused("Logging:Console:Format", "Logging:Console:FormatterName sets the form"),
         Refused("Logging:Console:DisableColors", UnderOptions),
         Refused("Logging:Console:IncludeScopes", UnderOptions),
         Refused("Logging:Console:TimestampFormat", UnderOptions),

@@ -14,20 +14,20 @@ internal sealed class LogQueue
 {
     private readonly int _capacity;
     private readonly Action<LogLine> _write;
-    private readonly Func<long, LogLine> _tellDropped;
+    private readonly Func<long, LogLine> _formatDropped;
     private readonly Queue<LogLine> _lines = new(); // also the lock of everything here
     private readonly Thread _writer;
     private long _dropped;
-    private long _untold;
+    private long _unreported;
     private bool _hasLast; // no line is accepted after the last one
     private bool _isClosed; // no line is accepted, and the writer ends when the queue is empty
 
     /// <param name="capacity">How many lines may wait.</param>
     /// <param name="write">Writes a line; may block, and may throw: then the line is lost.</param>
-    /// <param name="tellDropped">Makes the line that says how many were dropped.</param>
-    public LogQueue(int capacity, Action<LogLine> write, Func<long, LogLine> tellDropped)
+    /// <param name="formatDropped">Makes the line that reports how many were dropped.</param>
+    public LogQueue(int capacity, Action<LogLine> write, Func<long, LogLine> formatDropped)
     {
-        (_capacity, _write, _tellDropped) = (capacity, write, tellDropped);
+        (_capacity, _write, _formatDropped) = (capacity, write, formatDropped);
         _writer = new Thread(Write) { IsBackground = true, Name = "log" };
         _writer.UnsafeStart();
     }
@@ -50,7 +50,7 @@ internal sealed class LogQueue
             if (_lines.Count >= _capacity)
             {
                 _dropped++;
-                _untold++;
+                _unreported++;
                 return;
             }
             _lines.Enqueue(line);
@@ -64,7 +64,7 @@ internal sealed class LogQueue
         lock (_lines)
         {
             if (_hasLast || _isClosed) return;
-            if (_untold > 0) EnqueueDropped();
+            if (_unreported > 0) EnqueueDropped();
             _lines.Enqueue(line);
             _hasLast = true;
             Monitor.Pulse(_lines);
@@ -94,7 +94,7 @@ internal sealed class LogQueue
             }
             catch (Exception)
             {
-                // A full disk, or a reader that has gone: the log is lost, and nothing else.
+                // A full disk, or a reader that has closed its end: the log is lost, and nothing else.
                 lock (_lines) _dropped++;
             }
         }
@@ -106,7 +106,7 @@ internal sealed class LogQueue
         {
             while (true)
             {
-                if (_untold > 0 && !_hasLast && _lines.Count <= _capacity / 2) EnqueueDropped();
+                if (_unreported > 0 && !_hasLast && _lines.Count <= _capacity / 2) EnqueueDropped();
                 if (_lines.Count > 0) return _lines.Dequeue();
                 if (_isClosed) return null;
                 Monitor.Wait(_lines);
@@ -118,12 +118,12 @@ internal sealed class LogQueue
     {
         try
         {
-            _lines.Enqueue(_tellDropped(_untold));
-            _untold = 0;
+            _lines.Enqueue(_formatDropped(_unreported));
+            _unreported = 0;
         }
         catch (OutOfMemoryException)
         {
-            // It is told with a later line. An exception would end the process on the writer's thread, and on that of a stop lose the last line.
+            // A later line reports the number. An exception would end the process on the writer's thread, and on that of a stop lose the last line.
         }
     }
 }

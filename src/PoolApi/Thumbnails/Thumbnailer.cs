@@ -219,7 +219,7 @@ public static class Thumbnailer
     private static Image ToSize(Image image, ThumbnailGeometry geometry, string? profile) => image.ThumbnailImage(
         geometry.WholeWidth, height: geometry.WholeHeight, size: Enums.Size.Force, outputProfile: profile, intent: Enums.Intent.Relative);
 
-    // The lines below the cut were not decoded. Decoding the last line makes sure that a truncated file is refused whatever was cut. It takes another
+    // The lines below the cut were not decoded. Decoding the last line makes sure that every truncated file is refused. It takes another
     // decoder, because the first one cannot go back.
     private static void ReadToTheEnd(ImageReader reader, ThumbnailGeometry geometry, CancellationToken cancellationToken)
     {

@@ -4,7 +4,7 @@ using PoolApi.Management;
 
 namespace PoolApi.Welcome;
 
-/// <summary>GET / on the API port: a page that says what the service is, where its documents are, and which commands to try.</summary>
+/// <summary>GET / on the API port: a page with what the service is, where its documents are, and which commands to try.</summary>
 internal static class WelcomeEndpoint
 {
     // The page has one style, and nothing else. A test compares the hash.

@@ -7,7 +7,7 @@ namespace PoolApi;
 // What a host in a URL is: an address, the loopback, or a name.
 internal static class HostForm
 {
-    // Stands for both loopback addresses, IPv4 and IPv6, whatever the resolver returns for the name.
+    // Stands for both loopback addresses, IPv4 and IPv6, independent of what the resolver returns for the name.
     public const string Localhost = "localhost";
 
     // Whether a host is an IP address, in brackets if it is IPv6.

@@ -37,7 +37,7 @@ internal sealed class KnownHosts
 
     // Whether a web page of another site sends the request. Browsers say so: by Origin in every POST, and by Sec-Fetch-Site towards
     // localhost and https. Programs send neither.
-    // A page under a configured name is this app's own, whatever scheme and port the proxy in front has. A page under an IP address,
+    // A page under a configured name is this app's own, with any scheme and port of the proxy in front. A page under an IP address,
     // localhost or another name of this machine must have the scheme, host and port of the request: other programs on this machine
     // or network have pages too.
     public bool IsCrossSite(HttpRequest request)

@@ -2,7 +2,7 @@ using Microsoft.OpenApi;
 
 namespace PoolApi.Documentation;
 
-// Tells OpenAPI what a route reads and answers, where the handler's signature does not show it.
+// Describes what a route reads and answers in OpenAPI, where the handler's signature does not show it.
 // No XML documentation here: the OpenAPI package reads that of referenced projects too, and fails where a member is in two of them.
 internal static class OperationDocs
 {

@@ -326,7 +326,7 @@ public sealed partial class PoolsPageTests
             """
             () => {
               window.said = [];
-              const said = document.querySelector("#said");
+              const said = document.querySelector("#announcer");
               new MutationObserver(() => window.said.push(said.textContent)).observe(said, { childList: true });
             }
             """);

@@ -89,7 +89,7 @@ public sealed class SteadyStateTests
     public async Task Five_hundred_watchers_of_a_store_without_notifications_cost_one_operation_per_poll()
     {
         var jobs = new InMemoryJobs();
-        var store = new InMemoryJobStore(jobs) { TellsOfOthers = false };
+        var store = new InMemoryJobStore(jobs) { ReportsRemoteChanges = false };
         var other = new InMemoryJobStore(jobs);
         await store.OpenAsync(Token);
         var watch = new JobWatch(store);

@@ -41,7 +41,7 @@ public sealed class SchemaUpdateTests : IDisposable
 
     private static void Insert(Database database, Guid id, int row, JobState state, DateTimeOffset runAt, int attempt = 0)
     {
-        long at = Moments.ToMicroseconds(runAt), created = Moments.ToMicroseconds(DateTimeOffset.UtcNow);
+        long at = Timestamps.ToMicroseconds(runAt), created = Timestamps.ToMicroseconds(DateTimeOffset.UtcNow);
         string ended = state == JobState.Succeeded ? $"{created}" : "NULL", result = state == JobState.Succeeded ? $"{row}" : "NULL";
         string lease = state == JobState.Running ? $"{created + 60_000_000}" : "NULL";
         database.Execute(

@@ -251,7 +251,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         .. _jobs.Rows.Values.Where(r => r.New.Idempotency?.Key == key).Select(r => r.ToJob(Steady)).OrderByDescending(static j => j.Id).Take(IJobStore.MostOfKey),
     ], cancellation);
 
-    public bool TellsOfOthers { get; init; } = true;
+    public bool ReportsRemoteChanges { get; init; } = true;
 
     public ValueTask<IReadOnlyList<int>> FindChangedAsync(IReadOnlyList<KnownVersion> known, CancellationToken cancellation) => DoAsync<IReadOnlyList<int>>(
         "find changed", _ => [.. Enumerable.Range(0, known.Count).Where(i => _jobs.Rows.GetValueOrDefault(known[i].Id)?.Job.Version != known[i].Version)],

@@ -151,20 +151,20 @@ export class Chart {
       this.#legend.append(item);
     }
     while (this.#items.length > series.length) this.#items.pop().remove();
-    const said = [];
+    const texts = [];
     series.forEach((s, k) => {
       const [swatch, name, value] = this.#items[k].children;
       swatch.className = s.bad ? "swatch failed" : `swatch k${k % 8}`;
       say(name, s.name);
       const text = at < 0 || s.values[at] === null || s.values[at] === undefined ? "–" : format(s.values[at]);
       say(value, text);
-      said.push(`${s.name} ${text}`);
+      texts.push(`${s.name} ${text}`);
     });
     set(this.#plot, "aria-valuemax", `${Math.max(0, n - 1)}`);
     set(this.#plot, "aria-valuenow", `${Math.max(0, at)}`);
     // The text changes only when the user moves the cursor. A screen reader would read a text aloud that changes each second.
     if (cursor !== null || !this.#plot.hasAttribute("aria-valuetext"))
-      set(this.#plot, "aria-valuetext", n === 0 ? "no data yet" : `${time(this.group.times[at])}: ${said.join(", ") || "nothing"}`);
+      set(this.#plot, "aria-valuetext", n === 0 ? "no data yet" : `${time(this.group.times[at])}: ${texts.join(", ") || "nothing"}`);
   }
 }
 

@@ -1,5 +1,5 @@
-// What every page needs: making elements, writing numbers, copying, asking, and speaking to screen readers.
-// Whatever comes from the server goes into the page as text, never as markup.
+// Functions of every page: making elements, formatting numbers, copying, requests, and announcements to screen readers.
+// Every value from the server goes into the page as text, never as markup.
 
 export function $(selector, within = document) { return within.querySelector(selector); }
 
@@ -16,7 +16,7 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Sets a text only where it differs: an unchanged node costs the browser nothing, and a screen reader hears nothing. */
+/** Sets a text only where it differs: an unchanged node costs the browser nothing, and a screen reader reads nothing aloud. */
 export function say(element, text) { if (element.textContent !== text) element.textContent = text; }
 
 export function set(element, name, value) {
@@ -67,8 +67,8 @@ export function relative(at, now = Date.now()) {
 
 /** Announces a text to screen readers only. */
 export function announce(text) {
-  const said = document.getElementById("said");
-  if (said) said.textContent = text;
+  const announcer = document.getElementById("announcer");
+  if (announcer) announcer.textContent = text;
 }
 
 /** Copies, also where the page came by plain HTTP and there is no navigator.clipboard. */
@@ -163,7 +163,7 @@ export async function download(url) {
   throw new Error(detail ?? `The server answered ${answer.status}.`);
 }
 
-/** Sends a change. Resolves to the answer's JSON; rejects with what the server says is wrong. */
+/** Sends a change. Resolves to the answer's JSON; rejects with the fault that the server reports. */
 export async function change(url, body) {
   const answer = await send(url, body);
   const text = await answer.text();
@@ -190,7 +190,7 @@ export function isRefusal(status) { return status >= 400 && status < 500 && ![40
 
 /**
  * Reads again and again, with pauses, until there is an answer. Rejects if the server refuses the request itself.
- * @param failed    gets each fault after which it goes on
+ * @param failed    gets each fault after which it continues
  */
 export async function readUntilAnswered(url, failed) {
   while (true) {

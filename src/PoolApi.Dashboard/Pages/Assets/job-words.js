@@ -1,4 +1,4 @@
-// What both pages of jobs say of a job.
+// Texts about a job, for both pages of jobs.
 import { el, duration } from "./common.js";
 
 export const states = ["queued", "running", "succeeded", "failed", "cancelled", "expired"];

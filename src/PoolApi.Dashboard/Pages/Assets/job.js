@@ -4,8 +4,8 @@ import { isFinal, canCancel, canRetry, stateBadge, progressBar, took, stale } fr
 
 const id = new URLSearchParams(location.search).get("id") ?? "";
 let job = null, offset = 0, canChange = true, isDue = true;
-// The card is made anew for each version of the job. What was said of a change stays.
-const told = el("p", { class: "notice", role: "status", id: "notice", hidden: true });
+// The card is made anew for each version of the job. The notice about a change stays.
+const noticeElement = el("p", { class: "notice", role: "status", id: "notice", hidden: true });
 
 if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) none("The address names no job.");
 else {
@@ -53,7 +53,7 @@ function show() {
     el("header", {}, el("h1", { id: "job-title", text: job.kind }), stateBadge(job), ...[progressBar(job)].filter(Boolean), el("span", { class: "grow" }), ...buttons),
     el("div", { class: "body" },
       el("p", { class: "row" }, el("span", { class: "mono", text: job.id }), copyButton(job.id, "job id")),
-      told,
+      noticeElement,
       job.error ? el("p", { class: `notice ${job.state === "failed" || job.state === "expired" ? "bad" : ""}` }, el("b", { text: `${job.error.name}: ` }), job.error.detail) : ""),
     el("div", { class: "body" }, el("dl", { class: "facts" },
       fact("Came", since(job.createdAt)),
@@ -72,7 +72,7 @@ function show() {
   if (focused === null) return;
   const title = $("#job-title");
   title.tabIndex = -1;
-  // A control that is gone leaves the focus to the title, so that a user of the keyboard goes on from the card.
+  // A control that is gone leaves the focus to the title, so that a user of the keyboard continues from the card.
   ([...card.querySelectorAll("a, button")].find(control => nameOf(control) === focused) ?? title).focus({ preventScroll: true });
 }
 
@@ -107,7 +107,7 @@ function timeline(now) {
   if (job.startedAt !== null && job.startedAt !== last?.startedAt)
     claimed(job.state === "running" ? "running" : "done", job.attempt, job.startedAt, job.worker, job.attempt === 1 && !last ? job.startedAt - Math.max(job.createdAt, job.runAt) : null);
   if (job.state === "running") {
-    add("running", job.cancelRequested ? "Running, told to stop" : "Running", null, job.progress === null ? null : `${Math.round(job.progress * 100)} % done.`);
+    add("running", job.cancelRequested ? "Running, cancellation requested" : "Running", null, job.progress === null ? null : `${Math.round(job.progress * 100)} % done.`);
     if (job.stale) add("failed", "Stale", null, stale);
   }
   if (job.state === "queued") add("future", !isDue ? `Waits until ${time(job.runAt)}` : "Waits for a worker", null);
@@ -128,14 +128,14 @@ async function payload() {
 }
 
 function notice(text, good) {
-  told.className = `notice ${good ? "good" : "bad"}`;
-  told.hidden = false;
-  say(told, capital(text));
+  noticeElement.className = `notice ${good ? "good" : "bad"}`;
+  noticeElement.hidden = false;
+  say(noticeElement, capital(text));
 }
 
 async function act(action) {
   if (action === "cancel") {
-    const sure = await confirmed("Cancel the job?", job.state === "running" ? "Its worker is told to stop." : "It has not begun.", "Cancel the job");
+    const sure = await confirmed("Cancel the job?", job.state === "running" ? "Its cancellation is requested." : "It has not begun.", "Cancel the job");
     // The button that asked may have been made anew meanwhile.
     if (document.activeElement === document.body) $("#cancel")?.focus();
     if (!sure) return;

@@ -5,7 +5,7 @@ import { states, canCancel, canRetry, stateBadge, progressBar, took, stale } fro
 
 const form = $("#filters");
 const rows = new Map(); // id → { job, row }
-// Until the server has said what the user may change, there is no button for it.
+// A button appears only after the server has reported what the user may change.
 let order = [], next = null, following = null, counts = {}, paused = false, offset = 0, isKnown = false, canChange = false, why = null, isFirst = true, unread = null;
 
 const asked = new URLSearchParams(location.search);
@@ -38,18 +38,18 @@ function query(extra = {}) {
 
 const live = new Live(() => `jobs/stream${query()}`, { jobs: take });
 
-function take(told) {
-  offset = Date.now() - told.now;
-  trouble(told.fault);
-  if (told.counts) { counts = told.counts; showCounts(); }
-  if (told.actions) showLog(told.actions);
-  if (!told.order) return;
-  for (const job of told.jobs) {
+function take(frame) {
+  offset = Date.now() - frame.now;
+  trouble(frame.fault);
+  if (frame.counts) { counts = frame.counts; showCounts(); }
+  if (frame.actions) showLog(frame.actions);
+  if (!frame.order) return;
+  for (const job of frame.jobs) {
     const known = rows.get(job.id);
     rows.set(job.id, { job, row: known?.row ?? null, fresh: !isFirst });
   }
-  order = told.order;
-  following = told.next;
+  order = frame.order;
+  following = frame.next;
   // While the page is paused, what it shows stays. A list that was asked for meanwhile is shown once.
   forget(row => !(paused && row));
   const isAnother = isFirst;
@@ -160,7 +160,7 @@ function showBulk() {
 }
 
 async function one(action, job) {
-  const sure = action === "retry" || await confirmed("Cancel the job?", `${job.kind}, ${job.id}. ${job.state === "running" ? "Its worker is told to stop." : "It has not begun."}`, "Cancel the job");
+  const sure = action === "retry" || await confirmed("Cancel the job?", `${job.kind}, ${job.id}. ${job.state === "running" ? "Its cancellation is requested." : "It has not begun."}`, "Cancel the job");
   if (!sure) return;
   try {
     const done = await change("jobs/change", { action, job: job.id });
@@ -183,13 +183,13 @@ async function many(action) {
   } catch (fault) { notice(fault.message, false); }
 }
 
-let told = null;
+let noticeShown = null;
 function notice(text, good) {
-  told?.remove();
-  told = el("p", { class: `notice ${good ? "good" : "bad"}`, role: "status", text });
-  $("#main").insertBefore(told, $("#main").children[2]);
+  noticeShown?.remove();
+  noticeShown = el("p", { class: `notice ${good ? "good" : "bad"}`, role: "status", text });
+  $("#main").insertBefore(noticeShown, $("#main").children[2]);
   announce(text);
-  const mine = told;
+  const mine = noticeShown;
   setTimeout(() => mine.remove(), 12_000);
 }
 

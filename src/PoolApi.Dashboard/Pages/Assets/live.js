@@ -6,15 +6,15 @@ const words = {
 };
 const explained = {
   lameduck: "The server still takes work, for load balancers that have not noticed.",
-  draining: "New requests are refused. What was accepted is being finished.",
-  cancelling: "The drain's time is over: what waits is handed back, what runs is cancelled.",
+  draining: "New requests are refused. Accepted work is being finished.",
+  cancelling: "The drain's time is over: queued items are handed back, running items are cancelled.",
   joining: "The workers end and their threads are joined.",
   flushing: "The server has stopped. Telemetry is sent.",
 };
 
 /**
  * Keeps a stream of events open while the page is seen, and shows how the server is. A stream that breaks is opened again after a pause, which
- * grows until an event comes. If the server refuses the request itself (4xx), the page says why and asks no more until restart().
+ * grows until an event comes. If the server refuses the request itself (4xx), the page shows the reason and does not retry until restart().
  */
 export class Live {
   #make; #on; #source = null; #last = null; #seen = 0; #status = null; #timer = null; #instance = null; #isPolling = false; #gone = false; #pause = 500;

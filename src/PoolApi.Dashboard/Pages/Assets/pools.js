@@ -10,7 +10,7 @@ const view = { span: 60_000, back: 0, paused: null, clock: 0, at: 0 };
 let can = { change: false, why: null, drain: false };
 let numbered = 0; // the pools that were ever shown: ids are not used again
 
-/** How long the page's clock goes on without a frame, in ms. The server sends two frames a second. */
+/** How long the page's clock continues without a frame, in ms. The server sends two frames a second. */
 const patience = 2000;
 
 /** By how much a time goes back, in ms, if the server's clock was set. */
@@ -111,7 +111,7 @@ class Pool {
 
   async showCharts() {
     const isDue = this.coarse === null || this.coarse.length === 0 || serverNow() - this.coarse.at(-1).at > 15_000;
-    // Each sample comes here: a server that does not answer is not asked each second, and its fault is told once.
+    // Called for each sample. A server that does not answer is not asked each second, and its fault is shown once.
     if (this.range !== 300 && isDue && performance.now() - this.#askedAt > 10_000) {
       this.#askedAt = performance.now();
       try {
@@ -173,7 +173,7 @@ class Pool {
     return lane;
   }
 
-  /** Forgets what the server told, and keeps what the user chose. The rows stay until show() knows the workers, or until a paused page goes on. */
+  /** Forgets the server's data, and keeps the user's choices. The rows stay until show() knows the workers, or until a paused page continues. */
   startAnew() {
     if (view.paused !== null) for (const id of this.workers.keys()) this.remove(id);
     else { this.workers.clear(); this.lanes.clear(); }
@@ -337,7 +337,7 @@ class Row {
     say(cells.badge, worker.standIn ? `${worker.state}, stand-in` : worker.state);
     set(cells.badge, "data-state", worker.state);
     const runs = worker.state === "busy" || worker.state === "stuck";
-    // A route that ends in its kind says the same twice.
+    // A route that ends in its kind would show the kind twice.
     const what = runs ? worker.route && !worker.route.endsWith(worker.kind) ? `${worker.kind} · ${worker.route}` : worker.kind ?? "–" : "";
     say(cells.runs, what);
     set(cells.runs, "title", runs ? [worker.kind, worker.route].filter(Boolean).join(" · ") : null);
@@ -464,25 +464,25 @@ function poolOf(name) {
 /** A frame: what has changed since the one before. A snapshot is a frame that changes everything. */
 function take(frame) {
   const now = performance.now();
-  // The server's clock was set back: what comes now is before what was known.
+  // The server's clock was set back: the new frames are older than the known ones.
   if (view.clock !== 0 && frame.at < serverNow() - setBack) {
     for (const pool of pools.values()) { pool.forgetPast(); if (pool.range !== 300) pool.showCharts(); }
   }
   // A frame corrects the clock by a tenth of the difference, so that a delayed frame moves it little. A large difference resets it.
   if (view.clock === 0 || isStale() || Math.abs(frame.at - serverNow()) > 1500) { view.clock = frame.at; view.at = now; }
   else { view.clock = serverNow() + (frame.at - serverNow()) * .1; view.at = now; }
-  for (const told of frame.pools) {
-    const pool = poolOf(told.name);
-    for (const id of told.gone ?? []) pool.remove(id);
-    for (const p of told.pieces ?? []) {
+  for (const changes of frame.pools) {
+    const pool = poolOf(changes.name);
+    for (const id of changes.gone ?? []) pool.remove(id);
+    for (const p of changes.pieces ?? []) {
       pool.kinds.index(p.kind);
       pool.lane(p.worker).add({
         start: p.start, end: p.start + p.ms, kind: p.kind, outcome: p.outcome, queue: p.queuedMs ?? null, run: p.ms, trace: p.trace ?? null,
         count: p.count ?? 1, busy: p.busy ?? 1, flag: p.flag ?? null, runs: false,
       }, view.paused);
     }
-    for (const worker of told.workers ?? []) pool.update(worker);
-    for (const sample of told.samples ?? []) pool.take(sample);
+    for (const worker of changes.workers ?? []) pool.update(worker);
+    for (const sample of changes.samples ?? []) pool.take(sample);
   }
   if (frame.actions) showLog(frame.actions);
   if (frame.snapshots) showSnapshots(frame.snapshots);
@@ -518,9 +518,9 @@ function drawAll() {
 
 const live = new Live(after => after ? `stream?after=${encodeURIComponent(after)}` : "stream", {
   snapshot(frame) {
-    const told = new Set(frame.pools.map(pool => pool.name));
+    const present = new Set(frame.pools.map(pool => pool.name));
     for (const [name, pool] of pools) {
-      if (told.has(name)) pool.startAnew();
+      if (present.has(name)) pool.startAnew();
       else { pool.element.remove(); pools.delete(name); }
     }
     can = frame.can;
@@ -583,7 +583,7 @@ function showTools() {
 }
 
 async function drain() {
-  if (!await confirmed("Drain and stop the server?", "New requests are refused, what was accepted is finished, and the process ends. Nobody can call it back.", "Drain and stop")) return;
+  if (!await confirmed("Drain and stop the server?", "New requests are refused, accepted work is finished, and the process ends. This cannot be undone.", "Drain and stop")) return;
   try { await change("stop"); announce("The server drains."); } catch (fault) { complain(fault.message); }
 }
 
@@ -596,7 +596,7 @@ function complain(text) {
 function showFirstMinute(work) {
   const place = $("#first-minute");
   if (work.length === 0) { place.replaceChildren(); return; }
-  const said = el("span", { class: "muted", role: "status" });
+  const status = el("span", { class: "muted", role: "status" });
   place.replaceChildren(el("section", { class: "card", "aria-labelledby": "first-title" },
     el("header", {}, el("h2", { id: "first-title", text: "Send some work" }), el("span", { class: "muted", text: "and watch the strips fill." }),
       ...work.map(item => el("button", {
@@ -604,10 +604,10 @@ function showFirstMinute(work) {
         onclick: async () => {
           try {
             const sent = await change(`work/${encodeURIComponent(item.name)}`);
-            say(said, sent.detail ?? `Sent: ${item.label}`);
-          } catch (fault) { say(said, fault.message); }
+            say(status, sent.detail ?? `Sent: ${item.label}`);
+          } catch (fault) { say(status, fault.message); }
         },
-      })), said, ...(can.change ? [] : [el("span", { class: "muted", text: can.why })]))));
+      })), status, ...(can.change ? [] : [el("span", { class: "muted", text: can.why })]))));
 }
 
 function showSnapshots(snapshots) {

@@ -3,7 +3,7 @@ namespace PoolApi.Threading.Core.Atomics;
 /// <summary>
 /// Every step of the pool's protocol that another thread can see or wait for. The pool runs on
 /// <see cref="ProcessorOps"/>, which the compiler turns into the plain instructions; a test plugs in a scheduler that
-/// decides, at every one of these steps, which thread goes on and when a store becomes visible.
+/// decides, at every one of these steps, which thread continues and when a store becomes visible.
 /// </summary>
 /// <remarks>
 /// The memory model that the protocol may rely on, and no more: every read-modify-write is a full fence; a read is an

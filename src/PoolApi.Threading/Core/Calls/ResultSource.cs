@@ -120,7 +120,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
             }
             catch (ThreadInterruptedException)
             {
-                // The work goes on and refers to this object, so this thread must not leave before the end.
+                // The work continues and refers to this object, so this thread must not leave before the end.
                 interrupted = true;
             }
         }
@@ -160,7 +160,7 @@ internal sealed class ResultSource<TResult>(IConsumed owner) : IValueTaskSource<
         }
         catch (Exception) when (_version == version && Volatile.Read(ref _awaiter) is not null)
         {
-            // The awaiter's context refuses the continuation (for example another pool that has closed). The awaiter must go on all the same. If Post has
+            // The awaiter's context refuses the continuation (for example another pool that has closed). The awaiter must continue anyway. If Post has
             // already run it in place, the exception is the continuation's own.
         }
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);

@@ -124,7 +124,7 @@ internal struct Backlog<TOps>
     /// <returns><see langword="false"/> if no work is here. Workers may still have local batches.</returns>
     public bool TryTake(QueueWorker worker, long now, BatchPolicy batchPolicy, out Assignment assignment, ref DeferredActions after)
     {
-        if (_lanes.IsLowTurn) EmptyLocalBatches(); // a worker that runs a long item must not keep its batch for ever while other items are queued
+        if (_lanes.IsLowTurn) EmptyLocalBatches(); // a worker that runs a long item must not keep its batch while other items are queued
         if (!TryDequeue(worker, now, out assignment, ref after)) return false;
         if (_resumptions.Count == 0) _batches.Fill(worker, batchPolicy, ref _lanes);
         return true;

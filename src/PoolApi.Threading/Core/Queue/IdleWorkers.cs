@@ -124,5 +124,5 @@ internal struct IdleWorkers<TOps>
         Publish();
     }
 
-    private readonly void Publish() => _flags.Set(SubmitterFlags<TOps>.WakeSomebody, _sleepers.Count > 0 && _searcher is null);
+    private readonly void Publish() => _flags.Set(SubmitterFlags<TOps>.WakeWorker, _sleepers.Count > 0 && _searcher is null);
 }

@@ -17,7 +17,7 @@ internal enum PoolState
     /// <summary>The pool accepts and runs work.</summary>
     Running,
 
-    /// <summary>The pool is closed: it refuses new work, and accepted work goes on.</summary>
+    /// <summary>The pool is closed: it refuses new work, and accepted work continues.</summary>
     Draining,
 
     /// <summary>The workers leave as soon as no work is left for them.</summary>

@@ -13,7 +13,7 @@ namespace PoolApi.Threading.Core.Queue;
 internal readonly struct SubmitterFlags<TOps>
     where TOps : struct, IAtomicOps
 {
-    public const int WakeSomebody = 1; // a worker sleeps, and none searches
+    public const int WakeWorker = 1; // a worker sleeps, and none searches
     public const int SetTimer = 2; // there is a common limit on queue time, and the timer is not set
 
     private readonly CacheLines _lines = new(1);

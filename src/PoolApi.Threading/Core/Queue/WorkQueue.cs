@@ -501,7 +501,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             LeaveLocked(worker, ref after);
             return NextStep.Exit;
         }
-        if (OwesCallers(worker, after)) return NextStep.Again; // a check would wake it in vain
+        if (OwesCallers(worker, after)) return NextStep.Again; // a check would wake it without need
         _standIns.Rest(worker, now);
         after.NeedsDismissal |= !_isDismissalSet;
         _isDismissalSet = true;

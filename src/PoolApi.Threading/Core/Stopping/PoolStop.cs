@@ -128,7 +128,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
         {
             queue.Exit();
         }
-        // Only the sources of these submissions. Not awaited: the stop goes on while callbacks run, and each reports
+        // Only the sources of these submissions. Not awaited: the stop continues while callbacks run, and each reports
         // its own failure.
         foreach ((PoolWorkItem item, CancellationTokenSource? source) in asked) host.CancelToken(item, source);
     }

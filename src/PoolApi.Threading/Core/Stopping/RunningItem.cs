@@ -38,7 +38,7 @@ internal static class RunningItem<TOps>
         return isMine;
     }
 
-    /// <summary>Ends a running item, whose code may go on running. Called under the gate, with items pinned.</summary>
+    /// <summary>Ends a running item, whose code may continue running. Called under the gate, with items pinned.</summary>
     /// <param name="item">The item.</param>
     /// <param name="now">The time.</param>
     /// <param name="stop">The stop of its pool.</param>

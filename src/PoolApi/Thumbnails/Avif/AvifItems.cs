@@ -109,7 +109,7 @@ internal sealed class AvifItems
     public CodePoints? ColoursOfPrimary(ReadOnlySpan<byte> file)
     {
         if (Find(_primary) is not { } image) return null;
-        if (image.Colours is { } said) return said;
+        if (image.Colours is { } declared) return declared;
         AvifItem? coded = !image.IsCoded && image.Sources.Count > 0 ? Find(image.Sources[0]) : image;
         if (coded is not { Pieces.Count: > 0 }) return null;
         foreach (Av1Unit unit in Av1Unit.Of(Slice(file, coded, piece: 0)))

@@ -12,7 +12,7 @@ internal readonly record struct CodePoints(int Primaries, int Transfer)
     public bool IsSrgb => Primaries == 1 && Transfer is (1 or 6 or 13 or 14 or 15);
 
     /// <summary>
-    /// An ICC profile that says the same, or <see langword="null"/> where the numbers are sRGB, or nothing is known of them. Some
+    /// An ICC profile of the same colours, or <see langword="null"/> where the numbers are sRGB, or nothing is known of them. Some
     /// 0.3 ms and 9 kB. It has what a colour engine reads, and is not meant for files.
     /// </summary>
     public byte[]? ToProfile(bool isGrey)

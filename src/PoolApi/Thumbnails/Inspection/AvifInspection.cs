@@ -73,7 +73,7 @@ internal static class AvifInspection
         private readonly Dictionary<int, Av1Stream> _configurations = [];
         private long _walked;
 
-        /// <summary>The reason for refusing the image whatever the limits are; <see langword="null"/> if there is none.</summary>
+        /// <summary>The reason for refusing the image at any limits; <see langword="null"/> if there is none.</summary>
         public string? Refusal { get; private set; }
 
         public Cost OfPrimary(ReadOnlySpan<byte> file) => Of(items.Primary, file, 0);

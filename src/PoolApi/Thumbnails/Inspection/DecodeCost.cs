@@ -3,7 +3,7 @@ namespace PoolApi.Thumbnails.Inspection;
 /// <summary>
 /// The estimated cost of decoding an image. Floating point, because the product of numbers in a hostile file exceeds any integer.
 /// </summary>
-/// <param name="Seconds">The CPU time. Infinite if the image is refused whatever the limits are.</param>
+/// <param name="Seconds">The CPU time. Infinite if the image is refused at any limits.</param>
 /// <param name="Bytes">The peak of the decoder's memory.</param>
 /// <param name="What">The cause of the cost, as the end of the sentence "the image has …".</param>
 /// <param name="Pixels">The number of pixels, by the header.</param>

@@ -211,7 +211,7 @@ internal static class TiffInspection
             for (int n = 0; n < _lengths.Count; n++)
             {
                 double length = Math.Min(_lengths.ValueAt(n), fileLength);
-                // Beyond the limit the image is refused, whatever the further streams are.
+                // Beyond the limit the image is refused without a look at further streams.
                 if (_compression is JpegCompression or WebpCompression && sum.Seconds <= mostSeconds)
                 {
                     double offset = _offsets.ValueAt(n);
@@ -245,7 +245,7 @@ internal static class TiffInspection
     /// <summary>What the strips or tiles refer to, and its cost beyond that of their size.</summary>
     /// <param name="Length">The bytes, counted once for each reference.</param>
     /// <param name="Scans">The scans of JPEGs.</param>
-    /// <param name="Seconds">The CPU time of WebPs, and of JPEGs of several scans. Infinite if the image is refused whatever the limits are.</param>
+    /// <param name="Seconds">The CPU time of WebPs, and of JPEGs of several scans. Infinite if the image is refused at any limits.</param>
     /// <param name="Bytes">The most memory of one: its compressed bytes, with that of a WebP, or of the coefficients of a JPEG.</param>
     private readonly record struct Streams(double Length, double Scans, double Seconds, double Bytes)
     {

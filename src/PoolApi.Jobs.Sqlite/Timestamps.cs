@@ -1,7 +1,7 @@
 namespace PoolApi.Jobs.Sqlite;
 
 /// <summary>Converts times to and from the file's form: whole microseconds since 1970, the precision of every store. Saturates at the limits.</summary>
-internal static class Moments
+internal static class Timestamps
 {
     public static long ToMicroseconds(DateTimeOffset value) =>
         (value.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) / TimeSpan.TicksPerMicrosecond;
