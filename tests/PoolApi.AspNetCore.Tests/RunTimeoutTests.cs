@@ -515,8 +515,8 @@ public sealed class RunTimeoutTests
                     return what switch
                     {
                         "disposable" => new Disposable(disposed),
-                        "file" => TypedResults.File(new ToldStream(disposed)),
-                        "file of an action" => new FileStreamResult(new ToldStream(disposed), "text/plain"),
+                        "file" => TypedResults.File(new ObservedStream(disposed)),
+                        "file of an action" => new FileStreamResult(new ObservedStream(disposed), "text/plain"),
                         _ => new AsynchronouslyDisposable(disposed),
                     };
                 }).RunOnPool(configure: Short);
@@ -633,7 +633,7 @@ public sealed class RunTimeoutTests
         public void Dispose() => throw new InvalidOperationException("on purpose");
     }
 
-    private sealed class ToldStream(TaskCompletionSource disposed) : MemoryStream
+    private sealed class ObservedStream(TaskCompletionSource disposed) : MemoryStream
     {
         protected override void Dispose(bool disposing)
         {

@@ -210,10 +210,10 @@ public sealed partial class PoolsPageTests
         await page.GotoAsync($"{service.Management.Url}/");
         await Assertions.Expect(page.Locator("#live")).ToHaveTextAsync("live");
         await page.EvaluateAsync(
-            "() => { window.said = []; const live = document.querySelector('#live'); new MutationObserver(() => window.said.push(live.textContent)).observe(live, { subtree: true, childList: true, characterData: true }); }");
+            "() => { window.announced = []; const live = document.querySelector('#live'); new MutationObserver(() => window.announced.push(live.textContent)).observe(live, { subtree: true, childList: true, characterData: true }); }");
         await page.Clock.FastForwardAsync(30_000);
         Assert.Equal("silent", await Eventually.SeesAsync(
-            () => page.EvaluateAsync<string?>("window.said.find(text => text.startsWith('silent'))"), static seen => seen is not null, "the stream is silent"));
+            () => page.EvaluateAsync<string?>("window.announced.find(text => text.startsWith('silent'))"), static seen => seen is not null, "the stream is silent"));
         Assert.Empty(browser.Complaints);
     }
 
@@ -223,9 +223,9 @@ public sealed partial class PoolsPageTests
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
         long now = Now();
-        await using var stream = await ToldStream.OpenAsync(browser.Page, service, Told.Snapshot(now, Told.Piece("before", now)), After(now, minutes: 6));
+        await using var stream = await ScriptedStream.OpenAsync(browser.Page, service, StreamEvent.Snapshot(now, StreamEvent.Piece("before", now)), After(now, minutes: 6));
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
-        await stream.GoOnAsync();
+        await stream.SendNextAsync();
         await browser.Page.Clock.FastForwardAsync(6000); // the page deletes old pieces every five seconds
         Assert.Contains("before", await ListAsync(browser.Page), StringComparison.Ordinal);
         Assert.Empty(browser.Complaints);
@@ -237,9 +237,9 @@ public sealed partial class PoolsPageTests
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
         long now = Now();
-        await using var stream = await ToldStream.OpenAsync(browser.Page, service, Told.Snapshot(now, Told.Piece("before", now)), Told.Snapshot(now + 60_000));
+        await using var stream = await ScriptedStream.OpenAsync(browser.Page, service, StreamEvent.Snapshot(now, StreamEvent.Piece("before", now)), StreamEvent.Snapshot(now + 60_000));
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
-        await stream.GoOnAsync();
+        await stream.SendNextAsync();
         Assert.Contains("before", await ListAsync(browser.Page), StringComparison.Ordinal);
         Assert.Empty(browser.Complaints);
     }
@@ -250,14 +250,14 @@ public sealed partial class PoolsPageTests
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
         long now = Now();
-        await using var stream = await ToldStream.OpenAsync(
-            browser.Page, service, Told.Snapshot(now, Told.Piece("before", now)), Told.Frame(now + 1000, """ "gone":[0] """));
+        await using var stream = await ScriptedStream.OpenAsync(
+            browser.Page, service, StreamEvent.Snapshot(now, StreamEvent.Piece("before", now)), StreamEvent.Frame(now + 1000, """ "gone":[0] """));
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
-        await stream.GoOnAsync();
+        await stream.SendNextAsync();
         Assert.Contains("before", await ListAsync(browser.Page), StringComparison.Ordinal);
         await browser.Page.Keyboard.PressAsync("Escape");
         await browser.Page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
-        await Assertions.Expect(browser.Worker("told-0")).ToHaveCountAsync(0);
+        await Assertions.Expect(browser.Worker("scripted-0")).ToHaveCountAsync(0);
         Assert.Empty(browser.Complaints);
     }
 
@@ -267,10 +267,10 @@ public sealed partial class PoolsPageTests
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
         long now = Now();
-        await using var stream = await ToldStream.OpenAsync(browser.Page, service, Told.Snapshot(now, Told.Piece("before", now)), After(now, minutes: -10));
-        await stream.GoOnAsync();
+        await using var stream = await ScriptedStream.OpenAsync(browser.Page, service, StreamEvent.Snapshot(now, StreamEvent.Piece("before", now)), After(now, minutes: -10));
+        await stream.SendNextAsync();
         Assert.Contains("after", await ListAsync(browser.Page), StringComparison.Ordinal);
-        await Assertions.Expect(browser.Worker("told-0")).ToBeVisibleAsync();
+        await Assertions.Expect(browser.Worker("scripted-0")).ToBeVisibleAsync();
         Assert.Empty(browser.Complaints);
     }
 
@@ -280,12 +280,12 @@ public sealed partial class PoolsPageTests
         await using var service = await PoolApiProcess.StartAsync(ServiceForm.Any, "--Pool:Workers 2", PoolApiProcess.Diagnostics);
         await using var browser = await DashboardBrowser.OpenAsync(service, "/jobs");
         long now = Now();
-        await using var stream = await ToldStream.OpenAsync(
+        await using var stream = await ScriptedStream.OpenAsync(
             browser.Page, service,
-            Told.Snapshot(now, Told.Piece("async", now - 20_000, 10_000, "suspended"), Told.Piece("sync", now - 5000, 10_000, "failed")));
+            StreamEvent.Snapshot(now, StreamEvent.Piece("async", now - 20_000, 10_000, "suspended"), StreamEvent.Piece("sync", now - 5000, 10_000, "failed")));
         // The positions of the pixels in the colour of failures, as fractions of the strip's minute.
         double[] failed = await Eventually.SeesAsync(
-            () => browser.Page.Locator("tr[data-worker='told-0'] .strip canvas").EvaluateAsync<double[]>(
+            () => browser.Page.Locator("tr[data-worker='scripted-0'] .strip canvas").EvaluateAsync<double[]>(
                 """
                 strip => {
                   const copy = new OffscreenCanvas(strip.width, strip.height).getContext("2d", { willReadFrequently: true });
@@ -316,31 +316,31 @@ public sealed partial class PoolsPageTests
         int asked = 0;
         // The first request gets the history. All later ones get a sign-in page.
         await page.RouteAsync("**/history*", route => route.FulfillAsync(Interlocked.Increment(ref asked) == 1
-            ? new() { ContentType = "application/json", Body = $$"""{"pools":[{"name":"told","samples":[{{Told.Sample(now - 60_000)}}]}]}""" }
+            ? new() { ContentType = "application/json", Body = $$"""{"pools":[{"name":"scripted","samples":[{{StreamEvent.Sample(now - 60_000)}}]}]}""" }
             : new() { ContentType = "text/html", Body = "<p>Sign in.</p>" }));
-        string[] samples = [.. Enumerable.Range(1, 60).Select(second => Told.Sample(now + (second * 1000)))];
-        await using var stream = await ToldStream.OpenAsync(
-            page, service, Told.Snapshot(now), Told.Frame(now + 30_000, $""" "samples":[{string.Join(',', samples[..30])}] """),
-            Told.Snapshot(now + 31_000), Told.Frame(now + 60_000, $""" "samples":[{string.Join(',', samples[31..])}] """));
+        string[] samples = [.. Enumerable.Range(1, 60).Select(second => StreamEvent.Sample(now + (second * 1000)))];
+        await using var stream = await ScriptedStream.OpenAsync(
+            page, service, StreamEvent.Snapshot(now), StreamEvent.Frame(now + 30_000, $""" "samples":[{string.Join(',', samples[..30])}] """),
+            StreamEvent.Snapshot(now + 31_000), StreamEvent.Frame(now + 60_000, $""" "samples":[{string.Join(',', samples[31..])}] """));
         await page.EvaluateAsync(
             """
             () => {
-              window.said = [];
-              const said = document.querySelector("#announcer");
-              new MutationObserver(() => window.said.push(said.textContent)).observe(said, { childList: true });
+              window.announced = [];
+              const announcer = document.querySelector("#announcer");
+              new MutationObserver(() => window.announced.push(announcer.textContent)).observe(announcer, { childList: true });
             }
             """);
         await page.GetByRole(AriaRole.Button, new() { Name = "1 h" }).ClickAsync();
         await AskedAsync(1);
         await page.Clock.FastForwardAsync(11_000);
-        await stream.GoOnAsync();
+        await stream.SendNextAsync();
         await AskedAsync(2);
-        await stream.GoOnAsync(); // a snapshot resets the pause, so the page asks at once
+        await stream.SendNextAsync(); // a snapshot resets the pause, so the page asks at once
         await AskedAsync(3);
         await page.Clock.FastForwardAsync(11_000);
-        await stream.GoOnAsync();
+        await stream.SendNextAsync();
         await AskedAsync(4);
-        Assert.Single(await page.EvaluateAsync<string[]>("window.said"), static said => said.Contains("JSON", StringComparison.Ordinal));
+        Assert.Single(await page.EvaluateAsync<string[]>("window.announced"), static text => text.Contains("JSON", StringComparison.Ordinal));
         Assert.Empty(browser.Complaints);
 
         async Task AskedAsync(int times)
@@ -371,31 +371,31 @@ public sealed partial class PoolsPageTests
     private static long Now() => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
 
     /// <summary>A frame of some minutes later, with a piece.</summary>
-    private static Told After(long now, int minutes)
+    private static StreamEvent After(long now, int minutes)
     {
         long then = now + (minutes * 60_000L);
-        return Told.Frame(then, $""" "workers":[],"pieces":[{Told.Piece("after", then)}] """);
+        return StreamEvent.Frame(then, $""" "workers":[],"pieces":[{StreamEvent.Piece("after", then)}] """);
     }
 
-    /// <summary>The page's list of the pieces of worker "told-0".</summary>
+    /// <summary>The page's list of the pieces of worker "scripted-0".</summary>
     private static async Task<string> ListAsync(IPage page)
     {
-        await page.GetByRole(AriaRole.Button, new() { Name = "told-0: list what it did" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "scripted-0: list what it did" }).ClickAsync();
         return await page.GetByRole(AriaRole.Dialog).InnerTextAsync();
     }
 
-    /// <summary>An event of a <see cref="ToldStream"/>, about the pool "told" with the worker "told-0".</summary>
-    private sealed record Told(string Type, string Data)
+    /// <summary>An event of a <see cref="ScriptedStream"/>, about the pool "scripted" with the worker "scripted-0".</summary>
+    private sealed record StreamEvent(string Type, string Data)
     {
-        private const string Worker = """{"id":0,"name":"told-0","state":"idle","since":null}""";
+        private const string Worker = """{"id":0,"name":"scripted-0","state":"idle","since":null}""";
 
-        public static Told Snapshot(long at, params string[] pieces) =>
+        public static StreamEvent Snapshot(long at, params string[] pieces) =>
             Frame(at, $""" "workers":[{Worker}],"pieces":[{string.Join(',', pieces)}],"samples":[] """) with { Type = "snapshot" };
 
         /// <param name="at">The time of the frame.</param>
         /// <param name="pool">The members of the pool, as JSON.</param>
-        public static Told Frame(long at, string pool) =>
-            new("frame", $$"""{"at":{{at}},"can":{"change":false},"pools":[{"name":"told",{{pool}} }]}""");
+        public static StreamEvent Frame(long at, string pool) =>
+            new("frame", $$"""{"at":{{at}},"can":{"change":false},"pools":[{"name":"scripted",{{pool}} }]}""");
 
         /// <summary>A piece that ends half a second before a time.</summary>
         public static string Piece(string kind, long before) => Piece(kind, before - 500, 500, "completed");
@@ -409,41 +409,41 @@ public sealed partial class PoolsPageTests
     }
 
     /// <summary>A stream whose events the test writes. The first event is a snapshot. The test releases each of the others.</summary>
-    private sealed class ToldStream : IAsyncDisposable
+    private sealed class ScriptedStream : IAsyncDisposable
     {
-        private readonly Told[] _events;
-        private readonly TaskCompletionSource[] _goesOn, _isAsked;
+        private readonly StreamEvent[] _events;
+        private readonly TaskCompletionSource[] _isReleased, _isAsked;
         private int _sent = 1;
 
-        private ToldStream(Told[] events)
+        private ScriptedStream(StreamEvent[] events)
         {
             _events = events;
-            _goesOn = [.. Enumerable.Range(0, events.Length + 1).Select(static _ => new TaskCompletionSource())];
+            _isReleased = [.. Enumerable.Range(0, events.Length + 1).Select(static _ => new TaskCompletionSource())];
             _isAsked = [.. Enumerable.Range(0, events.Length + 1).Select(static _ => new TaskCompletionSource())];
         }
 
-        public static async Task<ToldStream> OpenAsync(IPage page, PoolApiProcess service, params Told[] events)
+        public static async Task<ScriptedStream> OpenAsync(IPage page, PoolApiProcess service, params StreamEvent[] events)
         {
-            var told = new ToldStream(events);
-            await page.RouteAsync("**/stream*", told.AnswerAsync);
+            var stream = new ScriptedStream(events);
+            await page.RouteAsync("**/stream*", stream.AnswerAsync);
             await page.Clock.InstallAsync();
-            told._goesOn[0].SetResult();
+            stream._isReleased[0].SetResult();
             await page.GotoAsync($"{service.Management.Url}/");
-            await Assertions.Expect(page.Locator("tr[data-worker='told-0']")).ToBeVisibleAsync();
-            return told;
+            await Assertions.Expect(page.Locator("tr[data-worker='scripted-0']")).ToBeVisibleAsync();
+            return stream;
         }
 
         /// <summary>Sends the next event. Waits until the page requests the event after it, which shows that the page has processed this
         /// one.</summary>
-        public async Task GoOnAsync()
+        public async Task SendNextAsync()
         {
-            _goesOn[_sent].TrySetResult();
+            _isReleased[_sent].TrySetResult();
             await _isAsked[++_sent].Task.Patiently();
         }
 
         public ValueTask DisposeAsync()
         {
-            foreach (TaskCompletionSource one in _goesOn) one.TrySetResult();
+            foreach (TaskCompletionSource one in _isReleased) one.TrySetResult();
             return ValueTask.CompletedTask;
         }
 
@@ -452,7 +452,7 @@ public sealed partial class PoolsPageTests
             string query = new Uri(route.Request.Url).Query;
             int seen = query.Length == 0 ? 0 : int.Parse(query["?after=".Length..], CultureInfo.InvariantCulture);
             _isAsked[seen].TrySetResult();
-            await _goesOn[seen].Task;
+            await _isReleased[seen].Task;
             if (seen == _events.Length)
             {
                 await route.AbortAsync();

@@ -13,14 +13,14 @@ public sealed class JobChangesTests
     [Fact]
     public async Task Frequently_lost_answers_notify_every_instance_at_most_once_a_second()
     {
-        var ears = new Ears();
+        var listener = new RecordingListener();
         var sent = new ConcurrentQueue<string>();
         await using var changes = new JobChanges("me", messages =>
         {
             foreach (string message in messages) sent.Enqueue(message);
             return Task.CompletedTask;
         })
-        { Listener = ears };
+        { Listener = listener };
 
         long since = Stopwatch.GetTimestamp();
         await UntilAsync(() =>
@@ -33,13 +33,13 @@ public sealed class JobChangesTests
         // A timer may be a little early.
         Assert.InRange(count, 3, 1 + (Stopwatch.GetElapsedTime(since) / TimeSpan.FromSeconds(0.9)));
         Assert.All(sent, static message => Assert.Equal("me ?", message));
-        await UntilAsync(() => ears.Missed >= count, "The same number of notifications to this instance");
+        await UntilAsync(() => listener.Missed >= count, "The same number of notifications to this instance");
     }
 
     [Fact]
     public async Task A_notification_that_cannot_be_sent_is_sent_once_the_database_answers()
     {
-        var ears = new Ears();
+        var listener = new RecordingListener();
         var sent = new ConcurrentQueue<string>();
         int tries = 0;
         await using var changes = new JobChanges("me", messages =>
@@ -48,11 +48,11 @@ public sealed class JobChangesTests
             foreach (string message in messages) sent.Enqueue(message);
             return Task.CompletedTask;
         })
-        { Listener = ears };
+        { Listener = listener };
 
         changes.MayHaveMissed();
 
-        await UntilAsync(() => ears.Missed > 0, "A notification to this instance");
+        await UntilAsync(() => listener.Missed > 0, "A notification to this instance");
         Assert.StartsWith("me ?", sent.First(), StringComparison.Ordinal);
     }
 }

@@ -13,7 +13,7 @@ public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
     private static readonly MaintenanceRules Rules = new(TimeSpan.FromDays(1), MaxRedeliveries: 3);
 
     private readonly string _schema = PostgresTests.NewSchema();
-    private readonly Ears _ears = new();
+    private readonly RecordingListener _listener = new();
     private CutOff _proxy = null!;
     private PostgreSqlJobStore _watcher = null!;
 
@@ -21,7 +21,7 @@ public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
     {
         PostgresCluster.Require();
         _proxy = new CutOff(cluster.Port);
-        _watcher = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.Patient) { Listener = _ears };
+        _watcher = new PostgreSqlJobStore(cluster.ConnectionString, _schema, PostgresTests.Patient) { Listener = _listener };
         await _watcher.OpenAsync(Token);
     }
 
@@ -58,7 +58,7 @@ public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
         });
         _proxy.Mend();
 
-        await _ears.HearAsync(job.Id, before + 1);
+        await _listener.WaitForAsync(job.Id, before + 1);
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
             },
             "That the end is repeated");
 
-        await _ears.HearAsync(ended.Id, ended.Version);
+        await _listener.WaitForAsync(ended.Id, ended.Version);
     }
 
     [Fact]
@@ -94,7 +94,7 @@ public sealed class LostAnswersTests(PostgresCluster cluster) : IAsyncLifetime
     {
         await using PostgreSqlJobStore store = await OpenAsync(PostgresTests.Stretched);
         var watch = new JobWatch(_watcher);
-        (_ears.OnChange, _ears.OnMissed) = (watch.Changed, watch.MayHaveMissed);
+        (_listener.OnChange, _listener.OnMissed) = (watch.Changed, watch.MayHaveMissed);
 
         (Job job, Task<Job> next) = await LoseAnswerAsync(
             async () =>

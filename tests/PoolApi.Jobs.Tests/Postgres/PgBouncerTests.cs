@@ -39,8 +39,8 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
         await using Bouncer bouncer = await Bouncer.StartAsync(cluster, "session", size: 8, inTurn: 1);
         await bouncer.WarmUpAsync(5);
         string schema = PostgresTests.NewSchema();
-        Ears ears = new();
-        await using var store = new PostgreSqlJobStore(bouncer.ConnectionString + ";Maximum Pool Size=3", schema, PostgresTests.Patient) { Listener = ears };
+        RecordingListener listener = new();
+        await using var store = new PostgreSqlJobStore(bouncer.ConnectionString + ";Maximum Pool Size=3", schema, PostgresTests.Patient) { Listener = listener };
         await using var other = new PostgreSqlJobStore(cluster.ConnectionString, schema, PostgresTests.Patient);
         await store.OpenAsync(Token);
         await other.OpenAsync(Token);
@@ -51,7 +51,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
         await store.CheckAsync(Token);
 
         Job told = (await other.CancelAsync(jobs.First(j => j.Id != claim.Job.Id).Id, Token))!.After;
-        await ears.HearAsync(told.Id, told.Version);
+        await listener.WaitForAsync(told.Id, told.Version);
     }
 
     [Fact]

@@ -56,14 +56,14 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
         string database = $"d_{Guid.NewGuid():N}";
         await cluster.ExecuteAsync($"create database {database}");
         string connect = $"{cluster.ConnectionString};Database={database}";
-        Ears ears = new();
+        RecordingListener listener = new();
         await using (var one = new PostgreSqlJobStore(connect, schema, PostgresTests.Patient))
-        await using (var two = new PostgreSqlJobStore(connect, schema, PostgresTests.Patient) { Listener = ears })
+        await using (var two = new PostgreSqlJobStore(connect, schema, PostgresTests.Patient) { Listener = listener })
         {
             await one.OpenAsync(Token);
             await two.OpenAsync(Token);
             Job job = (await one.AcceptAsync(Jobs.New(tags: ["tag"], runAt: Jobs.Now + TimeSpan.FromMilliseconds(10)), Token)).Job;
-            await UntilAsync(() => ears.Due > 0, "A notification to the other instance");
+            await UntilAsync(() => listener.Due > 0, "A notification to the other instance");
             JobClaim? claim = null;
             await UntilAsync(async () => (claim = (await two.ClaimAsync("two", 1, Jobs.LongLease, Token)).Claims.SingleOrDefault()) is not null, "That the job is due");
             await two.FinishAsync(claim!, new JobEnd(JobState.Succeeded, new JobResult(200, null, "body"u8.ToArray())), Token);
@@ -78,7 +78,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     [Fact]
     public async Task Apps_with_separate_schemas_in_one_database_share_no_jobs()
     {
-        Ears others = new();
+        RecordingListener others = new();
         PostgreSqlJobStore one = await OpenAsync();
         string schema = PostgresTests.NewSchema();
         await using var other = new PostgreSqlJobStore(cluster.ConnectionString, schema, PostgresTests.Patient) { Listener = others };
@@ -93,7 +93,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
         Assert.Null(await other.GetAsync(job.Id, Token));
         Assert.Equal(own.Job.Id, Assert.Single((await other.ClaimAsync("other", 10, Jobs.LongLease, Token)).Claims).Job.Id);
         Assert.Equal(job.Id, Assert.Single((await one.ClaimAsync("one", 10, Jobs.LongLease, Token)).Claims).Job.Id);
-        await others.HearFromAsync(third); // by then a notification of the first app's job would have arrived
+        await others.WaitForChangeOfAsync(third); // by then a notification of the first app's job would have arrived
         Assert.DoesNotContain(others.Changes, c => c.Id == job.Id);
     }
 
@@ -133,16 +133,16 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     [Fact]
     public async Task A_change_notifies_the_other_instance_and_its_own_instance_only_once()
     {
-        Ears own = new(), others = new();
+        RecordingListener own = new(), others = new();
         PostgreSqlJobStore one = await OpenAsync(own);
         PostgreSqlJobStore two = await OpenAsync(others);
 
         Job job = (await one.AcceptAsync(Jobs.New(), Token)).Job;
         await UntilAsync(() => others.Due > 0, "That a job is due");
         JobClaim claim = Assert.Single((await one.ClaimAsync("one", 1, Jobs.LongLease, Token)).Claims);
-        await others.HearAsync(job.Id, claim.Job.Version);
+        await others.WaitForAsync(job.Id, claim.Job.Version);
         Job cancelled = (await two.CancelAsync(job.Id, Token))!.After;
-        await own.HearAsync(job.Id, cancelled.Version);
+        await own.WaitForAsync(job.Id, cancelled.Version);
 
         Assert.Contains(own.Changes, c => c == new JobChange(job.Id, cancelled.Version, true));
         Assert.Single(own.Changes, c => c.Version == claim.Job.Version);
@@ -151,7 +151,7 @@ public sealed class PostgreSqlJobStoreTests(PostgresCluster cluster) : IAsyncDis
     [Fact]
     public async Task Another_instance_is_notified_of_all_of_many_changes_at_once()
     {
-        Ears others = new();
+        RecordingListener others = new();
         PostgreSqlJobStore one = await OpenAsync();
         await OpenAsync(others);
 

@@ -95,10 +95,10 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
         string role = PostgresTests.NewSchema();
         await cluster.ExecuteAsync($"create role {role} login; grant create on database postgres to {role}");
         await using var proxy = new MuteProxy(cluster.Port);
-        var ears = new Ears();
+        var listener = new RecordingListener();
         await using var store = new PostgreSqlJobStore($"{cluster.ConnectionString};Port={proxy.Port};Username={role}", role, PostgresTests.Patient)
         {
-            Listener = ears,
+            Listener = listener,
         };
         await store.OpenAsync(Token);
         int session = await SessionAsync();
@@ -112,7 +112,7 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
         Assert.Equal(before, store.Database.Interruptions);
         Assert.Equal(session, await SessionAsync());
         await cluster.ExecuteAsync($"alter role {role} connection limit -1");
-        await UntilAsync(() => ears.Missed > 0, "That the listener is connected again");
+        await UntilAsync(() => listener.Missed > 0, "That the listener is connected again");
 
         Task<int> SessionAsync() => store.Database.RunAsync(static connection => Task.FromResult(connection.ProcessID), mayRepeat: true, Token);
     }
@@ -161,8 +161,8 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
     public async Task A_failed_sweep_does_not_stop_notifications_of_expired_and_redelivered_jobs()
     {
         await using Place place = await Place.CreateAsync(cluster);
-        var ears = new Ears();
-        place.Store.Listener = ears;
+        var listener = new RecordingListener();
+        place.Store.Listener = listener;
         await place.Store.AcceptAsync(Jobs.New(), Token);
         JobClaim lost = Assert.Single((await place.Store.ClaimAsync("dead", 1, TimeSpan.FromMilliseconds(1), Token)).Claims);
         Job late = (await place.Store.AcceptAsync(Jobs.New(timeout: TimeSpan.FromMilliseconds(1)), Token)).Job;
@@ -172,8 +172,8 @@ public sealed class PostgresFaultTests(PostgresCluster cluster)
 
         Assert.Equal((1, 1), (report.Expired, report.Redelivered[lost.Job.Kind]));
         Assert.IsType<JobStoreUnavailableException>(report.SweepFault);
-        await ears.HearAsync(late.Id, late.Version + 1);
-        await ears.HearAsync(lost.Job.Id, lost.Job.Version + 1);
+        await listener.WaitForAsync(late.Id, late.Version + 1);
+        await listener.WaitForAsync(lost.Job.Id, lost.Job.Version + 1);
         await place.ExecuteAsync("alter table poolapi.away rename to payloads");
         await UntilAsync(
             async () => (await place.Store.MaintainAsync(new MaintenanceRules(TimeSpan.FromDays(1), 3), Token)).SweepFault is null, "That jobs are swept again");

@@ -54,11 +54,11 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
         async Task RunAsync(MuteAt muteAt)
         {
             string schema = PostgresTests.NewSchema();
-            Ears ears = new();
+            RecordingListener listener = new();
             await using var proxy = new MuteProxy(cluster.Port);
             await using var store = new PostgreSqlJobStore(
                 $"{cluster.ConnectionString};Port={proxy.Port};SSL Mode=Prefer", schema, PostgresTests.Stretched with { ConnectSeconds = MachineLoad.StretchSeconds(1) })
-            { Listener = ears };
+            { Listener = listener };
             await using var other = new PostgreSqlJobStore(cluster.ConnectionString, schema, PostgresTests.Patient);
             await store.OpenAsync(Token);
             await other.OpenAsync(Token);
@@ -81,7 +81,7 @@ public sealed class PostgresOpeningTests(PostgresCluster cluster)
                 async () => await Record.ExceptionAsync(async () => await store.AcceptAsync(Jobs.New(), Token)) is null, $"{muteAt}: that jobs are accepted");
             await UntilAsync(() => proxy.Mute == 0, $"{muteAt}: that connections that were given up are closed");
             Assert.InRange(Stopwatch.GetElapsedTime(since), TimeSpan.Zero, SoonEnough);
-            await ears.HearFromAsync(other);
+            await listener.WaitForChangeOfAsync(other);
         }
     }
 

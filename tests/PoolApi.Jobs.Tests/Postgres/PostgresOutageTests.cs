@@ -24,8 +24,8 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     public async Task A_server_that_is_killed_is_unavailable_until_it_is_back_and_nothing_is_lost()
     {
         PostgresCluster.Require();
-        Ears ears = new();
-        await using var store = new PostgreSqlJobStore(_cluster.ConnectionString, "poolapi", PostgresTests.Patient) { Listener = ears };
+        RecordingListener listener = new();
+        await using var store = new PostgreSqlJobStore(_cluster.ConnectionString, "poolapi", PostgresTests.Patient) { Listener = listener };
         await store.OpenAsync(Token);
         Job finished = (await store.AcceptAsync(Jobs.New(), Token)).Job;
         JobClaim done = Assert.Single((await store.ClaimAsync("me", 1, Jobs.LongLease, Token)).Claims);
@@ -60,7 +60,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
         await UntilAsync(() => accepted.Count > before + 100, "That jobs are accepted again");
         await over.CancelAsync();
         await Task.WhenAll(clients).Patiently();
-        await UntilAsync(() => ears.Missed > 0, "A notification that changes may have been missed");
+        await UntilAsync(() => listener.Missed > 0, "A notification that changes may have been missed");
 
         // The end of the attempt that ran meanwhile is written, and counts once.
         Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
@@ -93,9 +93,9 @@ public sealed class PostgresOutageTests : IAsyncLifetime
     public async Task A_network_that_drops_everything_fails_calls_soon_and_the_store_recovers_afterwards()
     {
         PostgresCluster.Require();
-        Ears ears = new();
+        RecordingListener listener = new();
         await using var proxy = new CutOff(_cluster.Port);
-        await using var store = new PostgreSqlJobStore($"{_cluster.ConnectionString};Port={proxy.Port}", "poolapi", PostgresTests.Stretched) { Listener = ears };
+        await using var store = new PostgreSqlJobStore($"{_cluster.ConnectionString};Port={proxy.Port}", "poolapi", PostgresTests.Stretched) { Listener = listener };
         await store.OpenAsync(Token);
         Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
 
@@ -123,7 +123,7 @@ public sealed class PostgresOutageTests : IAsyncLifetime
                 return false;
             }
         });
-        await UntilAsync(() => ears.Missed > 0, "A notification that changes may have been missed");
+        await UntilAsync(() => listener.Missed > 0, "A notification that changes may have been missed");
     }
 
     [Fact]

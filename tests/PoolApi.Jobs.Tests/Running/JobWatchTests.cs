@@ -13,7 +13,7 @@ public sealed class JobWatchTests : IAsyncLifetime
     public JobWatchTests()
     {
         _watch = new JobWatch(_store);
-        _store.Listener = new Ears { OnChange = _watch.Changed };
+        _store.Listener = new RecordingListener { OnChange = _watch.Changed };
     }
 
     public async ValueTask InitializeAsync() => await _store.OpenAsync(Token);

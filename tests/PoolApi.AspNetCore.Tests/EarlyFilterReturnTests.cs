@@ -15,7 +15,7 @@ namespace PoolApi.AspNetCore.Tests;
 /// A filter around the pool stops waiting for its handler, which it gives up. The client receives the filter's response, and the request stays open
 /// until the handler has returned.
 /// </summary>
-public sealed class GivenUpTests
+public sealed class EarlyFilterReturnTests
 {
     [Theory]
     [InlineData("/given-up/synchronous")]
@@ -385,7 +385,7 @@ public sealed class GivenUpTests
         builder =>
         {
             builder.Services.AddSingleton(late);
-            builder.Services.AddControllers().AddApplicationPart(typeof(GivenUpTests).Assembly);
+            builder.Services.AddControllers().AddApplicationPart(typeof(EarlyFilterReturnTests).Assembly);
             if (quota is not null) builder.Services.Configure<PoolOptions>("cpu", o => o.Quota = quota);
         },
         kestrel: true);
@@ -469,7 +469,7 @@ public sealed class GivenUpController : ControllerBase
     [HttpGet]
     [RunOnPool]
     [GiveUp]
-    public string Get() => HttpContext.RequestServices.GetRequiredService<GivenUpTests.Late>().Run(HttpContext);
+    public string Get() => HttpContext.RequestServices.GetRequiredService<EarlyFilterReturnTests.Late>().Run(HttpContext);
 
     [AttributeUsage(AttributeTargets.Method)]
     private sealed class GiveUpAttribute : Attribute, IAsyncActionFilter
@@ -477,7 +477,7 @@ public sealed class GivenUpController : ControllerBase
         public async Task OnActionExecutionAsync(ActionExecutingContext context, ActionExecutionDelegate next)
         {
             Task<ActionExecutedContext> work = next();
-            if (await Task.WhenAny(work, context.HttpContext.RequestServices.GetRequiredService<GivenUpTests.Late>().GiveUpOnce) == work) await work;
+            if (await Task.WhenAny(work, context.HttpContext.RequestServices.GetRequiredService<EarlyFilterReturnTests.Late>().GiveUpOnce) == work) await work;
             else context.Result = new StatusCodeResult(504);
         }
     }

@@ -8,7 +8,7 @@ using PoolApi.Threading;
 namespace PoolApi.AspNetCore.Tests;
 
 /// <summary>Overload control learns the patience of an endpoint's clients only from clients that disconnect, and not from timeouts.</summary>
-public sealed class DepartureTests
+public sealed class ClientPatienceTests
 {
     private static readonly Uri Root = new("/", UriKind.Relative);
 

@@ -9,45 +9,45 @@ public abstract partial class JobStoreConformance
     [Fact]
     public async Task Listeners_on_every_instance_are_notified_of_each_change_of_a_job()
     {
-        Ears here = new(), there = new();
+        RecordingListener here = new(), there = new();
         await using IJobStore one = await OpenAsync(here);
         IJobStore two = await OtherAsync(one, there);
-        Ears[] ears = two == one ? [here] : [here, there];
+        RecordingListener[] listener = two == one ? [here] : [here, there];
         try
         {
             Job job = await AcceptAsync(one, Jobs.New(maxAttempts: 9));
 
-            async Task AllHearAsync()
+            async Task AllReceiveAsync()
             {
                 long version = (await GetAsync(one, job.Id)).Version;
-                foreach (Ears ear in ears) await ear.HearAsync(job.Id, version);
+                foreach (RecordingListener ear in listener) await ear.WaitForAsync(job.Id, version);
             }
 
             JobClaim claim = await ClaimOneAsync(one);
-            await AllHearAsync();
+            await AllReceiveAsync();
             await one.ReportProgressAsync(claim, 0.5, Token);
-            await AllHearAsync();
+            await AllReceiveAsync();
             await one.HandBackAsync([claim], Token);
-            await AllHearAsync();
+            await AllReceiveAsync();
             claim = await ClaimOneAsync(two);
-            await AllHearAsync();
+            await AllReceiveAsync();
             await two.FinishAsync(claim, new JobEnd(JobState.Queued), Token);
-            await AllHearAsync();
+            await AllReceiveAsync();
             claim = await ClaimOneAsync(one);
             await two.CancelAsync(job.Id, Token);
-            await AllHearAsync();
+            await AllReceiveAsync();
             await one.FinishAsync(claim, new JobEnd(JobState.Cancelled), Token);
-            await AllHearAsync();
+            await AllReceiveAsync();
             await two.RetryAsync(job.Id, Token);
-            await AllHearAsync();
+            await AllReceiveAsync();
             await ClaimOneAsync(one, "dead", TimeSpan.FromMilliseconds(50));
             await TendUntilAsync(two, job.Id, JobState.Queued);
-            await AllHearAsync();
+            await AllReceiveAsync();
             await one.CancelAsync(job.Id, Token);
-            await AllHearAsync();
+            await AllReceiveAsync();
             Job late = await AcceptAsync(one, Jobs.New(timeout: TimeSpan.FromMilliseconds(20)));
             Job expired = await TendUntilAsync(two, late.Id, JobState.Expired);
-            foreach (Ears ear in ears) await ear.HearAsync(late.Id, expired.Version);
+            foreach (RecordingListener ear in listener) await ear.WaitForAsync(late.Id, expired.Version);
         }
         finally
         {
@@ -58,28 +58,28 @@ public abstract partial class JobStoreConformance
     [Fact]
     public async Task Listeners_on_every_instance_see_a_cancellation_request_only_for_a_running_job()
     {
-        Ears here = new(), there = new();
+        RecordingListener here = new(), there = new();
         await using IJobStore one = await OpenAsync(here);
         IJobStore two = await OtherAsync(one, there);
-        Ears[] ears = two == one ? [here] : [here, there];
+        RecordingListener[] listener = two == one ? [here] : [here, there];
         try
         {
             Job job = await AcceptAsync(one), waiting = await AcceptAsync(one, Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)));
             JobClaim claim = await ClaimOneAsync(one);
-            foreach (Ears ear in ears) await ear.HearAsync(job.Id, claim.Job.Version);
-            Assert.DoesNotContain(ears.SelectMany(static e => e.Changes), static c => c.IsCancelRequested);
+            foreach (RecordingListener ear in listener) await ear.WaitForAsync(job.Id, claim.Job.Version);
+            Assert.DoesNotContain(listener.SelectMany(static e => e.Changes), static c => c.IsCancelRequested);
 
             Job asked = (await two.CancelAsync(job.Id, Token))!.After;
 
-            foreach (Ears ear in ears)
+            foreach (RecordingListener ear in listener)
             {
                 await UntilAsync(() => ear.Changes.Any(c => c.Id == job.Id && c.Version >= asked.Version && c.IsCancelRequested), "The cancellation request");
             }
             // A queued job is cancelled at once, so the notification requests nothing from an instance.
             Job cancelled = (await two.CancelAsync(waiting.Id, Token))!.After;
-            foreach (Ears ear in ears)
+            foreach (RecordingListener ear in listener)
             {
-                await ear.HearAsync(waiting.Id, cancelled.Version);
+                await ear.WaitForAsync(waiting.Id, cancelled.Version);
                 Assert.DoesNotContain(ear.Changes, c => c.Id == waiting.Id && c.IsCancelRequested);
             }
         }
@@ -92,10 +92,10 @@ public abstract partial class JobStoreConformance
     [Fact]
     public async Task Listeners_on_every_instance_are_notified_whenever_a_job_is_queued()
     {
-        Ears here = new(), there = new();
+        RecordingListener here = new(), there = new();
         await using IJobStore one = await OpenAsync(here);
         IJobStore two = await OtherAsync(one, there);
-        Ears[] ears = two == one ? [here] : [here, there];
+        RecordingListener[] listener = two == one ? [here] : [here, there];
         try
         {
             async Task<T> TellsAsync<T>(string what, Func<ValueTask<T>> act)
@@ -104,12 +104,12 @@ public abstract partial class JobStoreConformance
                 int[] before;
                 do
                 {
-                    before = [.. ears.Select(static e => e.Due)];
+                    before = [.. listener.Select(static e => e.Due)];
                     await PassAsync(150);
                 }
-                while (!before.SequenceEqual(ears.Select(static e => e.Due)));
+                while (!before.SequenceEqual(listener.Select(static e => e.Due)));
                 T result = await act();
-                for (int i = 0; i < ears.Length; i++) await UntilAsync(() => ears[i].Due > before[i], $"A notification to listener {i} after {what}");
+                for (int i = 0; i < listener.Length; i++) await UntilAsync(() => listener[i].Due > before[i], $"A notification to listener {i} after {what}");
                 return result;
             }
 
@@ -140,13 +140,13 @@ public abstract partial class JobStoreConformance
     public async Task A_notified_change_can_be_read_from_the_store()
     {
         var told = Channel.CreateUnbounded<JobChange>();
-        var ears = new Ears { OnChange = change => told.Writer.TryWrite(change) };
-        await using IJobStore store = await OpenAsync(ears);
+        var listener = new RecordingListener { OnChange = change => told.Writer.TryWrite(change) };
+        await using IJobStore store = await OpenAsync(listener);
         for (int i = 0; i < 50; i++)
         {
             Job job = await AcceptAsync(store);
             await store.FinishAsync(await ClaimOneAsync(store), Jobs.Success(), Token);
-            await ears.HearAsync(job.Id, (await GetAsync(store, job.Id)).Version);
+            await listener.WaitForAsync(job.Id, (await GetAsync(store, job.Id)).Version);
             while (told.Reader.TryRead(out JobChange change))
             {
                 Assert.True((await GetAsync(store, change.Id)).Version >= change.Version);
@@ -157,12 +157,12 @@ public abstract partial class JobStoreConformance
     [Fact]
     public async Task Calls_that_change_nothing_notify_no_listener()
     {
-        var ears = new Ears();
-        await using IJobStore store = await OpenAsync(ears);
+        var listener = new RecordingListener();
+        await using IJobStore store = await OpenAsync(listener);
         Job job = await EndedAsync(store, JobState.Succeeded);
         await HearAnotherAsync();
         await PassAsync(200); // notifications of due jobs are separate from those of changes
-        int changes = ToldOfIt(), due = ears.Due;
+        int changes = ToldOfIt(), due = listener.Due;
 
         await store.GetAsync(job.Id, Token);
         await store.ListAsync(new JobQuery(), Token);
@@ -172,17 +172,17 @@ public abstract partial class JobStoreConformance
         await MaintainAsync(store);
         await PassAsync(200);
 
-        Assert.Equal(due, ears.Due);
+        Assert.Equal(due, listener.Due);
         await HearAnotherAsync();
         Assert.Equal(changes, ToldOfIt());
 
-        int ToldOfIt() => ears.Changes.Count(change => change.Id == job.Id);
+        int ToldOfIt() => listener.Changes.Count(change => change.Id == job.Id);
 
         // A store notifies of changes in their order, so all earlier notifications have arrived then.
         async Task HearAnotherAsync()
         {
             Job another = await EndedAsync(store, JobState.Succeeded);
-            await ears.HearAsync(another.Id, another.Version);
+            await listener.WaitForAsync(another.Id, another.Version);
         }
     }
 }

@@ -4,7 +4,7 @@ using PoolApi.Jobs.Stores;
 namespace PoolApi.Jobs.Tests;
 
 /// <summary>Records the notifications of a store.</summary>
-internal sealed class Ears : IJobStoreListener
+internal sealed class RecordingListener : IJobStoreListener
 {
     private int _due;
     private int _missed;
@@ -34,14 +34,14 @@ internal sealed class Ears : IJobStoreListener
     }
 
     /// <summary>Waits for the notification of a version of a job or of a later one.</summary>
-    public Task HearAsync(Guid id, long version) =>
+    public Task WaitForAsync(Guid id, long version) =>
         Patience.UntilAsync(() => Changes.Any(c => c.Id == id && c.Version >= version), $"That job {id} has version {version}");
 
     /// <summary>
     /// Repeats changes by another instance until a notification of one of them arrives. A change from before this instance listens is never notified.
     /// <see cref="Missed"/> is no sign of that, because it also rises for other reasons.
     /// </summary>
-    public async Task HearFromAsync(IJobStore other)
+    public async Task WaitForChangeOfAsync(IJobStore other)
     {
         var changed = new HashSet<Guid>();
         await Patience.UntilAsync(
