@@ -39,12 +39,7 @@ public sealed class RefusalTests
     };
 
     [Theory]
-    [InlineData("queue-full", 503)]
-    [InlineData("expired", 503)]
-    [InlineData("draining", 503)]
-    [InlineData("not-started", 503)]
-    [InlineData("state-unknown", 503)]
-    [InlineData("quota", 429)]
+    [MemberData(nameof(Problems))]
     public async Task The_problem_is_sent_with_no_store_although_the_app_made_the_response_cacheable(string problem, int status)
     {
         await using ProblemApp app = await ProblemApp.StartAsync(problem, static pool => { });

@@ -85,6 +85,15 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         return response;
     }
 
+    /// <summary>
+    /// If the response that starts is the one in the handler's place, its headers are shown from now on, in place of the handler's. A test server reads them from
+    /// the context as soon as the response has started, and before <see cref="AnswerAsync"/> ends. Called as the response starts, after all other callbacks.
+    /// </summary>
+    public static void ShowAnswer(HttpContext context)
+    {
+        if (context.Features.Get<IHttpResponseFeature>() is HandlerResponse { IsAnswering: true } response) response._headers = Copy(response._server.Headers);
+    }
+
     /// <summary>Restores the server's response, with what the handler has set, when the handler has ended or did not run.</summary>
     /// <param name="context">The request.</param>
     /// <param name="isWhole">Whether bytes that the handler has written and not flushed belong to its response.</param>

@@ -38,6 +38,7 @@ internal sealed class RequestTracking(IServiceProvider services) : IStartupFilte
                     var (context, shutdown) = ((HttpContext, ShutdownCoordinator))state;
                     if (shutdown.IsStopping) context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
                     NoStore.Confirm(context);
+                    HandlerResponse.ShowAnswer(context);
                     return Task.CompletedTask;
                 },
                 (context, shutdown));
