@@ -7,8 +7,8 @@ namespace PoolApi.Jobs.PostgreSql;
 /// Npgsql tries the hosts of a connection string in order. It continues with the next one when a host refuses, is not the wanted one, or
 /// exceeds Npgsql's own timeout. That timeout does not cover the TLS handshake: a host that stops responding there would block the opening.
 /// So this class limits and cancels each opening, which frees its slot in the connection pool. The next try begins with the next host: for
-/// each host there is a data source that begins with it. Npgsql answers the cancellation with an <see cref="OperationCanceledException"/> or, if
-/// it was trying a later host, with an <see cref="NpgsqlException"/> that has the failure of each host.
+/// each host there is a data source that begins with it. Npgsql answers the cancellation with an <see cref="OperationCanceledException"/> or, for
+/// a connection without a pool, with an <see cref="NpgsqlException"/> that has the failure of each host.
 /// </remarks>
 internal sealed class HostSources : IAsyncDisposable
 {
@@ -47,6 +47,7 @@ internal sealed class HostSources : IAsyncDisposable
 
     /// <summary>Opens a connection.</summary>
     /// <exception cref="TimeoutException">No host has opened one in its time.</exception>
+    /// <exception cref="NpgsqlException">No host has opened one, and Npgsql gives the failure of each.</exception>
     /// <exception cref="OperationCanceledException">The caller has cancelled the opening.</exception>
     public async ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellation)
     {

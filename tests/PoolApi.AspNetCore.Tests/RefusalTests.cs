@@ -40,6 +40,21 @@ public sealed class RefusalTests
 
     [Theory]
     [MemberData(nameof(Problems))]
+    public async Task A_redirect_in_place_of_a_problem_is_sent_with_no_store_although_the_app_made_the_response_cacheable(string problem, int status)
+    {
+        await using ProblemApp app = await ProblemApp.StartAsync(problem, static pool => pool.OnRejected(static (context, _) =>
+        {
+            context.Response.Redirect("/busy");
+            return new ValueTask<bool>(true);
+        }));
+        using HttpResponseMessage response = await app.SendAsync();
+        Assert.Equal(HttpStatusCode.Found, response.StatusCode);
+        Assert.NotEqual(status, (int)response.StatusCode);
+        Assert.Equal(["Cache-Control: no-store"], Caching(response));
+    }
+
+    [Theory]
+    [MemberData(nameof(Problems))]
     public async Task The_problem_is_sent_with_no_store_although_the_app_made_the_response_cacheable(string problem, int status)
     {
         await using ProblemApp app = await ProblemApp.StartAsync(problem, static pool => { });

@@ -2,6 +2,8 @@ using System.Collections;
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace PoolApi.Consumers.Tests;
@@ -338,6 +340,9 @@ public sealed class MinimalApiTests
         }
     }
 
+    /// <summary>Options to which generated code describes types. They cannot write a value of another type.</summary>
+    private static readonly JsonSerializerOptions Generated = new() { TypeInfoResolver = NumbersContext.Default };
+
     [Fact]
     public async Task A_query_that_is_the_value_of_a_result_is_read_on_the_pool_though_its_provider_is_asynchronous()
     {
@@ -348,7 +353,7 @@ public sealed class MinimalApiTests
             Map(app.MapGroup("/on").RunOnPool());
         });
         foreach (string path in (string[])
-            ["ok", "created", "created-at", "accepted", "accepted-at", "bad", "not-found", "conflict", "unprocessable", "failed", "json", "json-as", "union", "later"])
+            ["ok", "created", "created-at", "accepted", "accepted-at", "bad", "not-found", "conflict", "unprocessable", "failed", "json", "json-as", "json-generated", "union", "later"])
         {
             Reply off = await app.GetAsync("/off/" + path);
             Assert.Equal((path, "[0,1,2]"), (path, off.Body));
@@ -371,6 +376,7 @@ public sealed class MinimalApiTests
             group.MapGet("/failed", static (Trail trail) => TypedResults.InternalServerError(Numbers(trail)));
             group.MapGet("/json", static (Trail trail) => TypedResults.Json(Numbers(trail)));
             group.MapGet("/json-as", static (Trail trail) => TypedResults.Json(Numbers(trail), contentType: "application/vnd.numbers+json", statusCode: 299));
+            group.MapGet("/json-generated", static (Trail trail) => TypedResults.Json<IEnumerable<int>>(Lazy(trail), Generated));
             group.MapGet("/union", static Results<Ok<Query>, NotFound> (Trail trail) => TypedResults.Ok(Numbers(trail)));
             group.MapGet("/later", static async (Trail trail) =>
             {
@@ -487,3 +493,6 @@ public sealed class MinimalApiTests
         }
     }
 }
+
+[JsonSerializable(typeof(IEnumerable<int>))]
+internal sealed partial class NumbersContext : JsonSerializerContext;

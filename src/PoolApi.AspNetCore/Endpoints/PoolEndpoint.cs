@@ -40,7 +40,7 @@ internal sealed partial class PoolEndpoint
     private bool _hasIntake;
     private bool _isComplete;
 
-    /// <param name="builder">The endpoint; <see langword="null"/>: it is none of a route.</param>
+    /// <param name="builder">The endpoint; <see langword="null"/>: it is a branch of the pipeline.</param>
     public PoolEndpoint(EndpointBuilder? builder = null)
     {
         _builder = builder;

@@ -109,7 +109,7 @@ internal sealed partial class PoolRequest
 
     private void PrepareEarlyResponse(HttpContext context)
     {
-        NoStore.Set(Context); // for callbacks that read it as the response starts
+        NoStore.Set(Context, Rejection.MayHaveAnyStatus(Pool)); // for callbacks that read it as the response starts
         if (_accepted is null) CloseConnection(context);
     }
 

@@ -126,12 +126,15 @@ internal sealed class Rejection : IResult
 
     private static string ReasonOf(string name) => name.Replace('-', '_');
 
+    /// <summary>Whether a rejection may get another status than an error's: the app's callbacks may, for example, redirect the client.</summary>
+    public static bool MayHaveAnyStatus(PoolContext pool) => pool.Registration.Rejected.Count > 0;
+
     public async Task ExecuteAsync(HttpContext httpContext)
     {
         ArgumentNullException.ThrowIfNull(httpContext);
         HttpResponse response = httpContext.Response;
         response.StatusCode = Info.Status;
-        NoStore.Set(httpContext, anyStatus: _pool.Registration.Rejected.Count > 0); // the app may redirect the client
+        NoStore.Set(httpContext, MayHaveAnyStatus(_pool));
         if (Info.RetryAfter is { } time) response.Headers.RetryAfter = ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         // Work that was accepted before has no client here to write an answer for.
         if (httpContext.Features.Get<IAcceptedWorkFeature>() is null)

@@ -43,9 +43,12 @@ internal static class ResultWithValue
 
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Called only where there is dynamic code.")]
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Called only where JSON has reflection.")]
-    private static JsonHttpResult<object>? Json(IValueHttpResult known, object value) => HasTypeInfo(known)
+    private static JsonHttpResult<object>? Json(IValueHttpResult known, object value) => HasTypeInfo(known) || !CanWrite(JsonOf(known), value)
         ? null
         : TypedResults.Json(value, JsonOf(known), Get<string>(known, "ContentType"), (known as IStatusCodeHttpResult)?.StatusCode);
+
+    /// <summary>Whether JSON options can write a value of another type. They cannot if only generated code describes types to them.</summary>
+    private static bool CanWrite(JsonSerializerOptions? options, object value) => options is null || options.TryGetTypeInfo(value.GetType(), out _);
 
     /// <summary>Whether the result writes its value by a description of the value's type (<c>JsonTypeInfo</c>), which does not fit another type.</summary>
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Called only where JSON has reflection.")]

@@ -1,4 +1,3 @@
-
 namespace PoolApi.Threading.Core;
 
 /// <summary>Runs callbacks on the pool. <see cref="FixedThreadPool.SynchronizationContext"/> documents the rules.</summary>

@@ -12,7 +12,7 @@ public abstract partial class JobStoreConformance
         RecordingListener here = new(), there = new();
         await using IJobStore one = await OpenAsync(here);
         IJobStore two = await OtherAsync(one, there);
-        RecordingListener[] listener = two == one ? [here] : [here, there];
+        RecordingListener[] listeners = two == one ? [here] : [here, there];
         try
         {
             Job job = await AcceptAsync(one, Jobs.New(maxAttempts: 9));
@@ -20,7 +20,7 @@ public abstract partial class JobStoreConformance
             async Task AllReceiveAsync()
             {
                 long version = (await GetAsync(one, job.Id)).Version;
-                foreach (RecordingListener ear in listener) await ear.WaitForAsync(job.Id, version);
+                foreach (RecordingListener listener in listeners) await listener.WaitForAsync(job.Id, version);
             }
 
             JobClaim claim = await ClaimOneAsync(one);
@@ -47,7 +47,7 @@ public abstract partial class JobStoreConformance
             await AllReceiveAsync();
             Job late = await AcceptAsync(one, Jobs.New(timeout: TimeSpan.FromMilliseconds(20)));
             Job expired = await TendUntilAsync(two, late.Id, JobState.Expired);
-            foreach (RecordingListener ear in listener) await ear.WaitForAsync(late.Id, expired.Version);
+            foreach (RecordingListener listener in listeners) await listener.WaitForAsync(late.Id, expired.Version);
         }
         finally
         {
@@ -61,26 +61,26 @@ public abstract partial class JobStoreConformance
         RecordingListener here = new(), there = new();
         await using IJobStore one = await OpenAsync(here);
         IJobStore two = await OtherAsync(one, there);
-        RecordingListener[] listener = two == one ? [here] : [here, there];
+        RecordingListener[] listeners = two == one ? [here] : [here, there];
         try
         {
             Job job = await AcceptAsync(one), waiting = await AcceptAsync(one, Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1)));
             JobClaim claim = await ClaimOneAsync(one);
-            foreach (RecordingListener ear in listener) await ear.WaitForAsync(job.Id, claim.Job.Version);
-            Assert.DoesNotContain(listener.SelectMany(static e => e.Changes), static c => c.IsCancelRequested);
+            foreach (RecordingListener listener in listeners) await listener.WaitForAsync(job.Id, claim.Job.Version);
+            Assert.DoesNotContain(listeners.SelectMany(static e => e.Changes), static c => c.IsCancelRequested);
 
             Job asked = (await two.CancelAsync(job.Id, Token))!.After;
 
-            foreach (RecordingListener ear in listener)
+            foreach (RecordingListener listener in listeners)
             {
-                await UntilAsync(() => ear.Changes.Any(c => c.Id == job.Id && c.Version >= asked.Version && c.IsCancelRequested), "The cancellation request");
+                await UntilAsync(() => listener.Changes.Any(c => c.Id == job.Id && c.Version >= asked.Version && c.IsCancelRequested), "The cancellation request");
             }
             // A queued job is cancelled at once, so the notification requests nothing from an instance.
             Job cancelled = (await two.CancelAsync(waiting.Id, Token))!.After;
-            foreach (RecordingListener ear in listener)
+            foreach (RecordingListener listener in listeners)
             {
-                await ear.WaitForAsync(waiting.Id, cancelled.Version);
-                Assert.DoesNotContain(ear.Changes, c => c.Id == waiting.Id && c.IsCancelRequested);
+                await listener.WaitForAsync(waiting.Id, cancelled.Version);
+                Assert.DoesNotContain(listener.Changes, c => c.Id == waiting.Id && c.IsCancelRequested);
             }
         }
         finally
@@ -95,7 +95,7 @@ public abstract partial class JobStoreConformance
         RecordingListener here = new(), there = new();
         await using IJobStore one = await OpenAsync(here);
         IJobStore two = await OtherAsync(one, there);
-        RecordingListener[] listener = two == one ? [here] : [here, there];
+        RecordingListener[] listeners = two == one ? [here] : [here, there];
         try
         {
             async Task<T> TellsAsync<T>(string what, Func<ValueTask<T>> act)
@@ -104,12 +104,12 @@ public abstract partial class JobStoreConformance
                 int[] before;
                 do
                 {
-                    before = [.. listener.Select(static e => e.Due)];
+                    before = [.. listeners.Select(static e => e.Due)];
                     await PassAsync(150);
                 }
-                while (!before.SequenceEqual(listener.Select(static e => e.Due)));
+                while (!before.SequenceEqual(listeners.Select(static e => e.Due)));
                 T result = await act();
-                for (int i = 0; i < listener.Length; i++) await UntilAsync(() => listener[i].Due > before[i], $"A notification to listener {i} after {what}");
+                for (int i = 0; i < listeners.Length; i++) await UntilAsync(() => listeners[i].Due > before[i], $"A notification to listener {i} after {what}");
                 return result;
             }
 
