@@ -183,7 +183,7 @@ public sealed class JobsPageTests
         await page.GetByRole(AriaRole.Button, new() { Name = "Cancel…" }).ClickAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Cancel the job" }).ClickAsync();
         await Assertions.Expect(page.Locator("#job .badge").First).ToHaveTextAsync("cancelled");
-        await Assertions.Expect(page.Locator("#notice")).ToHaveTextAsync("Told to stop.");
+        await Assertions.Expect(page.Locator("#notice")).ToHaveTextAsync("Cancellation requested.");
         await Assertions.Expect(page.Locator("#notice")).ToBeVisibleAsync();
 
         // The ages on the page keep growing after the job's end.
