@@ -55,8 +55,9 @@ internal sealed class HostSources : IAsyncDisposable
         for (int tried = 1; ; tried++)
         {
             int host = (first + tried - 1) % _sources.Length;
-            using var limit = new CancellationTokenSource(_limit, _time);
-            using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(cancellation, limit.Token);
+            // Every operation of the store comes here: one source is cancelled by the limit and by the caller.
+            using var cancelled = new CancellationTokenSource(_limit, _time);
+            using CancellationTokenRegistration caller = cancellation.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), cancelled);
             try
             {
                 NpgsqlConnection connection = await _sources[host].OpenConnectionAsync(cancelled.Token);

@@ -87,7 +87,7 @@ internal static class LazyResult
         object? unwrapped = WrappedResult.Unwrap(result);
         object? value = unwrapped is IValueHttpResult { Value: var inner } ? inner : unwrapped;
         if (value is null or IResult || !StreamedResult.IsAsyncSequence(value)) return result;
-        if (IsFormed(value, (unwrapped is IValueHttpResult formed ? ResultWithValue.JsonOf(formed) : null) ?? JsonOfHttp(context))) return result;
+        if (IsFormed(value, ResultWithValue.JsonOf(unwrapped) ?? JsonOfHttp(context))) return result;
         object sequence = OnPool(value, pool);
         return unwrapped is IValueHttpResult known ? ResultWithValue.Create(known, sequence) ?? result : sequence;
     }

@@ -32,14 +32,15 @@ internal static class ResultWithValue
     /// <param name="known">The result.</param>
     /// <param name="value">The value in place of its own.</param>
     /// <returns><see langword="null"/>: it is another result, or generated code describes the type of its value.</returns>
-    public static IResult? Create(IValueHttpResult known, object value)
-    {
-        Type type = known.GetType();
-        return type.IsGenericType && Kinds.TryGetValue(type.GetGenericTypeDefinition(), out Func<IValueHttpResult, object, IResult?>? create) ? create(known, value) : null;
-    }
+    public static IResult? Create(IValueHttpResult known, object value) =>
+        KindOf(known) is { } kind && Kinds.TryGetValue(kind, out Func<IValueHttpResult, object, IResult?>? create) ? create(known, value) : null;
 
-    /// <summary>The JSON options that the result itself has; <see langword="null"/>: it has none, so the app's are used.</summary>
-    public static JsonSerializerOptions? JsonOf(IValueHttpResult known) => Get<JsonSerializerOptions>(known, "JsonSerializerOptions");
+    /// <summary>The JSON options that a result itself has; <see langword="null"/>: it has none, so the app's are used.</summary>
+    public static JsonSerializerOptions? JsonOf(object? result) => result is IValueHttpResult known && KindOf(known) == typeof(JsonHttpResult<>)
+        ? Get<JsonSerializerOptions>(known, "JsonSerializerOptions")
+        : null;
+
+    private static Type? KindOf(IValueHttpResult result) => result.GetType() is { IsGenericType: true } type ? type.GetGenericTypeDefinition() : null;
 
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Called only where there is dynamic code.")]
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Called only where JSON has reflection.")]
