@@ -4,7 +4,7 @@ using Effect = System.Func<System.Threading.Tasks.Task>;
 
 namespace PoolApi.Tests.Settings;
 
-/// <summary>Every setting that the table marks as used has its effect on the running service.</summary>
+/// <summary>Every setting of the service, and every one of the framework that the table marks as used, has its effect on the running service.</summary>
 public abstract class SettingEffectTests
 {
     private protected static TheoryData<string> Used(IReadOnlyList<FrameworkSetting> table) =>
@@ -12,9 +12,26 @@ public abstract class SettingEffectTests
 
     private protected static Task See(Dictionary<string, Effect> effects, string key)
     {
-        Assert.True(effects.ContainsKey(key), $"the table marks {key} as used, and no test shows its effect");
+        Assert.True(effects.ContainsKey(key), $"the service uses {key}, and no test shows its effect");
         return effects[key]();
     }
+}
+
+/// <summary>The settings of the service itself.</summary>
+[Trait("Category", "Slow")]
+public class OwnSettingTests : SettingEffectTests
+{
+    private static readonly Dictionary<string, Effect> Effects = new(PoolEffects.All.Concat(JobEffects.All).Concat(ServiceEffects.All));
+
+    public static TheoryData<string> Keys => [.. SettingCatalogue.All.Select(static setting => setting.Key)];
+
+    [Theory]
+    [MemberData(nameof(Keys))]
+    public Task A_setting_has_its_effect(string key) => See(Effects, key);
+
+    [Fact]
+    public void The_table_of_effects_names_settings_of_the_catalogue_only() =>
+        Assert.Empty(Effects.Keys.Except(SettingCatalogue.All.Select(static setting => setting.Key)));
 }
 
 /// <summary>
