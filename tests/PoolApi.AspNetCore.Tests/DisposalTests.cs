@@ -35,7 +35,7 @@ public sealed class DisposalTests
             cancelled.Wait(Patience.Long, CancellationToken.None); // each ends only when both pools cancel
             token.ThrowIfCancellationRequested();
         }, CancellationToken.None).AsTask())];
-        Assert.True(begun.Wait(TimeSpan.FromSeconds(60), TestApp.Token));
+        Assert.True(begun.Wait(Patience.Long, TestApp.Token));
 
         Task disposal = blocking ? DisposeOnOwnThread(app) : app.DisposeAsync().AsTask();
         await Patience.UntilAsync(() => clock.Deadlines == 2, "both pools wait until the deadline");
@@ -45,7 +45,7 @@ public sealed class DisposalTests
         await disposal.Patiently();
 
         // The .NET ThreadPool completes the task of a work item's caller, possibly after the pool has stopped.
-        foreach (Task work in endless) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => work.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token));
+        foreach (Task work in endless) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => work.Patiently());
         Assert.All(endless, static work => Assert.True(work.IsCanceled));
         foreach (FixedThreadPool pool in new[] { cpu, io })
         {

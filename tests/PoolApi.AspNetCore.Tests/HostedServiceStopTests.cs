@@ -132,7 +132,7 @@ public class HostedServiceStopTests
         await gate.NextArrivalAsync();
         using var enough = new SemaphoreSlim(0);
         Task[] clients = [.. Enumerable.Range(0, 8).Select(_ => AskAsync())];
-        for (int i = 0; i < 200; i++) Assert.True(await enough.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token));
+        for (int i = 0; i < 200; i++) Assert.True(await enough.WaitAsync(Patience.Long, TestApp.Token));
 
         Task stop = app.App.StopAsync(TestApp.Token);
         // The held request keeps the server from stopping before it has refused a request.

@@ -532,7 +532,7 @@ public sealed class RunTimeoutTests
         Assert.Equal(HttpStatusCode.GatewayTimeout, answer.StatusCode);
         Assert.False(disposed.Task.IsCompleted);
         gate.Open();
-        await disposed.Task.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
+        await disposed.Task.Patiently();
     }
 
     [Fact]
@@ -557,7 +557,7 @@ public sealed class RunTimeoutTests
             kestrel: true);
         using HttpResponseMessage answer = await app.Client.GetAsync(new Uri("/", UriKind.Relative), TestApp.Token);
         gate.Open();
-        await over.Task.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
+        await over.Task.Patiently();
         Assert.Contains(app.Log.Lines, static l => l.Level == LogLevel.Error && l.Text.Contains("could not be disposed of", StringComparison.Ordinal));
     }
 
@@ -593,7 +593,7 @@ public sealed class RunTimeoutTests
         Assert.Equal(isLimited ? HttpStatusCode.GatewayTimeout : HttpStatusCode.ServiceUnavailable, answer.StatusCode);
         Assert.False(over.Task.IsCompleted);
         gate.Open();
-        await over.Task.WaitAsync(TimeSpan.FromSeconds(60), TestApp.Token);
+        await over.Task.Patiently();
     }
 
     private static Task<TestApp> StartAsync(LateHandler late, HttpProtocols protocols = HttpProtocols.Http1) => TestApp.StartAsync(
@@ -655,9 +655,9 @@ public sealed class RunTimeoutTests
         public bool HasReturned => _wrote.Task.IsCompleted;
 
         /// <summary>The exception of the attempt to write; null if it succeeded.</summary>
-        public Task<Exception?> Wrote => _wrote.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        public Task<Exception?> Wrote => _wrote.Task.Patiently();
 
-        public Task<int> StatusSeenOutside => _statusSeen.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        public Task<int> StatusSeenOutside => _statusSeen.Task.Patiently();
 
         public async Task Watch(HttpContext context, RequestDelegate next)
         {

@@ -99,29 +99,27 @@ public sealed class HostsTests
     [Fact]
     public async Task A_full_pool_names_itself_in_its_refusal_and_does_not_block_another_pool()
     {
-        using var open = new ManualResetEventSlim();
-        using var arrived = new SemaphoreSlim(0);
+        using var gate = new Gate();
         await using ConsumerApp app = await ConsumerApp.StartAsync(
             static b => b.Services.AddFixedThreadPool("io", static o => (o.Workers, o.QueueCapacity) = (1, 1)),
             app =>
             {
                 app.MapGet("/io", () =>
                 {
-                    arrived.Release();
-                    Assert.True(open.Wait(TimeSpan.FromSeconds(60)));
+                    gate.Pass();
                     return Trail.Here;
                 }).RunOnPool("io");
                 app.MapGet("/cpu", static () => Trail.Here).RunOnPool("cpu");
             });
         Task<Reply> running = app.GetAsync("/io");
-        Assert.True(await arrived.WaitAsync(TimeSpan.FromSeconds(60), ConsumerApp.Token));
+        await gate.NextArrivalAsync();
         // The queue has room for one of two more requests: the other is refused at once.
         Task<Reply>[] more = [app.GetAsync("/io"), app.GetAsync("/io")];
         Reply refused = await await Task.WhenAny(more);
         Assert.Contains("urn:poolapi:problem:queue-full", refused.Body, StringComparison.Ordinal);
         Assert.Contains("\"pool\":\"io\"", refused.Body, StringComparison.Ordinal);
         Assert.Equal("cpu", (await app.GetAsync("/cpu")).Ok());
-        open.Set();
+        gate.Open();
         Assert.Equal("io", (await running).Ok());
         await Task.WhenAll(more);
     }

@@ -439,7 +439,7 @@ public sealed class MinimalApiTests
             .RunOnPool(configure: static o => o.MaxRunTime = TimeSpan.FromMilliseconds(100)), kestrel: true);
         try
         {
-            Reply reply = await app.GetAsync("/").WaitAsync(TimeSpan.FromMinutes(1), ConsumerApp.Token);
+            Reply reply = await app.GetAsync("/").Patiently();
             Assert.Equal((HttpStatusCode.GatewayTimeout, 1), (reply.Status, app.Pool().GetSnapshot().Counts[WorkOutcome.TimedOut]));
         }
         finally

@@ -24,7 +24,7 @@ public sealed partial class DocumentationTests(SharedPostgres postgres)
             string line = command.Replace("http://localhost:8080", service.Api.Url, StringComparison.Ordinal).Replace("http://localhost:8081", service.Management.Url, StringComparison.Ordinal);
             var run = await ProgramRun.ToEndAsync(
                 new ProcessStartInfo("bash", ["-c", line.Replace("curl ", "curl --silent --show-error --fail-with-body ", StringComparison.Ordinal)]) { WorkingDirectory = folder.Path },
-                TimeSpan.FromSeconds(60));
+                Patience.Long);
 
             Assert.True(run.ExitCode == 0, $"{page}: {command}\n{run.Text}");
             if (Output().Match(command) is { Success: true } output)

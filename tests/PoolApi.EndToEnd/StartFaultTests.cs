@@ -68,7 +68,7 @@ public sealed class StartFaultTests
         var start = await ServiceCommand.CreateAsync(
             ServiceForm.Any, folder.Path, ["--Urls http://127.0.0.1:81", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}"], null, wrapper);
 
-        var run = await ProgramRun.ToEndAsync(start, TimeSpan.FromSeconds(60));
+        var run = await ProgramRun.ToEndAsync(start, Patience.Long);
 
         Assert.Equal(78, run.ExitCode);
         Assert.Contains("Urls: 127.0.0.1:81 is not permitted", run.Text, StringComparison.Ordinal);
@@ -114,7 +114,7 @@ public sealed class StartFaultTests
             ServiceForm.Any, folder.Path, [$"--Urls http://127.0.0.1:{FreePorts.Next()}"],
             new Dictionary<string, string> { ["Job__Path"] = "/nowhere/jobs.db" });
 
-        var run = await ProgramRun.ToEndAsync(start, TimeSpan.FromSeconds(60));
+        var run = await ProgramRun.ToEndAsync(start, Patience.Long);
 
         Assert.Equal(78, run.ExitCode);
         Assert.Contains("Job:Path is not a setting; Jobs:Path may be meant", run.Text, StringComparison.Ordinal);

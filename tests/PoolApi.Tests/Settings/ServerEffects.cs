@@ -104,11 +104,13 @@ internal static class ServerEffects
         ["Kestrel:Limits:KeepAliveTimeout"] = async () =>
         {
             await using RunningService service = RunningService.With(("Kestrel:Limits:KeepAliveTimeout", "00:00:01"));
+            // Less than the default of 130 s.
             Assert.StartsWith("HTTP/1.1 200", await service.ApiAsync(Get + "\r\n").WaitAsync(TimeSpan.FromSeconds(60), ServiceApp.Token), StringComparison.Ordinal);
         },
         ["Kestrel:Limits:RequestHeadersTimeout"] = async () =>
         {
             await using RunningService service = RunningService.With(("Kestrel:Limits:RequestHeadersTimeout", "00:00:01"));
+            // Less than the default of 30 s.
             Assert.StartsWith("HTTP/1.1 408", await service.ApiAsync(Get).WaitAsync(TimeSpan.FromSeconds(25), ServiceApp.Token), StringComparison.Ordinal);
         },
         ["Kestrel:Limits:MaxRequestHeaderCount"] = () =>
