@@ -8,12 +8,12 @@ namespace PoolApi.Consumers.Tests;
 /// <summary>The sample of an app with jobs on SQLite.</summary>
 public sealed class JobsSampleTests : IDisposable
 {
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-jobs-sample-");
+    private readonly TemporaryFolder _folder = new();
 
     [Fact]
     public async Task A_request_becomes_a_job_whose_result_is_what_the_handler_answers()
     {
-        await using var sample = new Sample(Path.Combine(_folder.FullName, "jobs.db"));
+        await using var sample = new Sample(_folder.File("jobs.db"));
         using HttpClient client = sample.CreateClient();
         string direct = await (await SendAsync(client, HttpMethod.Post, "/reports/2026")).Content.ReadAsStringAsync(ConsumerApp.Token);
         Assert.StartsWith("2026-01 31 days\n", direct, StringComparison.Ordinal);
@@ -35,7 +35,7 @@ public sealed class JobsSampleTests : IDisposable
     public void The_README_shows_the_sample() => Assert.Contains(
         "```csharp\n" + Read("Jobs.Program.cs").Replace("using JobsSample;\n\n", "", StringComparison.Ordinal) + "```\n", Read("Jobs.README.md"), StringComparison.Ordinal);
 
-    public void Dispose() => _folder.Delete(recursive: true);
+    public void Dispose() => _folder.Dispose();
 
     private static string Read(string resource)
     {

@@ -10,9 +10,9 @@ namespace PoolApi.Consumers.Tests;
 /// <summary>Jobs in a consumer's app: the prefix of their routes, the jobs of each client, and configurations that fail the start.</summary>
 public sealed class JobsTests : IDisposable
 {
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-jobs-");
+    private readonly TemporaryFolder _folder = new();
 
-    private string File => Path.Combine(_folder.FullName, "jobs.db");
+    private string File => _folder.File("jobs.db");
 
     [Theory]
     [InlineData(true)]
@@ -302,7 +302,7 @@ public sealed class JobsTests : IDisposable
 
     private sealed record OfIo(int Number);
 
-    public void Dispose() => _folder.Delete(recursive: true);
+    public void Dispose() => _folder.Dispose();
 
     private Task<ConsumerApp> StartAsync(Action<WebApplication> map, Action<JobsOptions>? configure = null) =>
         ConsumerApp.StartAsync(builder => builder.Services.AddJobs(configure).UseSqlite(File), map);

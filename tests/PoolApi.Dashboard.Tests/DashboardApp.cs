@@ -8,7 +8,7 @@ namespace PoolApi.Dashboard.Tests;
 /// <summary>An app with a pool and, if wanted, jobs, that maps the dashboard under <c>/ops/pools</c>.</summary>
 internal sealed class DashboardApp : IAsyncDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("dashboard").FullName;
+    private readonly TemporaryFolder _folder = new();
 
     private DashboardApp(WebApplication app) => App = app;
 
@@ -31,7 +31,7 @@ internal sealed class DashboardApp : IAsyncDisposable
         services?.Invoke(builder);
         var dashboard = new DashboardApp(null!);
         // The app runs jobs that are due. QueueAsync makes jobs that stay queued.
-        if (jobs) builder.Services.AddJobs(o => o.Share = 0.5).UseSqlite(Path.Combine(dashboard._folder, "jobs.db"));
+        if (jobs) builder.Services.AddJobs(o => o.Share = 0.5).UseSqlite(dashboard._folder.File("jobs.db"));
         if (store is not null)
         {
             var own = builder.Services.Last(static service => service.ServiceType == typeof(IJobStore)).ImplementationFactory!;
@@ -80,7 +80,7 @@ internal sealed class DashboardApp : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await App.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
+        _folder.Dispose();
     }
 
     private HttpClient Connect()

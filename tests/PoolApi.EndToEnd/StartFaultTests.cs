@@ -79,7 +79,8 @@ public sealed class StartFaultTests
     {
         using var taken = new TcpListener(IPAddress.Loopback, FreePorts.Next());
         taken.Start();
-        string store = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        using var folder = new TemporaryFolder();
+        string store = folder.File("store");
         string[] settings =
         [
             "check", $"--Urls http://127.0.0.1:{((IPEndPoint)taken.LocalEndpoint).Port}", $"--Jobs:Path {store}/jobs.db",

@@ -10,14 +10,14 @@ namespace PoolApi.Dashboard.Tests.Recording;
 /// <summary>A fault, such as a stuck worker or an unclean stop, leaves a trace of the seconds before it.</summary>
 public sealed class SnapshotTests : IDisposable
 {
-    private readonly string _directory = Path.Combine(Path.GetTempPath(), $"snapshots-{Guid.NewGuid():N}");
+    private readonly TemporaryFolder _folder = new();
+    private readonly string _directory;
+
+    public SnapshotTests() => _directory = _folder.File("snapshots");
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public void Dispose()
-    {
-        if (Directory.Exists(_directory)) Directory.Delete(_directory, recursive: true);
-    }
+    public void Dispose() => _folder.Dispose();
 
     [Fact]
     public async Task A_stuck_worker_triggers_a_snapshot_that_shows_its_item()
@@ -289,21 +289,15 @@ public sealed class SnapshotTests : IDisposable
     [InlineData("directory")]
     public async Task An_option_out_of_its_range_fails_the_start(string option)
     {
-        string file = Path.GetTempFileName();
-        try
+        string file = _folder.File("file");
+        await File.WriteAllTextAsync(file, "", Cancel);
+        var fault = await Assert.ThrowsAsync<InvalidOperationException>(() => option switch
         {
-            var fault = await Assert.ThrowsAsync<InvalidOperationException>(() => option switch
-            {
-                "slow" => StartAsync(slow: TimeSpan.Zero),
-                "cooldown" => StartAsync(cooldown: TimeSpan.Zero),
-                _ => StartAsync(directory: Path.Combine(file, "below")), // below a file
-            });
-            Assert.Contains("PoolDashboardOptions.", fault.Message, StringComparison.Ordinal);
-        }
-        finally
-        {
-            File.Delete(file);
-        }
+            "slow" => StartAsync(slow: TimeSpan.Zero),
+            "cooldown" => StartAsync(cooldown: TimeSpan.Zero),
+            _ => StartAsync(directory: Path.Combine(file, "below")), // below a file
+        });
+        Assert.Contains("PoolDashboardOptions.", fault.Message, StringComparison.Ordinal);
     }
 
     private static Task<MonitoredApp> StartAsync(

@@ -100,7 +100,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
     }
 
     /// <summary>A test's own PgBouncer in front of the tests' PostgreSQL.</summary>
-    private sealed class Bouncer(PostgresCluster cluster, Process process, string folder, int port) : IAsyncDisposable
+    private sealed class Bouncer(PostgresCluster cluster, Process process, TemporaryFolder folder, int port) : IAsyncDisposable
     {
         public int Port => port;
 
@@ -110,9 +110,9 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
         {
             PostgresCluster.Require();
             Tool.RequireFile(Program, "apt-get install --no-install-recommends pgbouncer");
-            string folder = Directory.CreateTempSubdirectory("poolapi-pgbouncer-").FullName;
+            var folder = new TemporaryFolder();
             int port = FreePorts.Next();
-            string settings = Path.Combine(folder, "pgbouncer.ini");
+            string settings = folder.File("pgbouncer.ini");
             await File.WriteAllTextAsync(
                 settings,
                 $"""
@@ -134,7 +134,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
             foreach (string argument in command[1..]) start.ArgumentList.Add(argument);
             if (!OperatingSystem.IsWindows())
             {
-                File.SetUnixFileMode(folder, (UnixFileMode)0b111_101_101);
+                File.SetUnixFileMode(folder.Path, (UnixFileMode)0b111_101_101);
                 File.SetUnixFileMode(settings, (UnixFileMode)0b110_100_100);
             }
             Process process = Process.Start(start)!;
@@ -172,7 +172,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
             process.Kill();
             await process.WaitForExitAsync().Patiently();
             process.Dispose();
-            Directory.Delete(folder, recursive: true);
+            folder.Dispose();
         }
     }
 }

@@ -7,12 +7,12 @@ public sealed class StatementTests : IDisposable
 {
     private const int Length = 8 << 20;
 
-    private readonly string _path = Path.Combine(Path.GetTempPath(), $"poolapi-{Guid.NewGuid():N}.db");
+    private readonly TemporaryFolder _folder = new();
 
     [Fact]
     public void A_body_that_was_written_or_read_is_not_kept_in_the_librarys_memory()
     {
-        using var database = Database.Open(_path, mayCreate: true);
+        using var database = Database.Open(_folder.File("test.db"), mayCreate: true);
         database.Execute("CREATE TABLE t (a BLOB, b TEXT)");
         Statement insert = database.Prepare("INSERT INTO t VALUES (?, ?)");
         Statement select = database.Prepare("SELECT a, b FROM t");
@@ -31,5 +31,5 @@ public sealed class StatementTests : IDisposable
         Assert.InRange(database.StatementBytes, 0, before + (Length / 100));
     }
 
-    public void Dispose() => File.Delete(_path);
+    public void Dispose() => _folder.Dispose();
 }

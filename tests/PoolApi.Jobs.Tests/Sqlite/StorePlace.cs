@@ -6,9 +6,11 @@ namespace PoolApi.Jobs.Tests.Sqlite;
 /// <summary>A directory of a test's own with a store's file in it.</summary>
 internal sealed class StorePlace : IDisposable
 {
-    public string Directory { get; } = System.IO.Directory.CreateTempSubdirectory("poolapi-jobs-").FullName;
+    private readonly TemporaryFolder _folder = new();
 
-    public string File => Path.Combine(Directory, "jobs.db");
+    public string Directory => _folder.Path;
+
+    public string File => _folder.File("jobs.db");
 
     public SqliteJobStore Store(
         int? maxPages = null, IJobStoreListener? listener = null, TimeProvider? time = null, Action<StoreStep, string>? observer = null,
@@ -22,5 +24,5 @@ internal sealed class StorePlace : IDisposable
         return store;
     }
 
-    public void Dispose() => System.IO.Directory.Delete(Directory, recursive: true);
+    public void Dispose() => _folder.Dispose();
 }

@@ -14,20 +14,20 @@ public sealed class LocalFeed : IAsyncLifetime
     // Where the runtime keeps the files of mutexes.
     private const string Mutexes = "/tmp/.dotnet/shm";
 
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-packages-");
+    private readonly TemporaryFolder _folder = new();
     private readonly string _compilerServer = $"poolapi-{Guid.NewGuid():N}";
 
     /// <summary>A folder outside of the repository, for apps that use the packages. At first it has only the NuGet settings.</summary>
-    public string Workspace => Directory.CreateDirectory(Path.Combine(_folder.FullName, "apps")).FullName;
+    public string Workspace => Directory.CreateDirectory(_folder.File("apps")).FullName;
 
     internal IReadOnlyList<Package> Packages { get; private set; } = [];
 
-    private string Feed => Path.Combine(_folder.FullName, "feed");
+    private string Feed => _folder.File("feed");
 
     public async ValueTask InitializeAsync()
     {
         ProgramRun.CompilerServer = _compilerServer;
-        string project = Path.Combine(_folder.FullName, "pack.proj");
+        string project = _folder.File("pack.proj");
         new XElement("Project", new XElement("Target", new XAttribute("Name", "Pack"), new XElement(
             "MSBuild",
             new XAttribute("Projects", string.Join(';', Packable.Projects)),
@@ -42,7 +42,7 @@ public sealed class LocalFeed : IAsyncLifetime
         string machine = (await ProgramRun.ApartAsync(Repository.Root, "dotnet", "nuget", "locals", "global-packages", "--list")).Split(": ", 2)[1].Trim();
         await File.WriteAllTextAsync(Path.Combine(Workspace, "nuget.config"), $"""
             <configuration>
-              <config><add key="globalPackagesFolder" value="{_folder.FullName}/restored" /></config>
+              <config><add key="globalPackagesFolder" value="{_folder.File("restored")}" /></config>
               <fallbackPackageFolders><add key="machine" value="{machine}" /></fallbackPackageFolders>
               <packageSources><add key="packed" value="{Feed}" /></packageSources>
             </configuration>
@@ -52,7 +52,7 @@ public sealed class LocalFeed : IAsyncLifetime
     public ValueTask DisposeAsync()
     {
         EndCompilerServer();
-        _folder.Delete(recursive: true);
+        _folder.Dispose();
         return ValueTask.CompletedTask;
     }
 

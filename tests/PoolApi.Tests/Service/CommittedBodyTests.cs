@@ -11,31 +11,24 @@ public class CommittedBodyTests
     [Fact]
     public async Task A_client_that_waits_for_its_committed_job_holds_no_queue_bytes()
     {
-        string folder = Directory.CreateTempSubdirectory("poolapi-").FullName;
-        try
-        {
-            await using ServiceApp app = ServiceApp.With(
-                ("Pool:QueueBytes", "1000000"), ("Pool:MaxBodyBytes", "1000000"), ("Jobs:Path", Path.Combine(folder, "jobs.db")));
-            using HttpClient client = app.CreateClient();
-            using var leaving = new CancellationTokenSource();
-            using var bytes = new ByteArrayContent(new byte[Length]);
-            using var waiting = new HttpRequestMessage(HttpMethod.Post, "/v1/diagnostics/noop") { Content = bytes };
-            waiting.Headers.Add("Prefer", "respond-async, wait=300");
-            waiting.Headers.Add("Job-Run-At", DateTimeOffset.UtcNow.AddDays(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
-            Task<HttpResponseMessage> waits = client.SendAsync(waiting, leaving.Token);
-            await Patience.UntilAsync(
-                async () => (await client.GetStringAsync("/v1/jobs", ServiceApp.Token)).Contains("\"queued\"", StringComparison.Ordinal), "The job");
+        using var folder = new TemporaryFolder();
+        await using ServiceApp app = ServiceApp.With(
+            ("Pool:QueueBytes", "1000000"), ("Pool:MaxBodyBytes", "1000000"), ("Jobs:Path", folder.File("jobs.db")));
+        using HttpClient client = app.CreateClient();
+        using var leaving = new CancellationTokenSource();
+        using var bytes = new ByteArrayContent(new byte[Length]);
+        using var waiting = new HttpRequestMessage(HttpMethod.Post, "/v1/diagnostics/noop") { Content = bytes };
+        waiting.Headers.Add("Prefer", "respond-async, wait=300");
+        waiting.Headers.Add("Job-Run-At", DateTimeOffset.UtcNow.AddDays(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
+        Task<HttpResponseMessage> waits = client.SendAsync(waiting, leaving.Token);
+        await Patience.UntilAsync(
+            async () => (await client.GetStringAsync("/v1/jobs", ServiceApp.Token)).Contains("\"queued\"", StringComparison.Ordinal), "The job");
 
-            // The queue has room for one such body only.
-            Assert.Equal(HttpStatusCode.OK, await PostUntilThereIsRoomAsync(client, "/v1/diagnostics/noop"));
-            Assert.False(waits.IsCompleted);
-            await leaving.CancelAsync();
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waits);
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        // The queue has room for one such body only.
+        Assert.Equal(HttpStatusCode.OK, await PostUntilThereIsRoomAsync(client, "/v1/diagnostics/noop"));
+        Assert.False(waits.IsCompleted);
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waits);
     }
 
     /// <summary>The job runs at once, and holds one of the two workers until the gate opens.</summary>

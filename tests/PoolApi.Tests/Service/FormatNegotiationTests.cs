@@ -11,13 +11,13 @@ public sealed class FormatNegotiationTests : IAsyncLifetime
 {
     private const string Thumbnails = "/v1/thumbnails?width=8";
     private static readonly byte[] Photo = Samples.Encode("jpeg", 16, 12);
-    private readonly string _folder = Directory.CreateTempSubdirectory("poolapi-negotiation-").FullName;
+    private readonly TemporaryFolder _folder = new();
     private readonly ServiceApp _app;
     private readonly HttpClient _client;
 
     public FormatNegotiationTests()
     {
-        _app = ServiceApp.With(("Jobs:Path", Path.Combine(_folder, "jobs.db")));
+        _app = ServiceApp.With(("Jobs:Path", _folder.File("jobs.db")));
         _client = _app.CreateClient();
     }
 
@@ -26,7 +26,7 @@ public sealed class FormatNegotiationTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
+        _folder.Dispose();
     }
 
     [Fact]

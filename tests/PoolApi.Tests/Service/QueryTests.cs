@@ -89,16 +89,9 @@ public class QueryTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("priority=low", "none", "priority is no query parameter of this route.")]
     public async Task A_parameter_for_jobs_is_known_only_if_there_is_a_job_store(string query, string store, string says)
     {
-        string file = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.db");
-        try
-        {
-            await using ServiceApp own = ServiceApp.With(("Jobs:Store", store), ("Jobs:Path", file));
-            using HttpResponseMessage response = await own.CreateClient().GetAsync("/v1/diagnostics/noop?" + query, ServiceApp.Token);
-            await ServiceApp.AssertProblem(response, 400, "invalid-request", "priority", says);
-        }
-        finally
-        {
-            foreach (string left in Directory.GetFiles(Path.GetTempPath(), Path.GetFileName(file) + "*")) File.Delete(left);
-        }
+        using var folder = new TemporaryFolder();
+        await using ServiceApp own = ServiceApp.With(("Jobs:Store", store), ("Jobs:Path", folder.File("jobs.db")));
+        using HttpResponseMessage response = await own.CreateClient().GetAsync("/v1/diagnostics/noop?" + query, ServiceApp.Token);
+        await ServiceApp.AssertProblem(response, 400, "invalid-request", "priority", says);
     }
 }

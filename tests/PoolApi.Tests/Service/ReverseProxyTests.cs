@@ -7,9 +7,9 @@ namespace PoolApi.Tests.Service;
 /// <summary>Behind a reverse proxy with a path prefix: which proxies the service trusts, and what must not depend on the prefix.</summary>
 public sealed class ReverseProxyTests : IDisposable
 {
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-proxy-");
+    private readonly TemporaryFolder _folder = new();
 
-    public void Dispose() => _folder.Delete(recursive: true);
+    public void Dispose() => _folder.Dispose();
 
     [Theory]
     [InlineData("/v1/thumbnails")]
@@ -97,7 +97,7 @@ public sealed class ReverseProxyTests : IDisposable
     }
 
     private ServiceApp WithJobs(params ReadOnlySpan<(string, string)> settings) =>
-        ServiceApp.With([("Jobs:Path", Path.Combine(_folder.FullName, "jobs.db")), .. settings]);
+        ServiceApp.With([("Jobs:Path", _folder.File("jobs.db")), .. settings]);
 
     private static async Task<HttpResponseMessage> PostAsync(HttpClient client, string path, params (string, string)[] headers)
     {

@@ -85,7 +85,7 @@ internal sealed class Collector : IAsyncDisposable
     /// <summary>A self-signed certificate for 127.0.0.1, with the files of the certificate and its key.</summary>
     internal sealed class Certificate : IDisposable
     {
-        private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("poolapi-certificate-");
+        private readonly TemporaryFolder _folder = new();
 
         public Certificate()
         {
@@ -110,12 +110,12 @@ internal sealed class Collector : IAsyncDisposable
         public void Dispose()
         {
             Value.Dispose();
-            _folder.Delete(recursive: true);
+            _folder.Dispose();
         }
 
         private string Write(string name, string text)
         {
-            string path = Path.Combine(_folder.FullName, name);
+            string path = _folder.File(name);
             File.WriteAllText(path, text);
             if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             return path;

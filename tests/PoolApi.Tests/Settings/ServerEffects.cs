@@ -24,17 +24,10 @@ internal static class ServerEffects
         },
         ["ContentRoot"] = async () =>
         {
-            DirectoryInfo folder = Directory.CreateTempSubdirectory("poolapi-root-");
-            try
-            {
-                await File.WriteAllTextAsync(Path.Combine(folder.FullName, "appsettings.json"), """{ "Pool": { "Name": "elsewhere" } }""", ServiceApp.Token);
-                await using RunningService service = RunningService.With(("contentRoot", folder.FullName));
-                Assert.Contains("elsewhere", await service.GetAsync("/metrics"), StringComparison.Ordinal);
-            }
-            finally
-            {
-                folder.Delete(recursive: true);
-            }
+            using var folder = new TemporaryFolder();
+            await File.WriteAllTextAsync(folder.File("appsettings.json"), """{ "Pool": { "Name": "elsewhere" } }""", ServiceApp.Token);
+            await using RunningService service = RunningService.With(("contentRoot", folder.Path));
+            Assert.Contains("elsewhere", await service.GetAsync("/metrics"), StringComparison.Ordinal);
         },
         ["Kestrel:Certificates:Default:Path"] = () => SeeTlsAsync(password: null),
         ["Kestrel:Certificates:Default:KeyPath"] = () => SeeTlsAsync(password: null),
