@@ -454,16 +454,20 @@ public class ShutdownTests
         await using TestApp app = await StartAsync(gate, configure: builder =>
         {
             builder.Services.AddSingleton<TimeProvider>(clock).AddSingleton<ITelemetryFlush>(exporter);
-            builder.Services.AddHostedService(_ => new StopsBeforeThePools(clock.FailOnce));
+            builder.Services.AddHostedService(_ => new StopsBeforeThePools(FailOnce));
         });
 
         await app.App.StopAsync(TestApp.Token);
 
+        Assert.True(clock.HasFailed);
         Assert.Equal(1, exporter.Calls);
         Assert.Contains("planted", Assert.Single(app.Log.With("The pools could not be stopped")), StringComparison.Ordinal);
         string last = Assert.Single(app.Log.With("Shutdown complete"));
         Assert.StartsWith("Shutdown complete: exit 4, ", last, StringComparison.Ordinal);
         Assert.EndsWith("joined 0/1", last, StringComparison.Ordinal);
+
+        // The stop runs on the .NET ThreadPool. Workers have their own threads.
+        void FailOnce() => clock.FailOnce(static () => Thread.CurrentThread.IsThreadPoolThread);
     }
 
     [Fact]
@@ -547,24 +551,6 @@ public class ShutdownTests
             stop();
             return Task.CompletedTask;
         }
-    }
-
-    /// <summary>A clock that throws like an allocation for which there is no memory.</summary>
-    private sealed class FullMemoryClock : TimeProvider
-    {
-        private int _failures;
-
-        public bool HasDate { get; set; } = true;
-
-        /// <summary>Fails the next reading of the timestamp on a thread of the .NET ThreadPool, where the stop runs. Workers have their own threads.</summary>
-        public void FailOnce() => Volatile.Write(ref _failures, 1);
-
-        public override DateTimeOffset GetUtcNow() => HasDate ? base.GetUtcNow() : throw new InsufficientMemoryException("planted");
-
-        public override long GetTimestamp() =>
-            Thread.CurrentThread.IsThreadPoolThread && Interlocked.Exchange(ref _failures, 0) == 1
-                ? throw new InsufficientMemoryException("planted")
-                : base.GetTimestamp();
     }
 
     private sealed class Written(RequestDelegate write) : IResult

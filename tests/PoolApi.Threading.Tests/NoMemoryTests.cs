@@ -136,12 +136,13 @@ public class NoMemoryTests
     [Fact]
     public async Task An_item_times_out_a_moment_later_if_there_is_no_memory_for_the_check()
     {
-        var time = new PoorTime();
-        using FixedThreadPool pool = Pools.Make(time: time, more: static o => o.MaxRunTime = Second);
+        var time = new FakeTimeProvider();
+        var clock = new FullMemoryClock(time);
+        using FixedThreadPool pool = Pools.Make(time: clock, more: static o => o.MaxRunTime = Second);
         using Occupation busy = pool.Occupy();
-        time.FailOnceOnThisThread();
+        FailOnceOnThisThread(clock);
         time.Advance(Second + Millisecond);
-        Assert.True(time.HasFailed);
+        Assert.True(clock.HasFailed);
         Assert.Equal(0, busy.Items[0].Endings.Count);
         time.Advance(2 * Millisecond);
         Assert.Equal(WorkOutcome.TimedOut, await busy.Items[0].Endings.First);
@@ -150,14 +151,15 @@ public class NoMemoryTests
     [Fact]
     public async Task An_item_expires_a_moment_later_if_there_is_no_memory_for_the_check()
     {
-        var time = new PoorTime();
-        using FixedThreadPool pool = Pools.Make(time: time, maxQueueTime: 5 * Second);
+        var time = new FakeTimeProvider();
+        var clock = new FullMemoryClock(time);
+        using FixedThreadPool pool = Pools.Make(time: clock, maxQueueTime: 5 * Second);
         using Occupation busy = pool.Occupy();
         var item = new TestItem();
         pool.Accepted(item);
-        time.FailOnceOnThisThread();
+        FailOnceOnThisThread(clock);
         time.Advance((5 * Second) + Millisecond);
-        Assert.True(time.HasFailed);
+        Assert.True(clock.HasFailed);
         Assert.Equal(0, item.Endings.Count);
         time.Advance(2 * Millisecond);
         Assert.Equal(WorkOutcome.Expired, await item.Endings.First);
@@ -166,12 +168,13 @@ public class NoMemoryTests
     [Fact]
     public void A_worker_is_found_stuck_a_moment_later_if_there_is_no_memory_for_the_check()
     {
-        var time = new PoorTime();
-        using FixedThreadPool pool = Pools.Make(time: time, stuckAfter: 60 * Second, observer: _observer);
+        var time = new FakeTimeProvider();
+        var clock = new FullMemoryClock(time);
+        using FixedThreadPool pool = Pools.Make(time: clock, stuckAfter: 60 * Second, observer: _observer);
         using Occupation busy = pool.Occupy();
-        time.FailOnceOnThisThread();
+        FailOnceOnThisThread(clock);
         time.Advance((60 * Second) + (2 * Millisecond));
-        Assert.True(time.HasFailed);
+        Assert.True(clock.HasFailed);
         Assert.Empty(_observer.Stuck);
         time.Advance(Second + (2 * Millisecond));
         Assert.Single(_observer.Stuck);
@@ -180,15 +183,16 @@ public class NoMemoryTests
     [Fact]
     public async Task A_stand_in_starts_a_moment_later_if_there_is_no_memory_for_the_check()
     {
-        var time = new PoorTime();
-        FixedThreadPool pool = Pools.Make(time: time);
+        var time = new FakeTimeProvider();
+        var clock = new FullMemoryClock(time);
+        FixedThreadPool pool = Pools.Make(time: clock);
         Task<int> outer = pool.RunAsync(() => pool.RunAsync(static () => 1).AsTask().Result).AsTask();
         Patience.Until(() => pool.GetSnapshot() is { InFlight: 1, QueueLength: 1 });
-        time.FailOnceOnThisThread();
+        FailOnceOnThisThread(clock);
         Patience.Until(() =>
         {
             time.Advance(Millisecond);
-            return time.HasFailed;
+            return clock.HasFailed;
         });
         Patience.Until(() =>
         {
@@ -197,6 +201,12 @@ public class NoMemoryTests
         });
         Assert.Equal(1, await outer);
         pool.Dispose();
+    }
+
+    private static void FailOnceOnThisThread(FullMemoryClock clock)
+    {
+        Thread here = Thread.CurrentThread;
+        clock.FailOnce(() => Thread.CurrentThread == here);
     }
 
     private static Task Failing(FixedThreadPool pool, bool isAsync) => isAsync
@@ -223,27 +233,6 @@ public class NoMemoryTests
     private sealed class Restoring(Action restore) : IDisposable
     {
         public void Dispose() => restore();
-    }
-
-    /// <summary>A fake clock of which one reading throws, as if there was no memory for it.</summary>
-    private sealed class PoorTime : FakeTimeProvider
-    {
-        private Thread? _fails;
-
-        public bool HasFailed { get; private set; }
-
-        public void FailOnceOnThisThread() => Volatile.Write(ref _fails, Thread.CurrentThread);
-
-        public override long GetTimestamp()
-        {
-            if (ReferenceEquals(Volatile.Read(ref _fails), Thread.CurrentThread))
-            {
-                Volatile.Write(ref _fails, null);
-                HasFailed = true;
-                throw NoMemory();
-            }
-            return base.GetTimestamp();
-        }
     }
 
     /// <summary>A host without memory for lists of asynchronous items.</summary>

@@ -35,15 +35,4 @@ public sealed class ConnectionListenerTests
         Assert.Equal(second.Client.LocalEndPoint, accepted?.RemoteEndPoint);
         Assert.Equal(0, await first.GetStream().ReadAsync(new byte[1], ServiceApp.Token).Patiently()); // it is closed
     }
-
-    /// <summary>A clock that throws on demand, as an allocation does when there is no memory.</summary>
-    private sealed class FullMemoryClock : TimeProvider
-    {
-        private int _failures;
-
-        public void FailOnce() => Volatile.Write(ref _failures, 1);
-
-        public override long GetTimestamp() =>
-            Interlocked.Exchange(ref _failures, 0) == 1 ? throw new InsufficientMemoryException("planted") : base.GetTimestamp();
-    }
 }
