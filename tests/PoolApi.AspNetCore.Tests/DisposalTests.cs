@@ -14,12 +14,13 @@ public sealed class DisposalTests
     {
         using var cancelled = new CountdownEvent(2);
         var log = new CapturingLog();
-        var clock = new DeadlineClock(TimeSpan.FromMinutes(5));
+        var clock = new FakeTimeProvider();
+        var timers = new TimerRecorder(clock);
         WebApplication app = TestApp.Build(
             static _ => { }, new() { ["Shutdown:Drain"] = "00:05:00" },
             builder =>
             {
-                builder.Services.AddSingleton<TimeProvider>(clock);
+                builder.Services.AddSingleton<TimeProvider>(timers);
                 builder.Services.AddFixedThreadPool("io").FromSection("Io");
             },
             kestrel: false, pool: true, log);
@@ -38,7 +39,7 @@ public sealed class DisposalTests
         Assert.True(begun.Wait(Patience.Long, TestApp.Token));
 
         Task disposal = blocking ? DisposeOnOwnThread(app) : app.DisposeAsync().AsTask();
-        await Patience.UntilAsync(() => clock.Deadlines == 2, "both pools wait until the deadline");
+        await Patience.UntilAsync(() => timers.Waits.Count(static wait => wait == TimeSpan.FromMinutes(5)) == 2, "both pools wait until the deadline");
         clock.Advance(TimeSpan.FromMinutes(5) - TimeSpan.FromMilliseconds(1));
         Assert.Equal((false, 2), (disposal.IsCompleted, cancelled.CurrentCount));
         clock.Advance(TimeSpan.FromMilliseconds(1));
@@ -101,20 +102,5 @@ public sealed class DisposalTests
             disposal.SetResult();
         });
         return disposal.Task;
-    }
-
-    /// <summary>A fake clock that counts the waits of one length.</summary>
-    private sealed class DeadlineClock(TimeSpan length) : FakeTimeProvider
-    {
-        private int _deadlines;
-
-        public int Deadlines => Volatile.Read(ref _deadlines);
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
-            if (dueTime == length) Interlocked.Increment(ref _deadlines);
-            return timer;
-        }
     }
 }

@@ -8,12 +8,17 @@ public sealed class OverloadControlTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    private readonly TimerCount _time = new();
+    private readonly FakeTimeProvider _time = new();
+    private readonly TimerRecorder _timers;
     private readonly OverloadControl _control;
     private TimeSpan _wait;
     private bool _newestFirst;
 
-    public OverloadControlTests() => _control = new OverloadControl(() => _wait, new OrderArbiter(on => _newestFirst = on).Join(), _time);
+    public OverloadControlTests()
+    {
+        _timers = new TimerRecorder(_time);
+        _control = new OverloadControl(() => _wait, new OrderArbiter(on => _newestFirst = on).Join(), _timers);
+    }
 
     [Fact]
     public void A_long_queue_alone_refuses_no_request_while_no_client_disconnects()
@@ -127,16 +132,16 @@ public sealed class OverloadControlTests
     public void A_timer_restores_the_oldest_first_order_when_the_endpoint_is_no_longer_used()
     {
         Learn();
-        Assert.Equal(0, _time.Timers);
+        Assert.Equal(0, _timers.Open);
         _wait = TimeSpan.FromSeconds(5);
         _control.ShouldRefuse();
-        Assert.Equal((true, 1), (_newestFirst, _time.Timers));
+        Assert.Equal((true, 1), (_newestFirst, _timers.Open));
 
         _wait = TimeSpan.FromSeconds(1); // too long, until the patience is forgotten
         for (int i = 0; i < 55; i++) _time.Advance(TimeSpan.FromSeconds(1));
         Assert.True(_newestFirst);
         for (int i = 0; i < 10; i++) _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal((false, 0), (_newestFirst, _time.Timers));
+        Assert.Equal((false, 0), (_newestFirst, _timers.Open));
 
         Learn();
         _wait = TimeSpan.FromSeconds(5);
@@ -144,7 +149,7 @@ public sealed class OverloadControlTests
         Assert.True(_newestFirst);
         _wait = TimeSpan.Zero;
         for (int i = 0; i < 2; i++) _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal((false, 0), (_newestFirst, _time.Timers));
+        Assert.Equal((false, 0), (_newestFirst, _timers.Open));
     }
 
     [Fact]
@@ -226,31 +231,6 @@ public sealed class OverloadControlTests
 
         patient.OnTaken(TimeSpan.FromSeconds(1));
         Assert.False(_newestFirst);
-    }
-
-    /// <summary>A clock that counts its timers.</summary>
-    private sealed class TimerCount : FakeTimeProvider
-    {
-        public int Timers { get; private set; }
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            Timers++;
-            return new Counted(this, base.CreateTimer(callback, state, dueTime, period));
-        }
-
-        private sealed class Counted(TimerCount all, ITimer timer) : ITimer
-        {
-            public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(dueTime, period);
-
-            public void Dispose()
-            {
-                all.Timers--;
-                timer.Dispose();
-            }
-
-            public ValueTask DisposeAsync() => timer.DisposeAsync();
-        }
     }
 
     private void Learn(int witnesses = 400)

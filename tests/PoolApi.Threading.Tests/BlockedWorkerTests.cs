@@ -55,8 +55,11 @@ public class BlockedWorkerTests
             pool.RunAsync(static () => Task.FromResult(Sent(SynchronizationContext.Current!))).AsTask(),
     };
 
-    private readonly CountingTime _time = new();
+    private readonly FakeTimeProvider _time = new();
+    private readonly TimerRecorder _timers;
     private readonly RecordingObserver _observer = new();
+
+    public BlockedWorkerTests() => _timers = new TimerRecorder(_time);
 
     public static TheoryData<string, int> AllShapes
     {
@@ -101,7 +104,7 @@ public class BlockedWorkerTests
     public async Task When_all_workers_block_a_stand_in_runs_only_items_that_they_submitted_and_then_stops()
     {
         var threadStarts = new List<DateTimeOffset>();
-        using FixedThreadPool pool = Pools.Make(2, time: _time, observer: _observer, more: o =>
+        using FixedThreadPool pool = Pools.Make(2, time: _timers, observer: _observer, more: o =>
         {
             o.MaxStandIns = 1;
             o.StartThread = thread =>
@@ -140,15 +143,15 @@ public class BlockedWorkerTests
         Pools.AllSleep(pool);
         // P6: each timer may fire once more, and then none is set.
         for (int i = 0; i < 200; i++) _time.Advance(TimeSpan.FromSeconds(1));
-        int settings = _time.Settings;
+        int settings = _timers.Changes;
         for (int i = 0; i < 200; i++) _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal(settings, _time.Settings);
+        Assert.Equal(settings, _timers.Changes);
     }
 
     [Fact]
     public void The_pool_starts_no_stand_in_while_one_of_its_workers_computes()
     {
-        using FixedThreadPool pool = Pools.Make(2, time: _time, observer: _observer);
+        using FixedThreadPool pool = Pools.Make(2, time: _timers, observer: _observer);
         using var computing = new ManualResetEventSlim();
         bool over = false;
         var nested = new TestItem();
@@ -187,7 +190,7 @@ public class BlockedWorkerTests
     [InlineData(65, null, 64)]
     public async Task The_observer_is_notified_once_when_MaxStandIns_allows_no_further_stand_in(int workers, int? maxStandIns, int standIns)
     {
-        using FixedThreadPool pool = Pools.Make(workers, time: _time, observer: _observer, more: o => o.MaxStandIns = maxStandIns);
+        using FixedThreadPool pool = Pools.Make(workers, time: _timers, observer: _observer, more: o => o.MaxStandIns = maxStandIns);
         using var release = new ManualResetEventSlim();
         // Each worker and each stand-in runs one level and blocks on the next. A stand-in too many would run one more level.
         Task<int> outer = pool.RunAsync(() => Levels(pool, workers + standIns + 1, TimeSpan.Zero, release)).AsTask();
@@ -195,9 +198,9 @@ public class BlockedWorkerTests
         try
         {
             AdvanceUntil(() => _observer.Blocked.Any(static b => !b.HasStandIn));
-            int before = _time.Settings;
+            int before = _timers.Changes;
             for (int i = 0; i < 1000; i++) _time.Advance(Millisecond);
-            checks = _time.Settings - before;
+            checks = _timers.Changes - before;
             Assert.Single(_observer.Blocked, static b => !b.HasStandIn);
             Assert.Equal(workers + standIns, _observer.WorkersStarted.Count);
         }
@@ -216,7 +219,7 @@ public class BlockedWorkerTests
     public async Task The_pool_retries_a_stand_in_whose_thread_could_not_be_started()
     {
         bool refuse = false;
-        using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, more: o => o.StartThread = thread =>
+        using FixedThreadPool pool = Pools.Make(1, time: _timers, observer: _observer, more: o => o.StartThread = thread =>
         {
 #pragma warning disable CA2201 // the exception that the runtime throws
             if (Volatile.Read(ref refuse)) throw new OutOfMemoryException("on purpose");
@@ -236,7 +239,7 @@ public class BlockedWorkerTests
     {
         bool refuse = true;
         int starts = 0;
-        using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, more: o =>
+        using FixedThreadPool pool = Pools.Make(1, time: _timers, observer: _observer, more: o =>
         {
             o.CreateWorkerState = id => id > 0 && Volatile.Read(ref refuse) ? throw new InvalidDataException("on purpose") : null;
             o.StartThread = thread =>
@@ -267,7 +270,7 @@ public class BlockedWorkerTests
         using var innocentRuns = new ManualResetEventSlim();
         using var release = new ManualResetEventSlim();
         int starts = 0;
-        using FixedThreadPool pool = Pools.Make(1, time: _time, observer: _observer, more: o =>
+        using FixedThreadPool pool = Pools.Make(1, time: _timers, observer: _observer, more: o =>
         {
             o.MaxStandIns = 1;
             o.StartThread = thread =>
@@ -448,28 +451,4 @@ public class BlockedWorkerTests
 
     private static Task<T> OnScheduler<T>(FixedThreadPool pool, Func<T> work) =>
         Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler);
-
-    /// <summary>A fake clock that counts how often its timers are set.</summary>
-    private sealed class CountingTime : FakeTimeProvider
-    {
-        private int _settings;
-
-        public int Settings => Volatile.Read(ref _settings);
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-            new Timer(this, base.CreateTimer(callback, state, dueTime, period));
-
-        private sealed class Timer(CountingTime time, ITimer timer) : ITimer
-        {
-            public bool Change(TimeSpan dueTime, TimeSpan period)
-            {
-                Interlocked.Increment(ref time._settings);
-                return timer.Change(dueTime, period);
-            }
-
-            public void Dispose() => timer.Dispose();
-
-            public ValueTask DisposeAsync() => timer.DisposeAsync();
-        }
-    }
 }

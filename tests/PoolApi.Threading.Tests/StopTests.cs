@@ -14,9 +14,10 @@ public class StopTests
     [InlineData(300, null)]
     public async Task A_shutdown_waits_exactly_for_its_deadline_and_then_for_its_grace_time(int deadline, int? grace)
     {
-        var time = new NotingTime();
+        var time = new FakeTimeProvider();
+        var timers = new TimerRecorder(time); // each step of a stop creates a timer for its time
         using var release = new ManualResetEventSlim();
-        FixedThreadPool pool = Pools.Make(1, time: time);
+        FixedThreadPool pool = Pools.Make(1, time: timers);
         using var started = new ManualResetEventSlim();
         pool.Accepted(new TestItem(_ =>
         {
@@ -29,13 +30,13 @@ public class StopTests
         for (int step = 0; step < waits.Length; step++)
         {
             // The clock advances only after the step has created its timer, so the elapsed time is the time of the steps.
-            Patience.Until(() => time.Waits.Count > step);
+            Patience.Until(() => timers.Waits.Count > step);
             Assert.False(shutdown.IsCompleted);
             time.Advance(TimeSpan.FromMilliseconds(waits[step]));
         }
         ShutdownReport report = await shutdown.Patiently();
         Assert.Equal(TimeSpan.FromMilliseconds(deadline + (grace ?? 2000)), report.Elapsed);
-        Assert.Equal(waits, time.Waits.Select(static wait => (int)wait.TotalMilliseconds));
+        Assert.Equal(waits, timers.Waits.Select(static wait => (int)wait.TotalMilliseconds));
         Assert.Equal((1, 1L), (report.NotJoined.Count, report.Counts[WorkOutcome.Abandoned]));
         release.Set();
         Pools.NoThreadIsLeft(pool);
@@ -47,9 +48,10 @@ public class StopTests
     [InlineData(true)]
     public async Task Disposing_of_a_pool_completes_although_its_work_does_not_end(bool asynchronously)
     {
-        var time = new NotingTime();
+        var time = new FakeTimeProvider();
+        var timers = new TimerRecorder(time); // each step of a stop creates a timer for its time
         using var release = new ManualResetEventSlim();
-        FixedThreadPool pool = Pools.Make(1, time: time);
+        FixedThreadPool pool = Pools.Make(1, time: timers);
         using Occupation busy = pool.Occupy();
         var waiting = new TestItem();
         pool.Accepted(waiting);
@@ -62,7 +64,7 @@ public class StopTests
             return disposed.IsCompleted;
         });
         await disposed.Patiently();
-        Assert.Equal([30, 2], time.Waits.Select(static wait => (int)wait.TotalSeconds));
+        Assert.Equal([30, 2], timers.Waits.Select(static wait => (int)wait.TotalSeconds));
         Assert.Equal([WorkOutcome.NotStarted], waiting.Endings.Outcomes);
         Assert.Equal([WorkOutcome.Abandoned], busy.Items[0].Endings.Outcomes);
         Pools.AddsUp(pool.GetSnapshot());
@@ -556,19 +558,6 @@ public class StopTests
         }
         Assert.Empty(report.NotJoined);
         pool.Dispose();
-    }
-
-    /// <summary>Records the length of each wait, because a step of a stop creates a timer for its time.</summary>
-    private sealed class NotingTime : FakeTimeProvider
-    {
-        public ConcurrentQueue<TimeSpan> Waits { get; } = new();
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
-            if (dueTime > TimeSpan.Zero) Waits.Enqueue(dueTime); // the pool creates its own timers with an infinite due time, which is negative
-            return timer;
-        }
     }
 
     private sealed class Disposal(Action action) : IDisposable

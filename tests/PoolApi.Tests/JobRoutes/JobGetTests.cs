@@ -282,11 +282,13 @@ public class JobGetTests
     [Fact]
     public async Task A_too_long_wait_ends_after_the_maximum_of_300_seconds()
     {
-        var clock = new LongestWaitClock();
-        await using JobApp app = await JobApp.StartAsync(configure: builder => builder.Services.AddSingleton<TimeProvider>(clock));
+        var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        var timers = new TimerRecorder(clock);
+        await using JobApp app = await JobApp.StartAsync(configure: builder => builder.Services.AddSingleton<TimeProvider>(timers));
         Job job = app.Store.Put(FakeJobStore.New());
         Task<HttpResponseMessage> waiting = app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=600"));
-        await clock.Set.Patiently();
+        // Time that passes before the timer is set would not count for it.
+        await Patience.UntilAsync(() => timers.Waits.Contains(TimeSpan.FromSeconds(300)), "the timer of the wait");
         clock.Advance(TimeSpan.FromSeconds(299));
         Assert.False(waiting.IsCompleted);
 
@@ -294,21 +296,6 @@ public class JobGetTests
 
         using HttpResponseMessage response = await waiting.Patiently();
         Assert.Equal("queued", (string?)(await JobApp.JsonOf(response, 200))["state"]);
-    }
-
-    /// <summary>A clock that notifies when a timer of 300 seconds is set. Time that passes before would not count for the timer.</summary>
-    private sealed class LongestWaitClock() : FakeTimeProvider(DateTimeOffset.UtcNow)
-    {
-        private readonly TaskCompletionSource _set = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task Set => _set.Task;
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
-            if (dueTime == TimeSpan.FromSeconds(300)) _set.TrySetResult();
-            return timer;
-        }
     }
 
     [Fact]
