@@ -3,6 +3,7 @@ namespace PoolApi.Threading.Tests;
 /// <summary>A clock that starts at timestamp 0, stands still until it is moved, and whose timers never fire.</summary>
 internal sealed class ZeroClock : TimeProvider
 {
+    private readonly ManualTimer _timers = new(); // the test fires none
     private long _now;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -11,16 +12,6 @@ internal sealed class ZeroClock : TimeProvider
 
     public void Advance(TimeSpan by) => Interlocked.Add(ref _now, by.Ticks);
 
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Never();
-
-    private sealed class Never : ITimer
-    {
-        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
-
-        public void Dispose()
-        {
-        }
-
-        public ValueTask DisposeAsync() => default;
-    }
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        _timers.CreateTimer(callback, state, dueTime, period);
 }

@@ -177,15 +177,14 @@ public class PoolMonitorTests
     /// <summary>A clock that stands still. The test fires the monitor's timer, on its own thread.</summary>
     private sealed class MonitorsClock() : FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000))
     {
-        private Action? _fire;
-        private int _timesSet;
+        private readonly ManualTimer _timer = new();
 
         public bool FailsNext { get; set; }
 
         /// <summary>How many times the monitor's timer was set.</summary>
-        public int TimesSet => Volatile.Read(ref _timesSet);
+        public int TimesSet => _timer.TimesSet;
 
-        public void Fire() => _fire!();
+        public void Fire() => _timer.Fire();
 
         public override DateTimeOffset GetUtcNow()
         {
@@ -194,24 +193,7 @@ public class PoolMonitorTests
             throw new InvalidOperationException("as asked");
         }
 
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            if (state is not PoolMonitor) return base.CreateTimer(callback, state, dueTime, period);
-            _fire = () => callback(state);
-            return new MonitorsTimer(this);
-        }
-
-        private sealed class MonitorsTimer(MonitorsClock clock) : ITimer
-        {
-            public bool Change(TimeSpan dueTime, TimeSpan period)
-            {
-                Interlocked.Increment(ref clock._timesSet);
-                return true;
-            }
-
-            public void Dispose() { }
-
-            public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-        }
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            state is PoolMonitor ? _timer.CreateTimer(callback, state, dueTime, period) : base.CreateTimer(callback, state, dueTime, period);
     }
 }

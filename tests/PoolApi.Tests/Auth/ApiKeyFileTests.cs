@@ -191,36 +191,6 @@ public sealed class ApiKeyFileTests : IDisposable
         return new ConfigurationBuilder().AddInMemoryCollection(values).Build();
     }
 
-    /// <summary>A clock whose timer fires when the test calls <c>Fire</c>, also while its callback runs.</summary>
-    private sealed class ManualTimer : TimeProvider, ITimer
-    {
-        private Action? _callback;
-        private volatile bool _isSet;
-
-        /// <summary>Whether the timer was set since it last fired.</summary>
-        public bool IsSet => _isSet;
-
-        public void Fire()
-        {
-            _isSet = false;
-            _callback!();
-        }
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            _callback = () => callback(state);
-            return this;
-        }
-
-        public bool Change(TimeSpan dueTime, TimeSpan period) => _isSet = true;
-
-        public void Dispose()
-        {
-        }
-
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-    }
-
     /// <summary>A clock that counts the reads of its time and the settings of its timers. Each file event reads the time.</summary>
     private sealed class WatchedClock : FakeTimeProvider
     {

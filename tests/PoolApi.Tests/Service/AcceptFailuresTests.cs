@@ -107,7 +107,7 @@ public sealed class AcceptFailuresTests : IDisposable
     /// <summary>A clock with one timer.</summary>
     private sealed class Clock : TimeProvider
     {
-        private Action? _callback;
+        private readonly ManualTimer _timer = new();
 
         public TimeSpan Now { get; set; }
 
@@ -122,23 +122,14 @@ public sealed class AcceptFailuresTests : IDisposable
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
             if (!HasTimers) throw new InsufficientMemoryException("planted");
-            (_callback, Due) = (() => callback(state), dueTime);
-            return new Timer();
+            Due = dueTime;
+            return _timer.CreateTimer(callback, state, dueTime, period);
         }
 
         public void Elapse()
         {
-            Now += Due ?? TimeSpan.Zero;
-            _callback?.Invoke();
-        }
-
-        private sealed class Timer : ITimer
-        {
-            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
-
-            public void Dispose() { }
-
-            public ValueTask DisposeAsync() => default;
+            Now += Due!.Value;
+            _timer.Fire();
         }
     }
 }
