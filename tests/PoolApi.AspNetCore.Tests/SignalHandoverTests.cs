@@ -32,7 +32,7 @@ public class SignalHandoverTests
     {
         var first = new List<StopSignal>();
         var second = new List<StopSignal>();
-        using var signals = new StopSignals(first.Add, second.Add, new NoBurst());
+        using var signals = new StopSignals(first.Add, second.Add, new SteppingClock(TimeSpan.FromSeconds(1)));
         var context = new PosixSignalContext(PosixSignal.SIGTERM);
 
         EarlyStopSignals.End(Terminate, context, NoLog);
@@ -42,15 +42,5 @@ public class SignalHandoverTests
 
         EarlyStopSignals.End(Terminate, new PosixSignalContext(PosixSignal.SIGTERM), NoLog);
         Assert.Equal([Terminate], second);
-    }
-
-    /// <summary>A clock that advances by a second at each reading.</summary>
-    private sealed class NoBurst : TimeProvider
-    {
-        private long _seconds;
-
-        public override long TimestampFrequency => 1;
-
-        public override long GetTimestamp() => Interlocked.Increment(ref _seconds);
     }
 }

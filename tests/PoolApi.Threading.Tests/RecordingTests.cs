@@ -83,7 +83,7 @@ public class RecordingTests
         using var pool = new FixedThreadPool(new()
         {
             Workers = 1,
-            TimeProvider = new SteppingClock(),
+            TimeProvider = new SteppingClock(TimeSpan.FromMilliseconds(1)),
             CreateWorkerState = _ => FixedThreadPool.Current!.TrySubmit(item), // queued before the worker first looks
         });
         await item.Endings.First;
@@ -251,16 +251,6 @@ public class RecordingTests
         protected override void Execute()
         {
         }
-    }
-
-    /// <summary>Advances by a millisecond at each reading, as if the thread was preempted before it.</summary>
-    private sealed class SteppingClock : TimeProvider
-    {
-        private long _now;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Interlocked.Add(ref _now, TimeSpan.TicksPerMillisecond);
     }
 
     /// <summary>Stands still, and lags for the workers, as if each had been preempted after its reading.</summary>
