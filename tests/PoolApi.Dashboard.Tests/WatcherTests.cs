@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Connections.Features;
@@ -35,7 +34,7 @@ public sealed class WatcherTests
         var pool = app.Services.GetRequiredService<FixedThreadPool>();
         await FillAsync(pool); // so that the frames have content
 
-        var deaf = new List<Socket>();
+        var deaf = new List<RawConnection>();
         var readers = new List<Reader>();
         try
         {
@@ -78,7 +77,7 @@ public sealed class WatcherTests
         }
         finally
         {
-            deaf.ForEach(static socket => socket.Dispose());
+            deaf.ForEach(static connection => connection.Dispose());
             foreach (Reader reader in readers) await reader.DisposeAsync();
         }
         await Patience.UntilAsync(() => streams.Open == 0 && feed.Watchers == 0, "no client watches");
@@ -121,12 +120,11 @@ public sealed class WatcherTests
         for (int i = 0; i < 300; i++) await pool.RunAsync(static () => { }, options: new WorkOptions(kind: $"kind-{i}-{new string('x', 100)}"));
     }
 
-    private static async Task<Socket> AskAsync(Uri address)
+    private static async Task<RawConnection> AskAsync(Uri address)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = SendBuffer };
-        await socket.ConnectAsync(IPAddress.Loopback, address.Port, Token);
-        await socket.SendAsync(Encoding.ASCII.GetBytes("GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), Token);
-        return socket;
+        RawConnection connection = await RawConnection.OpenAsync(address.Port, receiveBuffer: SendBuffer);
+        await connection.SendAsync("GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+        return connection;
     }
 
     private sealed class NoTcp : IConnectionSocketFeature
@@ -139,15 +137,15 @@ public sealed class WatcherTests
     /// <summary>A watcher that reads everything.</summary>
     private sealed class Reader : IAsyncDisposable
     {
-        private readonly Socket _socket;
+        private readonly RawConnection _connection;
         private readonly Task _reading;
         private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private long _bytes;
         private int _frames;
 
-        private Reader(Socket socket)
+        private Reader(RawConnection connection)
         {
-            _socket = socket;
+            _connection = connection;
             _reading = ReadAsync();
         }
 
@@ -167,14 +165,13 @@ public sealed class WatcherTests
 
         public async ValueTask DisposeAsync()
         {
-            _socket.Dispose();
+            _connection.Dispose();
             await _reading;
         }
 
         private async Task ReadAsync()
         {
-            using var stream = new NetworkStream(_socket);
-            using var lines = new StreamReader(stream, Encoding.UTF8);
+            using var lines = new StreamReader(_connection.Stream, Encoding.UTF8);
             try
             {
                 while (await lines.ReadLineAsync() is { } line)

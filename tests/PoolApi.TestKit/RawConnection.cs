@@ -15,18 +15,24 @@ public sealed class RawConnection : IDisposable
 
     private RawConnection(Socket socket) => (_socket, _stream) = (socket, new NetworkStream(socket));
 
+    /// <summary>What the server sends, for a reader of the test's own. It does not see what this connection has read.</summary>
+    public Stream Stream => _stream;
+
     private ReadOnlySpan<byte> Received => _received.AsSpan(0, _length);
 
     /// <summary>Opens a connection to a port of this machine.</summary>
     /// <param name="port">The port.</param>
     /// <param name="from">The client's own address; null: the kernel chooses.</param>
-    public static async Task<RawConnection> OpenAsync(int port, IPAddress? from = null)
+    /// <param name="to">The address of this machine; null: 127.0.0.1.</param>
+    /// <param name="receiveBuffer">The size of the kernel's receive buffer in bytes, small for a client that does not read; null: the kernel chooses.</param>
+    public static async Task<RawConnection> OpenAsync(int port, IPAddress? from = null, IPAddress? to = null, int? receiveBuffer = null)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
+            if (receiveBuffer is { } size) socket.ReceiveBufferSize = size;
             if (from is not null) socket.Bind(new IPEndPoint(from, 0));
-            await socket.ConnectAsync(IPAddress.Loopback, port, Patience.Token);
+            await socket.ConnectAsync(to ?? IPAddress.Loopback, port, Patience.Token);
             return new RawConnection(socket);
         }
         catch
@@ -34,6 +40,14 @@ public sealed class RawConnection : IDisposable
             socket.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Sends text on a new connection, and reads until the server closes or resets it.</summary>
+    public static async Task<string> ExchangeAsync(string host, int port, string text)
+    {
+        using RawConnection connection = await OpenAsync(port, to: IPAddress.Parse(host));
+        await connection.SendAsync(text);
+        return await connection.ReadToEndAsync();
     }
 
     /// <summary>Sends text as it stands, in Latin-1.</summary>

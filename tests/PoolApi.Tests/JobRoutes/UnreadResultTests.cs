@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Jobs;
@@ -19,8 +18,8 @@ public class UnreadResultTests
     {
         await using JobApp app = await StartAsync(TimeSpan.FromMinutes(5));
         Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[Length]));
-        using Socket one = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
-        using Socket two = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
+        using RawConnection one = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
+        using RawConnection two = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
         await UntilUsedAsync(app, 2 * Length);
 
         using HttpResponseMessage refused = await app.Client.GetAsync($"/v1/jobs/{job.Id}/result", JobApp.Token);
@@ -35,7 +34,7 @@ public class UnreadResultTests
         Assert.Equal((HttpStatusCode.OK, Length), (length.StatusCode, length.Content.Headers.ContentLength));
 
         // One client disconnects, and its bytes are free again.
-        one.Close(0);
+        one.Reset();
         await UntilUsedAsync(app, Length);
         Assert.Equal(Length, (await app.Client.GetByteArrayAsync($"/v1/jobs/{job.Id}/result", JobApp.Token)).Length);
     }
@@ -45,22 +44,12 @@ public class UnreadResultTests
     {
         await using JobApp app = await StartAsync(MachineLoad.Stretch(TimeSpan.FromSeconds(1)));
         Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[Length]));
-        using Socket idle = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
+        using RawConnection idle = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
         await UntilUsedAsync(app, Length);
 
         await UntilUsedAsync(app, 0);
 
-        int read = 0;
-        var buffer = new byte[65536];
-        try
-        {
-            while (await idle.ReceiveAsync(buffer, JobApp.Token) is > 0 and var count) read += count;
-        }
-        catch (SocketException)
-        {
-            // The server reset the connection.
-        }
-        Assert.InRange(read, 1, Length - 1);
+        Assert.InRange((await idle.ReadToEndAsync()).Length, 1, Length - 1);
     }
 
     [Fact]
@@ -69,10 +58,10 @@ public class UnreadResultTests
         await using JobApp app = await StartAsync(TimeSpan.FromMinutes(5));
         string[] tags = [.. Enumerable.Range(0, 16).Select(static i => new string((char)('a' + i), 64))];
         for (int i = 0; i < 1000; i++) app.Store.Put(FakeJobStore.New() with { Tags = tags });
-        using Socket idle = await AskAsync(app, "/v1/jobs?limit=1000");
+        using RawConnection idle = await AskAsync(app, "/v1/jobs?limit=1000");
 
         await UntilAsync(app, static used => used > 1_000_000);
-        idle.Close(0);
+        idle.Reset();
         await UntilUsedAsync(app, 0);
     }
 
@@ -99,7 +88,7 @@ public class UnreadResultTests
         await using JobApp app = await StartAsync(TimeSpan.FromMinutes(5), 1 << 20);
         Job job = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "image/png", new byte[Length]));
         Job small = app.Store.Put(FakeJobStore.New(JobState.Succeeded), new JobResult(200, "text/plain", "done"u8.ToArray()));
-        using Socket alone = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
+        using RawConnection alone = await AskAsync(app, $"/v1/jobs/{job.Id}/result");
         await UntilUsedAsync(app, Length);
 
         foreach (Job other in (Job[])[job, small])
@@ -108,7 +97,7 @@ public class UnreadResultTests
             await ServiceApp.AssertProblem(refused, 503, "overloaded");
         }
 
-        alone.Close(0);
+        alone.Reset();
         await UntilUsedAsync(app, 0);
         Assert.Equal(Length, (await app.Client.GetByteArrayAsync($"/v1/jobs/{job.Id}/result", JobApp.Token)).Length);
     }
@@ -123,12 +112,11 @@ public class UnreadResultTests
             return socket;
         }));
 
-    private static async Task<Socket> AskAsync(JobApp app, string path)
+    private static async Task<RawConnection> AskAsync(JobApp app, string path)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 16 * 1024 };
-        await socket.ConnectAsync(app.Address!.Host, app.Address.Port, JobApp.Token);
-        await socket.SendAsync(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"), JobApp.Token);
-        return socket;
+        RawConnection connection = await RawConnection.OpenAsync(app.Address!.Port, receiveBuffer: 16 * 1024);
+        await connection.SendAsync($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        return connection;
     }
 
     private static Task UntilUsedAsync(JobApp app, long bytes) => UntilAsync(app, used => used == bytes);

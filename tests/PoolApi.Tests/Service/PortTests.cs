@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -151,14 +150,6 @@ public class PortTests
     internal static async Task<int> Ask(string host, int port, string route, string? forged = null) =>
         int.Parse((await Get(host, port, route, forged)).AsSpan(9, 3), System.Globalization.CultureInfo.InvariantCulture);
 
-    internal static async Task<string> Get(string host, int port, string route, string? forged = null)
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(host, port, ServiceApp.Token);
-        using var stream = new NetworkStream(socket);
-        string request = $"{route} HTTP/1.1\r\nHost: {forged ?? $"{host}:{port}"}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-        await stream.WriteAsync(Encoding.Latin1.GetBytes(request), ServiceApp.Token);
-        using var reader = new StreamReader(stream);
-        return await reader.ReadToEndAsync(ServiceApp.Token);
-    }
+    internal static Task<string> Get(string host, int port, string route, string? forged = null) => RawConnection.ExchangeAsync(
+        host, port, $"{route} HTTP/1.1\r\nHost: {forged ?? $"{host}:{port}"}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
 }

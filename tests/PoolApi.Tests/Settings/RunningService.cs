@@ -35,7 +35,7 @@ internal sealed class RunningService : IAsyncDisposable
         environment, [("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Jobs:Store", "none"), .. settings]));
 
     /// <summary>The body of a management route.</summary>
-    public async Task<string> GetAsync(string path) => await TellAsync("127.0.0.2", Management, $"GET {path} HTTP/1.1\r\nHost: 127.0.0.2\r\nConnection: close\r\n\r\n");
+    public Task<string> GetAsync(string path) => RawConnection.ExchangeAsync("127.0.0.2", Management, $"GET {path} HTTP/1.1\r\nHost: 127.0.0.2\r\nConnection: close\r\n\r\n");
 
     /// <summary>Sends a request that continues a trace of its client.</summary>
     public async Task TracedAsync(string traceId) => Assert.StartsWith(
@@ -44,7 +44,7 @@ internal sealed class RunningService : IAsyncDisposable
         StringComparison.Ordinal);
 
     /// <summary>Sends these bytes to the API, and reads until the server closes.</summary>
-    public Task<string> ApiAsync(string request) => TellAsync("127.0.0.1", Api, request);
+    public Task<string> ApiAsync(string request) => RawConnection.ExchangeAsync("127.0.0.1", Api, request);
 
     public async Task<NetworkStream> ConnectAsync(string request = "")
     {
@@ -56,14 +56,4 @@ internal sealed class RunningService : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => App.DisposeAsync();
-
-    private static async Task<string> TellAsync(string host, int port, string request)
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(host, port, ServiceApp.Token);
-        await using var stream = new NetworkStream(socket);
-        await stream.WriteAsync(Encoding.Latin1.GetBytes(request), ServiceApp.Token);
-        using var reader = new StreamReader(stream, Encoding.Latin1);
-        return await reader.ReadToEndAsync(ServiceApp.Token);
-    }
 }
