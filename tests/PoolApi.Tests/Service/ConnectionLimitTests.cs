@@ -1,5 +1,5 @@
+using System.Net;
 using System.Net.Sockets;
-using System.Text;
 using PoolApi.Tests.Settings;
 
 namespace PoolApi.Tests.Service;
@@ -60,21 +60,17 @@ public sealed class ConnectionLimitTests
     /// <summary>Connections that are kept open after one answer each.</summary>
     private sealed class IdleConnections : IDisposable
     {
-        private readonly List<Socket> _open = [];
+        private readonly List<RawConnection> _open = [];
 
         public async Task OpenAsync(int count, string host, int port, string path)
         {
-            byte[] request = Encoding.Latin1.GetBytes($"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-            byte[] answer = new byte[4096];
             for (int i = 0; i < count; i++)
             {
-                var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-                _open.Add(socket);
-                await socket.ConnectAsync(host, port, ServiceApp.Token);
-                await socket.SendAsync(request, SocketFlags.None, ServiceApp.Token);
+                RawConnection connection = await RawConnection.OpenAsync(port, to: IPAddress.Parse(host));
+                _open.Add(connection);
+                await connection.SendAsync($"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
                 // The answer shows that the server has counted this connection. Without it, a later connection could be counted first.
-                int length = await socket.ReceiveAsync(answer, SocketFlags.None, ServiceApp.Token).Patiently();
-                Assert.StartsWith(Answered, Encoding.Latin1.GetString(answer, 0, length), StringComparison.Ordinal);
+                Assert.StartsWith(Answered, await connection.ReadResponseAsync(), StringComparison.Ordinal);
             }
         }
 
@@ -82,7 +78,7 @@ public sealed class ConnectionLimitTests
 
         public void Dispose()
         {
-            foreach (Socket socket in _open) socket.Dispose();
+            foreach (RawConnection connection in _open) connection.Dispose();
         }
     }
 }

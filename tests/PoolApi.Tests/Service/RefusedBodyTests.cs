@@ -1,6 +1,5 @@
 using System.IO.Compression;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -194,12 +193,11 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
     /// <summary>The first line of the answer to a client that waits for 100 before it sends its body.</summary>
     private static async Task<string?> FirstLineAsync(int port, string url, string headers, int length)
     {
-        using var tcp = new TcpClient();
-        await tcp.ConnectAsync("127.0.0.1", port, ServiceApp.Token);
+        using RawConnection connection = await RawConnection.OpenAsync(port);
         // The body is never sent. A server that reads it answers 100 first.
         string head = $"POST {url} HTTP/1.1\r\nHost: x\r\n{headers}\r\nContent-Length: {length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
-        await tcp.GetStream().WriteAsync(Encoding.ASCII.GetBytes(head), ServiceApp.Token);
-        using var reader = new StreamReader(tcp.GetStream());
+        await connection.SendAsync(head);
+        using var reader = new StreamReader(connection.Stream);
         return await reader.ReadLineAsync(ServiceApp.Token);
     }
 

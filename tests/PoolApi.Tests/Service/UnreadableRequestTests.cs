@@ -1,6 +1,3 @@
-using System.Net.Sockets;
-using System.Text;
-
 namespace PoolApi.Tests.Service;
 
 /// <summary>The server itself refuses a request that it cannot parse, with a response without a body.</summary>
@@ -30,11 +27,7 @@ public class UnreadableRequestTests
     {
         await using ServiceApp app = ServiceApp.With([("Urls", "http://127.0.0.1:0"), ("Management:Urls", "http://127.0.0.2:0"), ("Jobs:Store", "none"), .. settings]);
         (int port, _) = PortTests.Start(app);
-        using var tcp = new TcpClient();
-        await tcp.ConnectAsync("127.0.0.1", port, ServiceApp.Token);
-        await tcp.GetStream().WriteAsync(Encoding.Latin1.GetBytes(request), ServiceApp.Token);
-        using var reader = new StreamReader(tcp.GetStream());
-        string answer = await reader.ReadToEndAsync(ServiceApp.Token);
+        string answer = await RawConnection.ExchangeAsync("127.0.0.1", port, request);
         Assert.StartsWith($"HTTP/1.1 {status} ", answer, StringComparison.Ordinal);
         Assert.Contains("\r\nContent-Length: 0\r\n", answer, StringComparison.Ordinal);
         Assert.EndsWith("\r\n\r\n", answer, StringComparison.Ordinal);

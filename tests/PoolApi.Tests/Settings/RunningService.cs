@@ -1,6 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
-using System.Text;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using PoolApi.Tests.Service;
@@ -46,13 +43,12 @@ internal sealed class RunningService : IAsyncDisposable
     /// <summary>Sends these bytes to the API, and reads until the server closes.</summary>
     public Task<string> ApiAsync(string request) => RawConnection.ExchangeAsync("127.0.0.1", Api, request);
 
-    public async Task<NetworkStream> ConnectAsync(string request = "")
+    /// <summary>Sends these bytes to the API, on a connection that stays open.</summary>
+    public async Task<RawConnection> ConnectAsync(string request)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(IPAddress.Loopback, Api, ServiceApp.Token);
-        var stream = new NetworkStream(socket, ownsSocket: true);
-        await stream.WriteAsync(Encoding.Latin1.GetBytes(request), ServiceApp.Token);
-        return stream;
+        RawConnection connection = await RawConnection.OpenAsync(Api);
+        await connection.SendAsync(request);
+        return connection;
     }
 
     public ValueTask DisposeAsync() => App.DisposeAsync();

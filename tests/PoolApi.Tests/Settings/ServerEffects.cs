@@ -85,10 +85,10 @@ internal static class ServerEffects
         ["Kestrel:Limits:MaxConcurrentConnections"] = async () =>
         {
             await using RunningService service = RunningService.With(("Kestrel:Limits:MaxConcurrentConnections", "2"));
-            await using NetworkStream one = await service.ConnectAsync(Get + "\r\n");
-            await using NetworkStream two = await service.ConnectAsync(Get + "\r\n");
-            Assert.NotEqual(0, await one.ReadAsync(new byte[100], ServiceApp.Token));
-            Assert.NotEqual(0, await two.ReadAsync(new byte[100], ServiceApp.Token));
+            using RawConnection one = await service.ConnectAsync(Get + "\r\n");
+            using RawConnection two = await service.ConnectAsync(Get + "\r\n");
+            Assert.NotEmpty(await one.ReadResponseAsync());
+            Assert.NotEmpty(await two.ReadResponseAsync());
             Assert.Equal("", await ClosedAsync(service));
             Assert.Equal("", await ClosedAsync(service));
             Assert.StartsWith("HTTP/1.1 200", await service.GetAsync("/livez"), StringComparison.Ordinal);
@@ -171,12 +171,12 @@ internal static class ServerEffects
     /// <summary>The first frame that the server sends.</summary>
     private static async Task<Dictionary<int, int>> SettingsFrameAsync(RunningService service)
     {
-        await using NetworkStream stream = await service.ConnectAsync(Http2Preface);
+        using RawConnection connection = await service.ConnectAsync(Http2Preface);
         byte[] head = new byte[9];
-        await stream.ReadExactlyAsync(head, ServiceApp.Token);
+        await connection.Stream.ReadExactlyAsync(head, ServiceApp.Token);
         Assert.Equal(4, head[3]);
         byte[] settings = new byte[(head[1] << 8) | head[2]];
-        await stream.ReadExactlyAsync(settings, ServiceApp.Token);
+        await connection.Stream.ReadExactlyAsync(settings, ServiceApp.Token);
         return settings.Chunk(6).ToDictionary(static s => (s[0] << 8) | s[1], static s => (s[2] << 24) | (s[3] << 16) | (s[4] << 8) | s[5]);
     }
 
