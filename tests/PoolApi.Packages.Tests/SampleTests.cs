@@ -367,9 +367,9 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     [GeneratedRegex(@"^Location: \.\./jobs/([0-9a-f-]{36})", RegexOptions.Multiline)]
     private static partial Regex JobLocation();
 
-    [GeneratedRegex(@"Report (\d{4}-\d\d) built on reports-\d\n")]
+    [GeneratedRegex(@"Report (\d{4}-\d\d) built on reports-\d$")]
     private static partial Regex Report();
 
-    [GeneratedRegex(@"Report built on cpu-\d: (.+)\n")]
+    [GeneratedRegex(@"Report built on cpu-\d: (.+)$")]
     private static partial Regex BuiltReport();
 }

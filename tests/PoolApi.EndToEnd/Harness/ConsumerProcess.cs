@@ -6,25 +6,13 @@ namespace PoolApi.EndToEnd.Harness;
 internal sealed class ConsumerProcess : IAsyncDisposable
 {
     private const string Listening = "Now listening on: ";
-    private readonly Process _process;
-    private readonly Task _exited;
+    private readonly RunningProgram _program;
     private HttpClient? _client;
 
-    private ConsumerProcess(ProcessStartInfo start)
-    {
-        start.RedirectStandardOutput = true;
-        start.RedirectStandardError = true;
-        _process = new Process { StartInfo = start };
-        _process.OutputDataReceived += (_, e) => Take(e.Data);
-        _process.ErrorDataReceived += (_, e) => Take(e.Data);
-        _process.Start();
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
-        _exited = WatchAsync();
-    }
+    private ConsumerProcess(ProcessStartInfo start) => _program = new RunningProgram(start);
 
     /// <summary>All that the app wrote.</summary>
-    public LineLog Log { get; } = new();
+    public LineLog Log => _program.Log;
 
     /// <summary>An HTTP client of the app.</summary>
     public HttpClient Client => _client!;
@@ -65,44 +53,26 @@ internal sealed class ConsumerProcess : IAsyncDisposable
     }
 
     /// <summary>Sends a signal.</summary>
-    public void Send(UnixSignal signal) => Libc.Send(_process.Id, signal);
+    public void Send(UnixSignal signal) => _program.Send(signal);
 
     /// <summary>Whether the process has ended.</summary>
-    public bool HasExited => _exited.IsCompleted;
+    public bool HasExited => _program.HasExited;
 
     /// <summary>The names of its threads; Linux cuts each to 15 characters.</summary>
-    public string[] Threads() => ProcessFacts.ThreadNames(_process.Id);
+    public string[] Threads() => ProcessFacts.ThreadNames(_program.Id);
 
     /// <summary>Waits for a line of the log that contains these words.</summary>
-    public Task<string> WaitForLineAsync(string words) =>
-        Log.WaitForAsync(line => line.Contains(words, StringComparison.Ordinal), Patience.Long);
+    public Task<string> WaitForLineAsync(string words) => _program.WaitForLineAsync(words);
 
     /// <summary>Waits for the end.</summary>
     /// <returns>The exit code; 128 and the signal's number if a signal ended it.</returns>
-    public async Task<int> WaitForExitAsync()
-    {
-        await _exited.Patiently();
-        return _process.ExitCode;
-    }
+    public Task<int> WaitForExitAsync() => _program.WaitForExitAsync();
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
-        if (!_exited.IsCompleted) _process.Kill();
-        await _exited;
-        TestContext.Current.TestOutputHelper?.WriteLine($"--- log of the app, exit {_process.ExitCode}\n{Log}");
+        await _program.DisposeAsync();
+        TestContext.Current.TestOutputHelper?.WriteLine($"--- log of the app, exit {_program.ExitCode}\n{Log}");
         _client?.Dispose();
-        _process.Dispose();
-    }
-
-    private async Task WatchAsync()
-    {
-        await _process.WaitForExitAsync();
-        Log.Complete();
-    }
-
-    private void Take(string? line)
-    {
-        if (line is not null) Log.Add(line);
     }
 }

@@ -17,28 +17,18 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     private static readonly TimeSpan StartPatience = Patience.Long;
     private static readonly TimeSpan DefaultMaxQueueTime = TimeSpan.FromSeconds(30); // of the service
     private static readonly TimeSpan ReadyPause = TimeSpan.FromMilliseconds(20);
-    private readonly Process _process;
+    private readonly RunningProgram _program;
     private readonly TemporaryFolder _folder;
-    private readonly Task _exited;
     private bool _isDisposed;
 
     private PoolApiProcess(ProcessStartInfo start, TemporaryFolder folder, Endpoint api, Endpoint management)
     {
         (_folder, Api, Management) = (folder, api, management);
-        start.RedirectStandardOutput = true;
-        start.RedirectStandardError = true;
-        _process = new Process { StartInfo = start };
-        _process.OutputDataReceived += (_, e) => Take(e.Data);
-        _process.ErrorDataReceived += (_, e) => Take(e.Data);
-        _process.Start();
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
-        Id = _process.Id;
-        _exited = WatchAsync();
+        _program = new RunningProgram(start);
     }
 
     /// <summary>The process id.</summary>
-    public int Id { get; }
+    public int Id => _program.Id;
 
     /// <summary>The API port.</summary>
     public Endpoint Api { get; }
@@ -47,7 +37,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     public Endpoint Management { get; }
 
     /// <summary>All that the service wrote.</summary>
-    public LineLog Log { get; } = new();
+    public LineLog Log => _program.Log;
 
     /// <summary>Starts the service on two free ports and waits until it is ready. A setting is written as on a command line:
     /// "--Pool:Workers 2".</summary>
@@ -127,7 +117,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     }
 
     /// <summary>Sends a signal.</summary>
-    public void Send(UnixSignal signal) => Libc.Send(Id, signal);
+    public void Send(UnixSignal signal) => _program.Send(signal);
 
     /// <summary>The process id of the service if the wrapper is its parent.</summary>
     public async Task<int> ChildAsync() => int.Parse(
@@ -138,24 +128,12 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     /// <summary>Ends the process with SIGKILL, and waits until it has ended.</summary>
     public async Task KillAsync()
     {
-        _process.Kill();
+        _program.Kill();
         await WaitForExitAsync();
     }
 
     /// <summary>Waits for the end, and for the last line of the log.</summary>
-    public async Task<int> WaitForExitAsync()
-    {
-        try
-        {
-            await _exited.Patiently();
-        }
-        catch (TimeoutException)
-        {
-            Assert.Fail($"the service did not end within {Patience.Long.TotalSeconds} s; it wrote:\n{Log}");
-        }
-
-        return _process.ExitCode;
-    }
+    public Task<int> WaitForExitAsync() => _program.WaitForExitAsync();
 
     /// <summary>Stops the service as an orchestrator does, and reads the summary of the stop.</summary>
     public async Task<ShutdownSummary> StopAsync()
@@ -180,8 +158,7 @@ internal sealed class PoolApiProcess : IAsyncDisposable
     public bool HasSummary => Log.Lines.Any(static line => ShutdownSummary.Parse(line) is not null);
 
     /// <summary>Waits for a line of the log that contains these words.</summary>
-    public Task<string> WaitForLineAsync(string words) =>
-        Log.WaitForAsync(line => line.Contains(words, StringComparison.OrdinalIgnoreCase), Patience.Long);
+    public Task<string> WaitForLineAsync(string words) => _program.WaitForLineAsync(words, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>What every worker does now.</summary>
     public async Task<WorkersView> WorkersAsync() => WorkersView.Read((await Management.GetAsync("/v1/workers")).MustBe(200));
@@ -224,13 +201,10 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         if (_isDisposed)
             return;
         _isDisposed = true;
-        if (!_exited.IsCompleted)
-            _process.Kill();
-        await _exited;
-        TestContext.Current.TestOutputHelper?.WriteLine($"--- log of process {Id}, exit {_process.ExitCode}\n{Tail()}");
+        await _program.DisposeAsync();
+        TestContext.Current.TestOutputHelper?.WriteLine($"--- log of process {Id}, exit {_program.ExitCode}\n{Tail()}");
         Api.Dispose();
         Management.Dispose();
-        _process.Dispose();
         _folder.Dispose();
     }
 
@@ -246,8 +220,8 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         var clock = Stopwatch.StartNew();
         while (!await IsReadyAsync())
         {
-            if (_exited.IsCompleted)
-                Assert.Fail($"the service ended with {_process.ExitCode} instead of starting:\n{Log}");
+            if (_program.HasExited)
+                Assert.Fail($"the service ended with {_program.ExitCode} instead of starting:\n{Log}");
             if (clock.Elapsed > StartPatience)
                 Assert.Fail($"the service was not ready within {StartPatience.TotalSeconds} s:\n{Log}");
             await Task.Delay(ReadyPause); // another process gives no signal when it is ready
@@ -264,18 +238,5 @@ internal sealed class PoolApiProcess : IAsyncDisposable
         {
             return false;
         }
-    }
-
-    private async Task WatchAsync()
-    {
-        // Also waits for the end of both streams, so that the log is complete.
-        await _process.WaitForExitAsync();
-        Log.Complete();
-    }
-
-    private void Take(string? line)
-    {
-        if (line is not null)
-            Log.Add(line);
     }
 }

@@ -7,9 +7,8 @@ namespace PoolApi.EndToEnd.Harness;
 internal sealed class PrometheusServer : IAsyncDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly LineLog _log = new();
     private readonly Endpoint _web = new(FreePorts.Next());
-    private readonly Process _process;
+    private readonly RunningProgram _program;
 
     private PrometheusServer(string program, int scrapedPort, string? rules)
     {
@@ -29,13 +28,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
             $"--config.file={configuration}", $"--storage.tsdb.path={Path.Combine(_folder.Path, "data")}",
             $"--web.listen-address=127.0.0.1:{_web.Port}",
         ];
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
-        _process = new Process { StartInfo = start };
-        _process.ErrorDataReceived += (_, e) => Take(e.Data);
-        _process.OutputDataReceived += (_, e) => Take(e.Data);
-        _process.Start();
-        _process.BeginErrorReadLine();
-        _process.BeginOutputReadLine();
+        _program = new RunningProgram(new ProcessStartInfo(program, arguments));
     }
 
     private string TargetsFile => Path.Combine(_folder.Path, "targets.json");
@@ -48,7 +41,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         var server = new PrometheusServer(Tool.Require("prometheus", "apt-get install prometheus"), scrapedPort, rules);
         try
         {
-            await server._log.WaitForAsync(line => line.Contains("Server is ready", StringComparison.Ordinal), Patience.Long);
+            await server._program.WaitForLineAsync("Server is ready");
             return server;
         }
         catch
@@ -97,17 +90,8 @@ internal sealed class PrometheusServer : IAsyncDisposable
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
-        if (!_process.HasExited)
-            _process.Kill();
-        await _process.WaitForExitAsync();
-        _process.Dispose();
+        await _program.DisposeAsync();
         _web.Dispose();
         _folder.Dispose();
-    }
-
-    private void Take(string? line)
-    {
-        if (line is not null)
-            _log.Add(line);
     }
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Net.Sockets;
 
 namespace PoolApi.EndToEnd.Harness;
 
@@ -7,27 +6,17 @@ namespace PoolApi.EndToEnd.Harness;
 internal sealed class ProxyServer : IAsyncDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly LineLog _log = new();
-    private readonly Process _process;
+    private readonly RunningProgram _program;
 
     private ProxyServer(Configuration configuration, string program)
     {
         string file = Path.Combine(_folder.Path, Path.GetFileName(configuration.File));
         File.WriteAllText(file, configuration.Text);
-        var start = new ProcessStartInfo(program, configuration.Arguments(_folder.Path, file))
-        {
-            RedirectStandardError = true,
-            RedirectStandardOutput = true,
-        };
+        var start = new ProcessStartInfo(program, configuration.Arguments(_folder.Path, file));
         // Caddy writes files to the home folder.
         foreach (string variable in (string[])["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"])
             start.Environment[variable] = _folder.Path;
-        _process = new Process { StartInfo = start };
-        _process.ErrorDataReceived += (_, e) => Take(e.Data);
-        _process.OutputDataReceived += (_, e) => Take(e.Data);
-        _process.Start();
-        _process.BeginErrorReadLine();
-        _process.BeginOutputReadLine();
+        _program = new RunningProgram(start, hasChildren: true);
         Web = new Endpoint(configuration.Port);
     }
 
@@ -35,7 +24,7 @@ internal sealed class ProxyServer : IAsyncDisposable
     public Endpoint Web { get; }
 
     /// <summary>What it wrote.</summary>
-    public string Log => _log.ToString();
+    public string Log => _program.Log.ToString();
 
     /// <summary>Starts one, and waits until it listens.</summary>
     public static async Task<ProxyServer> StartAsync(Configuration configuration)
@@ -45,7 +34,7 @@ internal sealed class ProxyServer : IAsyncDisposable
         var server = new ProxyServer(configuration, program);
         try
         {
-            await Eventually.SeesAsync(server.ListensAsync, listens => listens, "the proxy to listen");
+            await server._program.WaitForPortAsync(server.Web.Port);
             return server;
         }
         catch
@@ -59,38 +48,9 @@ internal sealed class ProxyServer : IAsyncDisposable
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
-        // nginx ends its worker process only on a signal that it handles.
-        if (!_process.HasExited)
-            Libc.Send(_process.Id, UnixSignal.Terminate);
-        using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10)))
-            await _process.WaitForExitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!_process.HasExited)
-            _process.Kill(entireProcessTree: true);
-        await _process.WaitForExitAsync();
-        _process.Dispose();
+        await _program.DisposeAsync();
         Web.Dispose();
         _folder.Dispose();
-    }
-
-    private async Task<bool> ListensAsync()
-    {
-        Assert.False(_process.HasExited, $"the proxy ended:\n{Log}");
-        using var client = new TcpClient();
-        try
-        {
-            await client.ConnectAsync("127.0.0.1", Web.Port);
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
-
-    private void Take(string? line)
-    {
-        if (line is not null)
-            _log.Add(line);
     }
 
     /// <summary>A configuration, and the arguments that start its program with it.</summary>

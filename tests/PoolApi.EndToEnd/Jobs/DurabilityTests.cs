@@ -148,8 +148,7 @@ public sealed partial class DurabilityTests
     /// <summary>strace attached to a running process, until it is disposed of.</summary>
     private sealed class Tracing : IAsyncDisposable
     {
-        private readonly Process _process;
-        private readonly LineLog _log = new();
+        private readonly RunningProgram _program;
 
         private Tracing(string strace, int processId, string file, string[] more)
         {
@@ -158,21 +157,14 @@ public sealed partial class DurabilityTests
                 "-f", "-y", "-s", "64", "-o", file, "-p", $"{processId}", "-e",
                 "trace=fdatasync,fsync,sendto,sendmsg,write,writev,pwrite64,recvfrom,recvmsg,read", .. more,
             ];
-            _process = new Process { StartInfo = new ProcessStartInfo(strace, arguments) { RedirectStandardError = true } };
-            _process.ErrorDataReceived += (_, e) =>
-            {
-                if (e.Data is { } line)
-                    _log.Add(line);
-            };
-            _process.Start();
-            _process.BeginErrorReadLine();
+            _program = new RunningProgram(new ProcessStartInfo(strace, arguments));
         }
 
         public static async Task<Tracing> StartAsync(string strace, int processId, string file, params string[] more)
         {
             var tracing = new Tracing(strace, processId, file, more);
-            string line = await tracing._log.WaitForAsync(
-                l => l.Contains(" attached", StringComparison.Ordinal) || l.Contains("not permitted", StringComparison.Ordinal), TimeSpan.FromSeconds(20));
+            string line = await tracing._program.WaitForLineAsync(
+                static l => l.Contains(" attached", StringComparison.Ordinal) || l.Contains("not permitted", StringComparison.Ordinal), " attached");
             if (line.Contains("not permitted", StringComparison.Ordinal))
                 Tool.Missing("The right to trace processes", "run as root, or set kernel.yama.ptrace_scope to 0");
             return tracing;
@@ -180,10 +172,8 @@ public sealed partial class DurabilityTests
 
         public async ValueTask DisposeAsync()
         {
-            if (!_process.HasExited)
-                Libc.Send(_process.Id, UnixSignal.Interrupt);
-            await _process.WaitForExitAsync();
-            _process.Dispose();
+            await _program.StopAsync(UnixSignal.Interrupt);
+            await _program.DisposeAsync();
         }
     }
 }

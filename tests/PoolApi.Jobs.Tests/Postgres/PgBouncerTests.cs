@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Net.Sockets;
 using Npgsql;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.PostgreSql;
@@ -100,7 +99,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
     }
 
     /// <summary>A test's own PgBouncer in front of the tests' PostgreSQL.</summary>
-    private sealed class Bouncer(PostgresCluster cluster, Process process, TemporaryFolder folder, int port) : IAsyncDisposable
+    private sealed class Bouncer(PostgresCluster cluster, RunningProgram program, TemporaryFolder folder, int port) : IAsyncDisposable
     {
         public int Port => port;
 
@@ -128,34 +127,24 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
                 max_client_conn = {clients}
                 server_round_robin = {inTurn}
                 """);
-            var start = new ProcessStartInfo { RedirectStandardError = true, WorkingDirectory = "/" };
             string[] command = [.. PostgresCluster.AsUser(), Program, "-q", settings];
-            start.FileName = command[0];
-            foreach (string argument in command[1..]) start.ArgumentList.Add(argument);
             if (!OperatingSystem.IsWindows())
             {
                 File.SetUnixFileMode(folder.Path, (UnixFileMode)0b111_101_101);
                 File.SetUnixFileMode(settings, (UnixFileMode)0b110_100_100);
             }
-            Process process = Process.Start(start)!;
-            var bouncer = new Bouncer(cluster, process, folder, port);
-            await UntilAsync(
-                async () =>
-                {
-                    if (process.HasExited) Assert.Fail($"PgBouncer has not started: {await process.StandardError.ReadToEndAsync(Token)}");
-                    using var probe = new Socket(SocketType.Stream, ProtocolType.Tcp);
-                    try
-                    {
-                        await probe.ConnectAsync("127.0.0.1", port, Token);
-                        return true;
-                    }
-                    catch (SocketException)
-                    {
-                        return false;
-                    }
-                },
-                "PgBouncer");
-            return bouncer;
+            var program = new RunningProgram(new ProcessStartInfo(command[0], command[1..]) { WorkingDirectory = "/" });
+            var bouncer = new Bouncer(cluster, program, folder, port);
+            try
+            {
+                await program.WaitForPortAsync(port);
+                return bouncer;
+            }
+            catch
+            {
+                await bouncer.DisposeAsync();
+                throw;
+            }
         }
 
         /// <summary>Makes PgBouncer open connections to the server, which are idle afterwards.</summary>
@@ -169,9 +158,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
 
         public async ValueTask DisposeAsync()
         {
-            process.Kill();
-            await process.WaitForExitAsync().Patiently();
-            process.Dispose();
+            await program.DisposeAsync();
             folder.Dispose();
         }
     }
