@@ -9,10 +9,11 @@ public static class Tool
     /// <summary>True if no test may be skipped.</summary>
     public static bool InCi { get; } = string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>The path of a program, or null.</summary>
+    /// <summary>The path of a program in the PATH or in /usr/sbin, where servers are and which the PATH of a user may lack; or null.</summary>
     public static string? Find(string program) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "")
             .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .Append("/usr/sbin")
             .Select(folder => Path.Combine(folder, program))
             .FirstOrDefault(File.Exists);
 

@@ -6,7 +6,7 @@ namespace PoolApi.EndToEnd.Harness;
 /// <remarks>The rules have no state: packets of connections that are open already are dropped too.</remarks>
 internal sealed class NetworkCut : IAsyncDisposable
 {
-    private readonly string _iptables = Tool.Find("iptables") ?? Tool.RequireFile("/usr/sbin/iptables", "apt-get install iptables");
+    private readonly string _iptables = Tool.Require("iptables", "apt-get install iptables");
     private readonly List<string[]> _dropped = [];
 
     private NetworkCut()

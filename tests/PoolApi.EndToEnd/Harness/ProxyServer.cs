@@ -29,8 +29,7 @@ internal sealed class ProxyServer : IAsyncDisposable
     /// <summary>Starts one, and waits until it listens.</summary>
     public static async Task<ProxyServer> StartAsync(Configuration configuration)
     {
-        string program = Tool.Find(configuration.Program)
-            ?? Tool.RequireFile($"/usr/sbin/{configuration.Program}", $"apt-get install --no-install-recommends {configuration.Program}");
+        string program = Tool.Require(configuration.Program, $"apt-get install --no-install-recommends {configuration.Program}");
         var server = new ProxyServer(configuration, program);
         try
         {

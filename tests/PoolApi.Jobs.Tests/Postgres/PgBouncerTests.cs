@@ -11,8 +11,6 @@ namespace PoolApi.Jobs.Tests.Postgres;
 [Trait("Category", "Slow")]
 public sealed class PgBouncerTests(PostgresCluster cluster)
 {
-    private const string Program = "/usr/sbin/pgbouncer";
-
     [Theory]
     [InlineData("transaction", 20, 0, 0)]
     [InlineData("transaction", 1, 0, 0)]
@@ -108,7 +106,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
         public static async Task<Bouncer> StartAsync(PostgresCluster cluster, string mode, int size, int inTurn, int clients = 100)
         {
             PostgresCluster.Require();
-            Tool.RequireFile(Program, "apt-get install --no-install-recommends pgbouncer");
+            string pgBouncer = Tool.Require("pgbouncer", "apt-get install --no-install-recommends pgbouncer");
             var folder = new TemporaryFolder();
             int port = FreePorts.Next();
             string settings = folder.File("pgbouncer.ini");
@@ -127,7 +125,7 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
                 max_client_conn = {clients}
                 server_round_robin = {inTurn}
                 """);
-            string[] command = [.. PostgresCluster.AsUser(), Program, "-q", settings];
+            string[] command = [.. PostgresCluster.AsUser(), pgBouncer, "-q", settings];
             if (!OperatingSystem.IsWindows())
             {
                 File.SetUnixFileMode(folder.Path, (UnixFileMode)0b111_101_101);

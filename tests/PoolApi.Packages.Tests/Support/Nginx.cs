@@ -32,7 +32,7 @@ internal sealed partial class Nginx : IAsyncDisposable
                 }
             }
             """);
-        string program = Tool.Find("nginx") ?? Tool.RequireFile("/usr/sbin/nginx", "apt-get install --no-install-recommends nginx");
+        string program = Tool.Require("nginx", "apt-get install --no-install-recommends nginx");
         _nginx = RunningApp.Start(_folder.Path, program, "-p", _folder.Path, "-c", file, "-e", "stderr");
     }
 
