@@ -130,22 +130,7 @@ public sealed class NginxTests : ReverseProxyTests
     private protected override ProxyServer.Configuration Configure(int port, int management) =>
         new ProxyServer.Configuration("nginx", "nginx/poolapi.conf", port, Arguments).With("listen 80;", $"listen 127.0.0.1:{port};");
 
-    internal static string[] Arguments(string folder, string file)
-    {
-        string main = Path.Combine(folder, "nginx.conf");
-        string temporary = string.Join(' ', ((string[])["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]).Select(what => $"{what}_temp_path {folder}/{what};"));
-        // As root, nginx would run its worker as the user nobody, who has no access to the folder. Without root, the user line has no effect.
-        File.WriteAllText(main, $$"""
-            user root root;
-            daemon off;
-            worker_processes 1;
-            pid {{folder}}/nginx.pid;
-            error_log stderr;
-            events { }
-            http { access_log off; {{temporary}} include {{file}}; }
-            """);
-        return ["-p", folder, "-c", main, "-e", "stderr"];
-    }
+    internal static string[] Arguments(string folder, string file) => NginxCommand.Arguments(folder, $"include {file};");
 }
 
 /// <summary>deploy/haproxy. It checks the instances' health twice a second.</summary>
