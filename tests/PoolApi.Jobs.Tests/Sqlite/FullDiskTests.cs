@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.Sqlite;
 using static PoolApi.TestKit.Patience;
@@ -7,13 +6,13 @@ namespace PoolApi.Jobs.Tests.Sqlite;
 
 public sealed class FullDiskTests : IDisposable
 {
-    private readonly StorePlace _place = new();
-    private bool _isMounted;
+    private StorePlace _place = new();
+    private SmallDisk? _disk;
 
     public void Dispose()
     {
-        if (_isMounted) Run("umount", _place.Directory);
         _place.Dispose();
+        _disk?.Dispose();
     }
 
     [Fact]
@@ -57,7 +56,7 @@ public sealed class FullDiskTests : IDisposable
     [Fact]
     public async Task A_store_on_a_full_disk_loses_no_job_and_accepts_again_with_free_space()
     {
-        MountSmallDisk(megabytes: 8);
+        await MountAsync(megabytes: 8);
         string filler = Path.Combine(_place.Directory, "filler");
         await File.WriteAllBytesAsync(filler, new byte[3_000_000], Token);
         List<Guid> accepted;
@@ -83,9 +82,9 @@ public sealed class FullDiskTests : IDisposable
     [Fact]
     public async Task The_start_on_a_read_only_disk_fails_with_an_error_that_names_the_file()
     {
-        MountSmallDisk(megabytes: 8);
+        SmallDisk disk = await MountAsync(megabytes: 8);
         await using (SqliteJobStore store = await _place.OpenAsync()) await store.AcceptAsync(Jobs.New(), Token);
-        Assert.Equal(0, Run("mount", "-o", "remount,ro", _place.Directory));
+        await disk.MakeReadOnlyAsync();
         await using SqliteJobStore refused = _place.Store();
 
         var fault = await Assert.ThrowsAsync<JobStoreException>(() => refused.OpenAsync(Token));
@@ -99,9 +98,9 @@ public sealed class FullDiskTests : IDisposable
     [InlineData(false)]
     public async Task After_a_start_on_a_full_disk_stored_jobs_are_read_and_new_ones_rejected(bool isStoppedCleanly)
     {
-        MountSmallDisk(megabytes: 4);
+        SmallDisk disk = await MountAsync(megabytes: 4);
         (Job waiting, Job running) = await LeaveAsync(isStoppedCleanly);
-        string[] fillers = [.. await FillDiskAsync()];
+        disk.Fill();
 
         await using (SqliteJobStore store = await _place.OpenAsync())
         {
@@ -111,7 +110,7 @@ public sealed class FullDiskTests : IDisposable
             Assert.Equal(AcceptOutcome.Existing, (await store.AcceptAsync(Jobs.New(key: "waiting"), Token)).Outcome);
             var fault = await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAsync(Big(40_000), Token));
             Assert.Contains("the disk is full", fault.Message, StringComparison.Ordinal);
-            foreach (string filler in fillers) File.Delete(filler);
+            disk.Empty();
 
             Assert.Equal(AcceptOutcome.Created, (await store.AcceptAsync(Big(40_000), Token)).Outcome);
             // Maintenance finds the job of the dead process at once, as after a start on a disk with room.
@@ -124,16 +123,17 @@ public sealed class FullDiskTests : IDisposable
     [Fact]
     public async Task A_store_opens_on_a_disk_too_full_to_read_it_and_works_once_space_is_free()
     {
-        MountSmallDisk(megabytes: 4);
+        SmallDisk disk = await MountAsync(megabytes: 4);
         (Job waiting, _) = await LeaveAsync(isStoppedCleanly: true);
         await File.WriteAllBytesAsync(_place.File + "-owner", [], Token); // as if no disk space had been reserved
-        await MustOpenWithoutRoomAsync(waiting.Id, [.. await FillDiskAsync()]);
+        disk.Fill();
+        await MustOpenWithoutRoomAsync(waiting.Id, disk.Empty);
     }
 
     [Fact]
     public async Task A_store_opens_on_a_disk_without_free_inodes_and_works_once_some_are_free()
     {
-        MountSmallDisk(megabytes: 4, "nr_inodes=10");
+        await MountAsync(megabytes: 4, "nr_inodes=10");
         (Job waiting, _) = await LeaveAsync(isStoppedCleanly: true);
         var fillers = new List<string>();
         try
@@ -148,17 +148,18 @@ public sealed class FullDiskTests : IDisposable
         catch (IOException)
         {
         }
-        await MustOpenWithoutRoomAsync(waiting.Id, fillers);
+        await MustOpenWithoutRoomAsync(waiting.Id, () => fillers.ForEach(File.Delete));
     }
 
     [Fact]
     public async Task A_new_store_opens_on_a_full_disk_and_is_created_once_space_is_free()
     {
-        MountSmallDisk(megabytes: 4);
-        await MustOpenWithoutRoomAsync(null, [.. await FillDiskAsync()]);
+        SmallDisk disk = await MountAsync(megabytes: 4);
+        disk.Fill();
+        await MustOpenWithoutRoomAsync(null, disk.Empty);
     }
 
-    private async Task MustOpenWithoutRoomAsync(Guid? known, IReadOnlyList<string> fillers)
+    private async Task MustOpenWithoutRoomAsync(Guid? known, Action makeRoom)
     {
         var log = new CapturingLog();
         await using SqliteJobStore store = _place.Store(logger: log.For<SqliteJobStore>());
@@ -171,7 +172,7 @@ public sealed class FullDiskTests : IDisposable
             Assert.Contains("the disk is full", fault.Message, StringComparison.Ordinal);
             await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAsync(Jobs.New(), Token));
         }
-        foreach (string filler in fillers) File.Delete(filler);
+        makeRoom();
 
         Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
 
@@ -198,30 +199,6 @@ public sealed class FullDiskTests : IDisposable
         return (waiting, running);
     }
 
-    /// <summary>Fills the disk to the last byte.</summary>
-    private async Task<List<string>> FillDiskAsync()
-    {
-        var fillers = new List<string>();
-        for (int size = 1 << 20; size >= 1; size = size > 4096 ? size / 4 : 0)
-        {
-            bool fits = true;
-            while (fits)
-            {
-                string filler = Path.Combine(_place.Directory, $"filler-{fillers.Count}");
-                try
-                {
-                    fillers.Add(filler);
-                    await File.WriteAllBytesAsync(filler, new byte[size], Token);
-                }
-                catch (IOException)
-                {
-                    fits = false;
-                }
-            }
-        }
-        return fillers;
-    }
-
     private static NewJob Big(int bytes) => Jobs.New(body: new string('x', bytes));
 
     /// <summary>Accepts jobs until the store is full.</summary>
@@ -245,17 +222,12 @@ public sealed class FullDiskTests : IDisposable
         }
     }
 
-    private void MountSmallDisk(int megabytes, string? option = null)
+    /// <summary>Mounts a small disk, and has the store on it from now on.</summary>
+    private async Task<SmallDisk> MountAsync(int megabytes, string? option = null)
     {
-        if (!Environment.IsPrivilegedProcess) Tool.Missing("The right to mount a small disk", "run the tests as root");
-        _isMounted = Run("mount", "-t", "tmpfs", "-o", $"size={megabytes}m{(option is null ? "" : "," + option)}", "tmpfs", _place.Directory) == 0;
-        if (!_isMounted) Tool.Missing("A mount of a small disk", "run the tests in a container that may mount (CAP_SYS_ADMIN)");
-    }
-
-    private static int Run(string program, params string[] arguments)
-    {
-        using var process = Process.Start(program, arguments);
-        process.WaitForExit();
-        return process.ExitCode;
+        _disk = await SmallDisk.MountAsync(megabytes, option);
+        _place.Dispose();
+        _place = new StorePlace(_disk.Path);
+        return _disk;
     }
 }

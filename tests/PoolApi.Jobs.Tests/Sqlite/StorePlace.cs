@@ -6,11 +6,18 @@ namespace PoolApi.Jobs.Tests.Sqlite;
 /// <summary>A directory of a test's own with a store's file in it.</summary>
 internal sealed class StorePlace : IDisposable
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TemporaryFolder? _folder;
 
-    public string Directory => _folder.Path;
+    /// <param name="directory">The directory, which the test deletes; null: a temporary one.</param>
+    public StorePlace(string? directory = null)
+    {
+        if (directory is null) _folder = new TemporaryFolder();
+        Directory = directory ?? _folder!.Path;
+    }
 
-    public string File => _folder.File("jobs.db");
+    public string Directory { get; }
+
+    public string File => Path.Combine(Directory, "jobs.db");
 
     public SqliteJobStore Store(
         int? maxPages = null, IJobStoreListener? listener = null, TimeProvider? time = null, Action<StoreStep, string>? observer = null,
@@ -24,5 +31,5 @@ internal sealed class StorePlace : IDisposable
         return store;
     }
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose() => _folder?.Dispose();
 }

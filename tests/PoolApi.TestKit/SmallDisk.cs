@@ -1,21 +1,28 @@
 using System.Diagnostics;
 
-namespace PoolApi.EndToEnd.Harness;
+namespace PoolApi.TestKit;
 
-/// <summary>A disk in memory, so small that it can be filled.</summary>
-internal sealed class SmallDisk : IDisposable
+/// <summary>A disk in memory, so small that it can be filled. It is unmounted at the end.</summary>
+/// <remarks>A user who may not mount skips the test; with CI=true it fails.</remarks>
+public sealed class SmallDisk : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
     private readonly List<string> _fillers = [];
     private bool _isMounted;
 
+    private SmallDisk() { }
+
+    /// <summary>Where it is mounted.</summary>
     public string Path => _folder.Path;
 
-    public static async Task<SmallDisk> MountAsync(int megabytes)
+    /// <summary>Mounts a disk.</summary>
+    /// <param name="megabytes">Its size.</param>
+    /// <param name="option">A further mount option.</param>
+    public static async Task<SmallDisk> MountAsync(int megabytes, string? option = null)
     {
         var disk = new SmallDisk();
-        var run = await ProgramRun.ToEndAsync(
-            new ProcessStartInfo("mount", ["-t", "tmpfs", "-o", $"size={megabytes}m", "tmpfs", disk.Path]), Patience.Long);
+        string options = $"size={megabytes}m{(option is null ? "" : "," + option)}";
+        ProgramRun run = await RunMountAsync("-t", "tmpfs", "-o", options, "tmpfs", disk.Path);
         disk._isMounted = run.ExitCode == 0;
         if (!disk._isMounted)
         {
@@ -25,6 +32,9 @@ internal sealed class SmallDisk : IDisposable
 
         return disk;
     }
+
+    /// <summary>Allows no more writes.</summary>
+    public async Task MakeReadOnlyAsync() => (await RunMountAsync("-o", "remount,ro", Path)).MustSucceed();
 
     /// <summary>Fills it to the last byte.</summary>
     public void Fill()
@@ -50,6 +60,7 @@ internal sealed class SmallDisk : IDisposable
     /// <summary>Deletes the files that fill it.</summary>
     public void Empty() => _fillers.ForEach(File.Delete);
 
+    /// <inheritdoc />
     public void Dispose()
     {
         if (_isMounted)
@@ -60,4 +71,6 @@ internal sealed class SmallDisk : IDisposable
 
         _folder.Dispose();
     }
+
+    private static Task<ProgramRun> RunMountAsync(params string[] arguments) => ProgramRun.ToEndAsync(new ProcessStartInfo("mount", arguments), Patience.Long);
 }
