@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.IO.Compression;
 using System.Net;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
@@ -81,44 +80,4 @@ internal sealed class Collector : IAsyncDisposable
     /// <param name="Headers">Its headers.</param>
     /// <param name="Body">Its body, each byte a character.</param>
     internal sealed record Export(string Path, IReadOnlyDictionary<string, string> Headers, string Body);
-
-    /// <summary>A self-signed certificate for 127.0.0.1, with the files of the certificate and its key.</summary>
-    internal sealed class Certificate : IDisposable
-    {
-        private readonly TemporaryFolder _folder = new();
-
-        public Certificate()
-        {
-            using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-            var request = new CertificateRequest("CN=127.0.0.1", key, HashAlgorithmName.SHA256);
-            var names = new SubjectAlternativeNameBuilder();
-            names.AddIpAddress(IPAddress.Loopback);
-            request.CertificateExtensions.Add(names.Build());
-            request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-            DateTimeOffset now = DateTimeOffset.UtcNow;
-            Value = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
-            Pem = Write("certificate.pem", Value.ExportCertificatePem());
-            KeyPem = Write("key.pem", key.ExportPkcs8PrivateKeyPem());
-        }
-
-        public X509Certificate2 Value { get; }
-
-        public string Pem { get; }
-
-        public string KeyPem { get; }
-
-        public void Dispose()
-        {
-            Value.Dispose();
-            _folder.Dispose();
-        }
-
-        private string Write(string name, string text)
-        {
-            string path = _folder.File(name);
-            File.WriteAllText(path, text);
-            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            return path;
-        }
-    }
 }

@@ -1,6 +1,4 @@
 using System.Net.Sockets;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration.Json;
 using Microsoft.Extensions.Options;
@@ -196,24 +194,18 @@ internal static class ServerEffects
     /// <summary>A client that trusts this certificate alone, by its hash, sends requests by HTTP/1.1 and HTTP/2 over TLS.</summary>
     private static async Task SeeTlsAsync(string? password)
     {
-        using var folder = new TemporaryFolder();
-        using var key = RSA.Create(2048);
-        var request = new CertificateRequest("CN=pool.example", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        await File.WriteAllTextAsync(folder.File("tls.crt"), certificate.ExportCertificatePem(), ServiceApp.Token);
-        var encryption = new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, 1000);
-        await File.WriteAllTextAsync(
-            folder.File("tls.key"), password is null ? key.ExportPkcs8PrivateKeyPem() : key.ExportEncryptedPkcs8PrivateKeyPem(password, encryption), ServiceApp.Token);
+        using var certificate = new TlsCertificate("pool.example");
+        string key = password is null ? certificate.KeyFile : certificate.WriteKey(password);
 
         await using RunningService service = RunningService.With(
-            ("Urls", "https://127.0.0.1:0"), ("Kestrel:Certificates:Default:Path", folder.File("tls.crt")),
-            ("Kestrel:Certificates:Default:KeyPath", folder.File("tls.key")), ("Kestrel:Certificates:Default:Password", password ?? ""));
+            ("Urls", "https://127.0.0.1:0"), ("Kestrel:Certificates:Default:Path", certificate.CertificateFile),
+            ("Kestrel:Certificates:Default:KeyPath", key), ("Kestrel:Certificates:Default:Password", password ?? ""));
 
         Assert.StartsWith("https://127.0.0.1:", service.Addresses[0], StringComparison.Ordinal);
         using var client = new HttpClient(new SocketsHttpHandler
         {
             UseProxy = false,
-            SslOptions = { RemoteCertificateValidationCallback = (_, shown, _, _) => shown?.GetCertHashString() == certificate.GetCertHashString() },
+            SslOptions = { RemoteCertificateValidationCallback = (_, shown, _, _) => certificate.Is(shown) },
         });
         foreach (Version version in (Version[])[new(1, 1), new(2, 0)])
         {

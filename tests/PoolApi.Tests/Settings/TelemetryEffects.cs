@@ -190,13 +190,13 @@ internal static class TelemetryEffects
 
     private static async Task SentByTls()
     {
-        using var certificate = new Collector.Certificate();
+        using var certificate = new TlsCertificate("127.0.0.1");
         await using Collector collector = await Collector.StartAsync(certificate.Value);
         await SendAsync(
             collector,
             [
-                ("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate.Pem), ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", certificate.Pem),
-                ("OTEL_EXPORTER_OTLP_CLIENT_KEY", certificate.KeyPem),
+                ("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate.CertificateFile), ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", certificate.CertificateFile),
+                ("OTEL_EXPORTER_OTLP_CLIENT_KEY", certificate.KeyFile),
             ]);
         Assert.NotEmpty(collector.Traces);
     }
