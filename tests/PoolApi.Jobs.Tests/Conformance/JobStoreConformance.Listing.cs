@@ -88,7 +88,7 @@ public abstract partial class JobStoreConformance
         await using IJobStore store = await OpenAsync();
         var before = new HashSet<Guid>();
         for (int i = 0; i < 60; i++) before.Add((await AcceptAsync(store, Jobs.New(tags: ["x"]))).Id);
-        await PassAsync(5); // so that later jobs have later ids
+        DateTimeOffset later = Jobs.Now + TimeSpan.FromMinutes(1); // of the ids of the jobs that are accepted between the pages
         var seen = new List<Guid>();
         JobPage page;
         Guid? after = null;
@@ -98,7 +98,7 @@ public abstract partial class JobStoreConformance
             seen.AddRange(page.Jobs.Select(static j => j.Id));
             after = page.Jobs[^1].Id;
             // Between the pages, jobs are accepted, finished and cancelled, also the last job of the page.
-            await AcceptAsync(store, Jobs.New(tags: ["x"]));
+            await AcceptAsync(store, Jobs.New(tags: ["x"]) with { Id = Guid.CreateVersion7(later) });
             await store.CancelAsync(after.Value, Token);
             foreach (JobClaim claim in (await store.ClaimAsync("me", 3, Jobs.LongLease, Token)).Claims) await store.FinishAsync(claim, Jobs.Success(), Token);
         }

@@ -155,14 +155,14 @@ public abstract partial class JobStoreConformance
     }
 
     /// <summary>A job that ended between once and twice the retention ago, however busy the machine is.</summary>
-    private static async Task<JobWithResult> SweptAsync(IJobStore store, JobState state)
+    private async Task<JobWithResult> SweptAsync(IJobStore store, JobState state)
     {
         for (int attempt = 0; attempt < 20; attempt++)
         {
             NewJob job = Jobs.New(tags: ["t"]);
             Job ended = await EndedAsync(store, state, job with { Idempotency = new IdempotencyKey($"{job.Id}", "same"u8.ToArray()) });
             await PassAsync(MachineLoad.Stretch(1000)); // the busier the machine, the longer a round takes
-            TimeSpan age = DateTimeOffset.UtcNow - ended.FinishedAt!.Value;
+            TimeSpan age = Now - ended.FinishedAt!.Value;
             await MaintainAsync(store, new MaintenanceRules(age * 0.65, 3));
             if (await store.GetResultAsync(ended.Id, Token) is { } swept) return swept;
         }

@@ -151,7 +151,7 @@ public abstract partial class JobStoreConformance
     }
 
     /// <summary>Creates jobs that ran together when their instance died.</summary>
-    private static async Task<HashSet<Guid>> DieAsync(IJobStore store, int count, int bytes = 0)
+    private async Task<HashSet<Guid>> DieAsync(IJobStore store, int count, int bytes = 0)
     {
         for (int i = 0; i < count; i++) await AcceptAsync(store, WithBody("diagnostics/noop", bytes));
         IReadOnlyList<JobClaim> claims = (await store.ClaimAsync("dead", count, ShortLease, Token)).Claims;
@@ -162,7 +162,7 @@ public abstract partial class JobStoreConformance
     }
 
     /// <summary>Creates jobs that were running at two deaths. At the second death each was the only job of its instance.</summary>
-    private static async Task<HashSet<Guid>> DieTwiceAsync(IJobStore store, int count, int bytes)
+    private async Task<HashSet<Guid>> DieTwiceAsync(IJobStore store, int count, int bytes)
     {
         HashSet<Guid> suspects = await DieAsync(store, count, bytes);
         for (int i = 0; i < count; i++) Assert.Single((await store.ClaimAsync($"second {i}", 1, ShortLease, Token)).Claims);
@@ -172,7 +172,7 @@ public abstract partial class JobStoreConformance
     }
 
     /// <summary>Runs instances one after another. Each finishes its jobs, but with a killer among them it dies with all of them.</summary>
-    private static async Task<int> CrashLoopAsync(IJobStore store, MaintenanceRules rules, HashSet<Guid> killers, int workers)
+    private async Task<int> CrashLoopAsync(IJobStore store, MaintenanceRules rules, HashSet<Guid> killers, int workers)
     {
         int deaths = 0;
         for (int instance = 0; instance < 200; instance++)

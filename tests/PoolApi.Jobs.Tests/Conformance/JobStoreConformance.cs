@@ -5,8 +5,8 @@ namespace PoolApi.Jobs.Tests.Conformance;
 
 /// <summary>Tests the contract of every store (<see cref="IJobStore"/>). The test class of each store derives from this class.</summary>
 /// <remarks>
-/// The store uses the real clock. So leases and deadlines are short if they must run out, and long otherwise. A delay on a busy machine
-/// fails no test.
+/// The store's clock runs as the real one does. So leases and deadlines are short if they must run out, and long otherwise. A delay on a busy
+/// machine fails no test.
 /// </remarks>
 public abstract partial class JobStoreConformance
 {
@@ -21,9 +21,19 @@ public abstract partial class JobStoreConformance
     /// <param name="listener">Receives the notifications.</param>
     private protected abstract Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null);
 
-    /// <summary>Waits in real time until leases and deadlines have run out, or until later events have a later time.</summary>
+    /// <summary>The clock of all stores of a test; <see langword="null"/>: the store uses the clock of its server.</summary>
+    private protected virtual PassingClock? Clock => null;
+
+    /// <summary>The time by the store's clock.</summary>
+    private DateTimeOffset Now => (Clock ?? TimeProvider.System).GetUtcNow();
+
+    /// <summary>Lets time pass, so that leases and deadlines have run out, or later events have a later time. Waits only for the clock of a server.</summary>
     /// <remarks>A longer wait on a busy machine fails no test.</remarks>
-    private static Task PassAsync(int milliseconds) => Task.Delay(milliseconds, Token);
+    private async Task PassAsync(int milliseconds)
+    {
+        if (Clock is { } clock) clock.Pass(TimeSpan.FromMilliseconds(milliseconds));
+        else await Task.Delay(milliseconds, Token);
+    }
 
     private static readonly MaintenanceRules KeepAll = new(TimeSpan.FromDays(1), 1_000_000);
 

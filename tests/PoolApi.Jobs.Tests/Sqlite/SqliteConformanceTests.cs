@@ -11,7 +11,9 @@ public sealed class SqliteConformanceTests : JobStoreConformance, IDisposable
 
     public void Dispose() => _place.Dispose();
 
-    private protected override async Task<IJobStore> OpenAsync(IJobStoreListener? listener = null) => await _place.OpenAsync(listener);
+    private protected override PassingClock Clock { get; } = new();
 
-    private protected override async Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => await _place.OpenAsync(listener);
+    private protected override async Task<IJobStore> OpenAsync(IJobStoreListener? listener = null) => await _place.OpenAsync(listener, time: Clock);
+
+    private protected override Task<IJobStore> OpenAnotherAsync(IJobStoreListener? listener = null) => OpenAsync(listener);
 }
