@@ -262,18 +262,21 @@ public sealed class AttemptTests
     public async Task A_long_job_keeps_its_lease()
     {
         using Gate gate = new();
-        await using Rig rig = await Rig.StartAsync((_, token) => gate.Pass(token), options: Rig.Options with { Lease = TimeSpan.FromSeconds(3) }, isShared: true);
-        await using InMemoryJobStore other = await rig.OpenAnotherAsync();
+        var clock = new FakeTimeProvider(Jobs.Now);
+        await using Rig rig = await Rig.StartAsync(
+            (_, token) => gate.Pass(token), options: Rig.Options with { Lease = TimeSpan.FromSeconds(30) }, isShared: true, time: clock);
+        await rig.QuietAsync();
         Job job = await rig.AcceptAsync();
         await gate.ArrivalAsync();
-        int renewals = rig.Store.Calls("renew");
-        TimeSpan granted, leaseEnd;
-        lock (rig.Jobs.Gate) granted = rig.Jobs.Rows[job.Id].LeaseEnd;
 
-        await UntilAsync(() => rig.Store.Calls("renew") >= renewals + 6);
+        for (int second = 1; second <= 60; second++)
+        {
+            await rig.PassAsync(clock, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
 
-        lock (rig.Jobs.Gate) leaseEnd = rig.Jobs.Rows[job.Id].LeaseEnd;
-        Assert.True(leaseEnd > granted + TimeSpan.FromSeconds(1), $"{leaseEnd}"); // the renewals have extended the lease
+            // The store grants 20 s, and at most a quarter of it passes before the next renewal.
+            Assert.InRange(LeaseLeft(rig, job.Id, clock), TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(20));
+        }
+
         gate.Open();
         Assert.Equal(1, (await rig.UntilAsync(job.Id, JobState.Succeeded)).Attempt);
     }
@@ -282,9 +285,9 @@ public sealed class AttemptTests
     public async Task A_job_keeps_its_lease_while_the_maintenance_of_the_store_takes_long()
     {
         using Gate gate = new();
-        var clock = new FakeTimeProvider(Jobs.Now);
+        var clock = new ClockOfRounds();
         await using Rig rig = await Rig.StartAsync(
-            (_, token) => gate.Pass(token), options: Rig.Options with { Lease = TimeSpan.FromSeconds(30) }, isShared: true, time: clock);
+            (_, token) => gate.Pass(token), options: Rig.Options with { Lease = ClockOfRounds.Interval * 6 }, isShared: true, time: clock);
         await rig.QuietAsync(); // the first round has ended: otherwise it would be held, and no further round would begin
         Job job = await rig.AcceptAsync();
         await gate.ArrivalAsync();
@@ -292,11 +295,18 @@ public sealed class AttemptTests
         rig.Store.Before = operation => operation == "maintain" ? end.Task : Task.CompletedTask;
         try
         {
-            int rounds = rig.Store.Calls("maintain");
+            int rounds = rig.Store.Calls("maintain"), waits = clock.Waits;
             await UntilAsync(() => Passed() && rig.Store.Calls("maintain") > rounds, "A round");
-            int renewals = rig.Store.Calls("renew");
+            await UntilAsync(() => clock.Waits > waits, "That the round waits for the store");
 
-            await UntilAsync(() => Passed() && rig.Store.Calls("renew") >= renewals + 5, "That the lease is renewed");
+            // The store grants four intervals. A renewal in each of ten intervals keeps the lease.
+            for (int interval = 1; interval <= 10; interval++)
+            {
+                (int renewals, waits) = (rig.Store.Calls("renew"), clock.Waits);
+                clock.Advance(ClockOfRounds.Interval);
+                await UntilAsync(() => rig.Store.Calls("renew") > renewals && clock.Waits > waits, "That the lease is renewed");
+                Assert.Equal(ClockOfRounds.Interval * 4, LeaseLeft(rig, job.Id, clock));
+            }
 
             Assert.Equal(rounds + 1, rig.Store.Calls("maintain"));
         }
@@ -441,5 +451,28 @@ public sealed class AttemptTests
 
         Assert.Equal(3, thrown);
         await UntilAsync(() => rig.Dispatcher.StoreFault is null);
+    }
+
+    private static TimeSpan LeaseLeft(Rig rig, Guid id, FakeTimeProvider clock)
+    {
+        lock (rig.Jobs.Gate) return rig.Jobs.Rows[id].LeaseEnd - clock.GetElapsedTime(0);
+    }
+
+    /// <summary>A clock that counts the waits of the maintenance: between two rounds, and for the store during a round.</summary>
+    private sealed class ClockOfRounds() : FakeTimeProvider(Jobs.Now)
+    {
+        /// <summary>A sixth of the lease. No other wait of a dispatcher is as long.</summary>
+        public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(5003);
+
+        private int _waits;
+
+        public int Waits => Volatile.Read(ref _waits);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
+            if (dueTime == Interval) Interlocked.Increment(ref _waits);
+            return timer;
+        }
     }
 }
