@@ -32,19 +32,25 @@ public sealed class CloseTests : IDisposable
         Assert.Equal([StoreStep.ReaderClosed, StoreStep.ReaderClosed, StoreStep.Checkpointed, StoreStep.WriterClosed], steps);
     }
 
-    /// <summary>Holds a reader while it closes, so that a writer that does not wait for it would close first.</summary>
+    /// <summary>
+    /// Holds the readers while they close. Meanwhile three other stores close completely, so that a writer that did not wait for its readers would
+    /// close too.
+    /// </summary>
     [Fact]
-    public async Task A_reader_that_is_slow_to_close_does_not_leave_the_log_behind()
+    public async Task The_writer_waits_for_a_reader_that_is_slow_to_close()
     {
         using var held = new ManualResetEventSlim();
         using var released = new ManualResetEventSlim();
-        bool writerHasClosed = false;
+        var steps = new List<(StoreStep Step, bool IsReleased)>();
         SqliteJobStore store = _place.Store(observer: (step, _) =>
         {
-            if (step == StoreStep.WriterClosed) writerHasClosed = true;
-            if (step != StoreStep.ReaderClosed) return;
-            held.Set();
-            released.Wait(Long);
+            if (step == StoreStep.Synced) return;
+            if (step == StoreStep.ReaderClosed)
+            {
+                held.Set();
+                released.Wait(Long);
+            }
+            lock (steps) steps.Add((step, released.IsSet));
         });
         await store.OpenAsync(Token);
         Job job = (await store.AcceptAsync(Jobs.New(), Token)).Job;
@@ -53,11 +59,18 @@ public sealed class CloseTests : IDisposable
         Assert.True(held.Wait(Long, Token));
         await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.AcceptAsync(Jobs.New(), Token));
         await Assert.ThrowsAsync<JobStoreUnavailableException>(async () => await store.GetAsync(job.Id, Token));
-        Assert.False(writerHasClosed);
+        for (int i = 0; i < 3; i++)
+        {
+            using var place = new StorePlace();
+            await using SqliteJobStore other = await place.OpenAsync();
+            await other.AcceptAsync(Jobs.New(), Token);
+        }
         released.Set();
         await closing;
 
-        Assert.True(writerHasClosed);
+        Assert.Equal(
+            [(StoreStep.ReaderClosed, true), (StoreStep.ReaderClosed, true), (StoreStep.Checkpointed, true), (StoreStep.WriterClosed, true)], steps);
+        Assert.Equal(["jobs.db", "jobs.db-owner"], Directory.GetFiles(_place.Directory).Select(Path.GetFileName).Order());
         await MustHaveAllAsync([job.Id]);
     }
 
