@@ -114,6 +114,26 @@ public sealed class FileFaultTests : IDisposable
         Assert.Equal(AcceptOutcome.Created, (await store.AcceptAsync(Jobs.New(), Token)).Outcome);
     }
 
+    /// <summary>The opening waits five seconds for the lock.</summary>
+    [Theory]
+    [Trait("Category", "Slow")]
+    [InlineData("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")] // no other program can read the file
+    [InlineData("BEGIN IMMEDIATE")] // no other program can write it
+    public async Task A_store_that_another_program_keeps_locked_is_refused_until_the_lock_is_released(string sql)
+    {
+        Job kept;
+        await using (SqliteJobStore store = await _place.OpenAsync()) kept = (await store.AcceptAsync(Jobs.New(), Token)).Job;
+        await using (var other = new SqliteConnection($"Data Source={_place.File};Pooling=False"))
+        {
+            other.Open();
+            Execute(other, sql);
+
+            Assert.Equal($"The job store '{_place.File}' cannot be opened: another program keeps it locked; end that program.", await RefusalAsync());
+        }
+        await using SqliteJobStore again = await _place.OpenAsync();
+        Assert.NotNull(await again.GetAsync(kept.Id, Token));
+    }
+
     [Fact]
     public async Task A_store_opens_through_a_symbolic_link_and_detects_that_its_target_is_deleted()
     {
@@ -206,6 +226,11 @@ public sealed class FileFaultTests : IDisposable
     {
         using var connection = new SqliteConnection($"Data Source={_place.File};Pooling=False");
         connection.Open();
+        Execute(connection, sql);
+    }
+
+    private static void Execute(SqliteConnection connection, string sql)
+    {
         using SqliteCommand command = connection.CreateCommand();
 #pragma warning disable CA2100 // the test's own
         command.CommandText = sql;
