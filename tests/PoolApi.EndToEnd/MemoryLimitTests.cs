@@ -34,12 +34,13 @@ public sealed class MemoryLimitTests
 
         Answer?[] answers = await Task.WhenAll(asking);
         Assert.InRange(answers.Count(static answer => answer?.Status == 200), 1, Memory / 4 / Length);
-        foreach (Answer answer in answers.OfType<Answer>().Where(static answer => answer.Status != 200))
+        Answer[] refused = [.. answers.OfType<Answer>().Where(static answer => answer.Status != 200)];
+        Assert.NotEmpty(refused);
+        foreach (Answer answer in refused)
         {
             answer.MustBeProblem(503, "overloaded");
             answer.MustSayRetryAfter();
         }
-        Assert.DoesNotContain(answers, static answer => answer?.Status >= 500 && answer.Status != 503);
         (await service.Api.PostPngAsync("/v1/thumbnails?width=8", Png.Gradient(32, 32))).MustBe(200);
         var summary = await service.StopAsync();
         summary.MustAddUp();
