@@ -96,6 +96,8 @@ public sealed class SnapshotTests : IDisposable
         await using MonitoredApp app = await StartAsync(fakeClock: false, directory: _directory);
         await app.Pool.RunAsync(static () => { });
         await app.StopAsync();
+        Assert.Empty(SnapshotsOf(app).All);
+        await SnapshotsOf(app).Written.Patiently();
         Assert.Empty(Directory.GetFiles(_directory));
     }
 
