@@ -31,7 +31,7 @@ public class JobClientTests
     [Fact]
     public async Task A_client_gets_404_for_the_jobs_of_another_client_and_cannot_change_them()
     {
-        await using JobApp app = await JobApp.StartAsync(keys: true);
+        await using JobApp app = await JobApp.StartAsync(keys: true, configure: JobApp.StopClock);
         Job alices = app.Store.Put(FakeJobStore.New(JobState.Failed, client: "alice"));
         Job nobodys = app.Store.Put(FakeJobStore.New());
         foreach (Guid id in (Guid[])[alices.Id, nobodys.Id])
@@ -62,7 +62,7 @@ public class JobClientTests
     [InlineData(true)]
     public async Task Every_jobs_route_answers_503_with_Retry_After_while_the_store_is_unavailable(bool keys)
     {
-        await using JobApp app = await JobApp.StartAsync(keys);
+        await using JobApp app = await JobApp.StartAsync(keys, configure: JobApp.StopClock);
         Job job = app.Store.Put(FakeJobStore.New(client: keys ? "alice" : null));
         app.Store.IsAway = true;
         foreach (string route in (string[])[.. RoutesOf(job.Id), "GET /v1/jobs"])

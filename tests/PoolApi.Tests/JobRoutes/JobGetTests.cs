@@ -145,7 +145,7 @@ public class JobGetTests
     [InlineData("x:retry")]
     public async Task An_unknown_job_id_gets_404_with_a_detail_about_the_job(string id)
     {
-        await using JobApp app = await JobApp.StartAsync();
+        await using JobApp app = await JobApp.StartAsync(configure: JobApp.StopClock);
         foreach (string path in (string[])["GET ", "GET /result", "GET /events", "DELETE "])
         {
             string[] parts = path.Split(' ');
@@ -248,7 +248,7 @@ public class JobGetTests
     [Fact]
     public async Task A_request_does_not_wait_for_a_job_that_has_ended()
     {
-        await using JobApp app = await JobApp.StartAsync();
+        await using JobApp app = await JobApp.StartAsync(configure: JobApp.StopClock);
         Job job = app.Store.Put(FakeJobStore.New(JobState.Failed));
         using HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", "wait=60"));
         Assert.Equal(200, (int)response.StatusCode);
@@ -262,7 +262,7 @@ public class JobGetTests
     [InlineData("wait=abc")]
     public async Task A_malformed_wait_is_ignored(string prefer)
     {
-        await using JobApp app = await JobApp.StartAsync();
+        await using JobApp app = await JobApp.StartAsync(configure: JobApp.StopClock);
         Job job = app.Store.Put(FakeJobStore.New());
         using HttpResponseMessage response = await app.GetAsync($"/v1/jobs/{job.Id}", ("Prefer", prefer));
         Assert.Equal("queued", (string?)(await JobApp.JsonOf(response, 200))["state"]);

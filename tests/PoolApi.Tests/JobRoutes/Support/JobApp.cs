@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.TestHost;
+using Microsoft.Extensions.Time.Testing;
 using PoolApi.AspNetCore.Endpoints;
 using PoolApi.Auth;
 using PoolApi.Documentation;
@@ -73,6 +74,9 @@ internal sealed class JobApp : IAsyncDisposable
         string? address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault();
         return new JobApp(app, store, kestrel ? new Uri(address!) : null);
     }
+
+    /// <summary>Gives the app a clock that stands still, so that a request that waits for its time limit waits forever.</summary>
+    public static void StopClock(WebApplicationBuilder builder) => builder.Services.AddSingleton<TimeProvider>(new FakeTimeProvider(DateTimeOffset.UtcNow));
 
     /// <summary>Sends a request without validating its headers.</summary>
     public async Task<HttpResponseMessage> SendAsync(string method, string path, params (string Name, string Value)[] headers)
