@@ -27,16 +27,26 @@ public sealed partial class ReleasePageTests
         string page = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "docs", "releasing.md"), TestContext.Current.CancellationToken);
         string[] commands = [.. Commands().Matches(page).Select(static block => block.Groups[1].Value)];
         Assert.Equal(2, commands.Length);
+        const string NextVersion = "98.7.6"; // in place of the one on the page, which may be the current one
+        string shown = Assert.Single(Version().Matches(page)).Value;
+        Assert.Contains(shown, commands[0], StringComparison.Ordinal);
         foreach (string command in commands)
-            (await ProgramRun.ToEndAsync(new ProcessStartInfo("bash", ["-e", "-c", command]) { WorkingDirectory = folder.Path }, Patience.Long)).MustSucceed();
+        {
+            var shell = new ProcessStartInfo("bash", ["-e", "-c", command.Replace(shown, $"version={NextVersion}", StringComparison.Ordinal)]) { WorkingDirectory = folder.Path };
+            (await ProgramRun.ToEndAsync(shell, Patience.Long)).MustSucceed();
+        }
 
-        string version = Version().Match(page).Groups[1].Value;
-        Assert.Contains($"<VersionPrefix>{version}</VersionPrefix>", Read("Directory.Build.props"), StringComparison.Ordinal);
-        Assert.Contains($"newTag: {version}\n", Read("deploy/kubernetes/base/kustomization.yaml"), StringComparison.Ordinal);
+        Assert.Contains($"<VersionPrefix>{NextVersion}</VersionPrefix>", Read("Directory.Build.props"), StringComparison.Ordinal);
+        Assert.Contains($"newTag: {NextVersion}\n", Read("deploy/kubernetes/base/kustomization.yaml"), StringComparison.Ordinal);
         Assert.DoesNotContain("Removed", Read("src/PoolApi.Threading/PublicAPI.Shipped.txt"), StringComparison.OrdinalIgnoreCase);
         string[] users = [.. files.Where(file => !file.StartsWith("src/", StringComparison.Ordinal) && Read(file).Contains("Include=\"PoolApi.", StringComparison.Ordinal))];
         Assert.True(users.Length > 5);
-        Assert.All(users, file => Assert.All(References().Matches(Read(file)), match => Assert.Equal(version, match.Groups[1].Value)));
+        Assert.All(users, file =>
+        {
+            MatchCollection references = References().Matches(Read(file));
+            Assert.NotEmpty(references);
+            Assert.All(references, match => Assert.Equal(NextVersion, match.Groups[1].Value));
+        });
         foreach (string list in files.Where(static file => file.EndsWith("PublicAPI.Unshipped.txt", StringComparison.Ordinal)))
         {
             Assert.Equal("#nullable enable", Read(list).Trim());

@@ -24,6 +24,8 @@ public sealed class RoleTests : IAsyncDisposable
 
     private static readonly (string? Key, int Status)[] NoAdmins = [(null, 401), ("nobody-has-this-key", 401), (Reader, 403), (Worker, 403), (Batch, 403)];
 
+    private static string InAnHour => DateTimeOffset.UtcNow.AddHours(1).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
+
     private readonly TemporaryFolder _folder = new();
     private readonly ServiceApp _app;
 
@@ -38,10 +40,17 @@ public sealed class RoleTests : IAsyncDisposable
     [Fact]
     public async Task A_reader_sends_no_work_and_changes_no_job()
     {
-        string job = await JobAsync(Worker);
+        string job = await JobAsync(Worker, "Job-Run-At", InAnHour);
+        var pool = _app.Services.GetRequiredService<FixedThreadPool>();
+        long accepted = pool.GetSnapshot().Accepted;
+
         await ServiceApp.AssertProblem(await SendAsync(Reader, HttpMethod.Get, "/v1/diagnostics/noop"), 403, "forbidden");
         await ServiceApp.AssertProblem(await SendAsync(Reader, HttpMethod.Delete, job), 403, "forbidden");
         await ServiceApp.AssertProblem(await SendAsync(Reader, HttpMethod.Post, job + ":retry"), 403, "forbidden");
+
+        Assert.Equal(accepted, pool.GetSnapshot().Accepted);
+        using HttpResponseMessage answer = await SendAsync(Reader, HttpMethod.Get, job);
+        Assert.Equal("queued", (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync(ServiceApp.Token))!["state"]);
     }
 
     [Theory]
@@ -61,7 +70,7 @@ public sealed class RoleTests : IAsyncDisposable
     [Fact]
     public async Task An_admin_may_cancel_the_job_of_another_client()
     {
-        string job = await JobAsync(Worker, "Job-Run-At", DateTimeOffset.UtcNow.AddHours(1).ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture));
+        string job = await JobAsync(Worker, "Job-Run-At", InAnHour);
         await ServiceApp.AssertProblem(await SendAsync(Batch, HttpMethod.Delete, job), 404, "not-found");
         Assert.True((await SendAsync(Admin, HttpMethod.Delete, job)).IsSuccessStatusCode);
     }

@@ -1,4 +1,5 @@
 using PoolApi.Thumbnails;
+using PoolApi.Thumbnails.Avif;
 
 namespace PoolApi.Tests.Thumbnails;
 
@@ -13,6 +14,7 @@ public class AvifLevelTests
         using var image = Samples.Solid(64, 64, Samples.Red);
         var encoded = Samples.Encode(image, "avif");
         SetLevel(encoded, level);
+        Assert.NotEqual(encoded, Av1Levels.Replace(encoded).ToArray()); // the level is where the decoder reads it, and it is a reserved one
         var before = (byte[])encoded.Clone();
 
         using var thumbnail = Samples.Decode(Thumbnailer.Make(
