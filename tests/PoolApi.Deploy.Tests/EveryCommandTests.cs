@@ -152,10 +152,13 @@ public sealed partial class EveryCommandTests
 
     /// <summary>Also for commands that no test runs.</summary>
     [Fact]
-    public void Every_repository_path_that_a_command_names_exists() => Assert.All(
-        All.Where(static command => !command.Page.StartsWith("templates/", StringComparison.Ordinal))
-            .SelectMany(static command => Folder().Matches(command.Text).Select(match => (command.Page, Path: match.Value))),
-        static named => Assert.True(Path.Exists(Path.Combine(Repository.Root, named.Path)), $"{named.Page}: {named.Path}"));
+    public void Every_repository_path_that_a_command_names_exists()
+    {
+        (string Page, string Path)[] all = [.. All.Where(static command => !command.Page.StartsWith("templates/", StringComparison.Ordinal))
+            .SelectMany(static command => Folder().Matches(command.Text).Select(match => (command.Page, Path: match.Value)))];
+        Assert.NotEmpty(all);
+        Assert.All(all, static named => Assert.True(Path.Exists(Path.Combine(Repository.Root, named.Path)), $"{named.Page}: {named.Path}"));
+    }
 
     [Theory]
     [InlineData("Run `dotnet test`, or `PoolApi check`; `PoolApi.Jobs` is a name, `curl` too.", "dotnet test", "PoolApi check")]

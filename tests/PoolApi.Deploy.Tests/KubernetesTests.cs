@@ -93,8 +93,12 @@ public sealed class KubernetesTests
             ((V1Probe[])[container.StartupProbe, container.LivenessProbe, container.ReadinessProbe]).Select(static probe => (probe.HttpGet.Path, probe.HttpGet.Port.Value)));
         Assert.Null(container.Lifecycle);
         Assert.Equal([("http", 8080), ("management", 8081)], container.Ports.Select(static port => (port.Name, port.ContainerPort)));
-        foreach (V1Service service in manifests.Objects.OfType<V1Service>())
+        V1Service[] services = [.. manifests.Objects.OfType<V1Service>()];
+        Assert.NotEmpty(services);
+        foreach (V1Service service in services)
         {
+            Assert.NotEmpty(service.Spec.Selector);
+            Assert.NotEmpty(service.Spec.Ports);
             Assert.All(service.Spec.Ports, port => Assert.Contains(port.TargetPort.Value, container.Ports.Select(static own => own.Name)));
             Assert.All(service.Spec.Selector, label => Assert.Equal(label.Value, manifests.Deployment.Spec.Template.Metadata.Labels[label.Key]));
         }
@@ -130,6 +134,7 @@ public sealed class KubernetesTests
     {
         string settings = await ReadAsync("docs/settings.md");
         Manifests manifests = await Manifests.BuildAsync(folder);
+        Assert.NotEmpty(manifests.Environment);
         Assert.All(manifests.Environment.Keys, name => Assert.Contains($"\n| `{name.Replace("__", ":", StringComparison.Ordinal)}` |", settings, StringComparison.Ordinal));
     }
 

@@ -22,7 +22,15 @@ public sealed partial class PackageTests(LocalFeed feed)
         ["PoolApi.Jobs.Sqlite"] = ["Microsoft.Data.Sqlite", "Microsoft.Extensions.Logging.Abstractions", "PoolApi.Jobs"],
     };
 
-    private IEnumerable<Package> Libraries => feed.Packages.Where(static package => package.Files.Any(static file => file.StartsWith("lib/", StringComparison.Ordinal)));
+    private Package[] Libraries
+    {
+        get
+        {
+            Package[] libraries = [.. feed.Packages.Where(static package => package.Files.Any(static file => file.StartsWith("lib/", StringComparison.Ordinal)))];
+            Assert.NotEmpty(libraries);
+            return libraries;
+        }
+    }
 
     [Fact]
     public void Each_package_depends_on_what_it_needs_and_no_more() => Assert.Equal(
@@ -86,12 +94,14 @@ public sealed partial class PackageTests(LocalFeed feed)
         string changelog = File.ReadAllText(Path.Combine(Repository.Root, "CHANGELOG.md"));
         Match section = Regex.Match(changelog, $@"(?ms)^## {Regex.Escape(Packable.Version)}\b[^\n]*\n(.*?)(?=^## |\z)");
         Assert.True(section.Success, $"CHANGELOG.md has no section {Packable.Version}");
+        Assert.NotEmpty(feed.Packages);
         foreach (Package package in feed.Packages) Assert.Equal(section.Groups[1].Value.Trim(), package.Value("releaseNotes").ReplaceLineEndings("\n"));
     }
 
     [Fact]
     public void Every_link_in_a_package_README_is_absolute_or_an_anchor()
     {
+        Assert.NotEmpty(feed.Packages);
         foreach (Package package in feed.Packages)
         {
             string readme = Encoding.UTF8.GetString(package.Read("README.md"));

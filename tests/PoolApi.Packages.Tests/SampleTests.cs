@@ -42,7 +42,9 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
     public async Task Controllers_run_their_actions_on_the_pool()
     {
         await using RunningApp app = await samples.ListenAsync("Controllers");
-        Assert.All(Parse(await app.GetAsync("/books")).EnumerateArray(), static book => Assert.StartsWith("io-", book.GetProperty("thread").GetString(), StringComparison.Ordinal));
+        JsonElement[] books = [.. Parse(await app.GetAsync("/books")).EnumerateArray()];
+        Assert.NotEmpty(books);
+        Assert.All(books, static book => Assert.StartsWith("io-", book.GetProperty("thread").GetString(), StringComparison.Ordinal));
         Assert.StartsWith("io-", Parse(await app.GetAsync("/books/1")).GetProperty("thread").GetString(), StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.NotFound, (await app.Client.GetAsync(new Uri("/books/9", UriKind.Relative), Token)).StatusCode);
         Assert.NotEmpty(Parse(Assert.Single(await TryAsync(app, "Controllers"))).EnumerateArray());
@@ -307,9 +309,10 @@ public sealed partial class SampleTests(BuiltSamples samples) : IClassFixture<Bu
         {
             Assert.Contains($"| [{name}]({name}) |", list, StringComparison.Ordinal);
             Assert.Contains(typeof(SampleTests).GetMethods(), test => test.Name.StartsWith(name + "_", StringComparison.Ordinal));
-            IEnumerable<XElement> packages = XDocument.Load(Path.Combine(Repository.Root, "samples", name, $"{name}.csproj")).Descendants("PackageReference");
-            Assert.All(packages.Where(static package => ((string)package.Attribute("Include")!).StartsWith("PoolApi.", StringComparison.Ordinal)),
-                static package => Assert.Equal(Packable.Version, (string?)package.Attribute("Version")));
+            XElement[] packages = [.. XDocument.Load(Path.Combine(Repository.Root, "samples", name, $"{name}.csproj")).Descendants("PackageReference")
+                .Where(static package => ((string)package.Attribute("Include")!).StartsWith("PoolApi.", StringComparison.Ordinal))];
+            Assert.NotEmpty(packages);
+            Assert.All(packages, static package => Assert.Equal(Packable.Version, (string?)package.Attribute("Version")));
         }
     }
 

@@ -25,7 +25,9 @@ public sealed partial class TemplateTests(LocalFeed feed)
         foreach (string file in (string[])["Dockerfile", "README.md"])
         {
             string text = await File.ReadAllTextAsync(Path.Combine(folder, file), Patience.Token);
-            Assert.All(Source().Matches(text), path => Assert.True(Path.Exists(Path.Combine(folder, path.Value)), path.Value));
+            MatchCollection paths = Source().Matches(text);
+            Assert.NotEmpty(paths);
+            Assert.All(paths, path => Assert.True(Path.Exists(Path.Combine(folder, path.Value)), path.Value));
         }
 
         // With the analyzers, as in the first build of a user of the template.

@@ -118,14 +118,17 @@ public class RecordingTests
             if (i % 10 == 0) await Task.WhenAll(pool.RunAsync(static () => Spin(100)).AsTask(), pool.RunAsync(static () => Spin(1)).AsTask());
         }
         await pool.ShutdownAsync(Timeout.InfiniteTimeSpan);
+        int count = 0;
         foreach (Core.Worker worker in pool.Core.Workers.All)
         {
             int cursor = 0;
             var records = new List<ItemRecord>();
             worker.Recorder.Read(ref cursor, records);
+            count += records.Count;
             Assert.All(records, static r => Assert.True(r.Started <= r.Ended));
             Assert.All(records.Zip(records.Skip(1)), static pair => Assert.True(pair.First.Ended <= pair.Second.Started));
         }
+        Assert.NotEqual(0, count);
     }
 
     [Fact]

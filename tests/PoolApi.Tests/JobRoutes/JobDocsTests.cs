@@ -57,7 +57,9 @@ public class JobDocsTests
     public async Task With_keys_every_jobs_route_documents_its_security_and_401()
     {
         JsonNode document = await Document(keys: true);
-        foreach (var (path, operations) in document["paths"]!.AsObject().Where(static p => p.Key.StartsWith("/v1/jobs", StringComparison.Ordinal)))
+        KeyValuePair<string, JsonNode?>[] routes = [.. document["paths"]!.AsObject().Where(static p => p.Key.StartsWith("/v1/jobs", StringComparison.Ordinal))];
+        Assert.Equal(5, routes.Length);
+        foreach (var (path, operations) in routes)
         {
             foreach (var (method, operation) in operations!.AsObject())
             {
