@@ -29,7 +29,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </remarks>
 internal sealed partial class PoolEndpoint
 {
-    public const string ProblemType = "application/problem+json";
+    public const string ProblemMediaType = "application/problem+json";
 
     private readonly EndpointBuilder? _builder;
     private readonly Lazy<Services> _services;
@@ -189,7 +189,7 @@ internal sealed partial class PoolEndpoint
         poolEndpoint._isComplete = true;
         poolEndpoint.ApplyAttributes(endpoint);
         poolEndpoint.Build(endpoint);
-        foreach (int status in poolEndpoint.Problems(endpoint.ApplicationServices)) endpoint.Metadata.Add(new ProducesResponseTypeMetadata(status, typeof(ProblemDetails), [ProblemType]));
+        foreach (int status in poolEndpoint.Problems(endpoint.ApplicationServices)) endpoint.Metadata.Add(new ProducesResponseTypeMetadata(status, typeof(ProblemDetails), [ProblemMediaType]));
         endpoint.Metadata.Add(new RunOnPoolMetadata(poolEndpoint.PoolName, poolEndpoint.Kind));
         var stored = new StoredRequestDelegates(
             poolEndpoint.Kind, context => PoolRequest.StoreAsync(poolEndpoint, context), context => PoolRequest.RunStoredAsync(poolEndpoint, context));

@@ -33,7 +33,7 @@ internal sealed partial class PoolRequest
     private static Task AdmitAsync(PoolEndpoint endpoint, HttpContext context, bool needsRoom)
     {
         bool hasBody = HasBody(context);
-        QuotaLease? quota = TakeQuota(endpoint, context, out Rejection? refused);
+        QuotaLease? quota = TakeQuotaUnlessClosed(endpoint, context, out Rejection? refused);
         if (needsRoom) refused ??= FindRoom(endpoint, hasBody);
         return refused is null ? Of(endpoint, context, quota, accepted: null).ProcessAsync(hasBody) : RefuseAsync(endpoint, context, quota, refused);
     }
@@ -46,7 +46,9 @@ internal sealed partial class PoolRequest
     private static bool HasBody(HttpContext context) =>
         context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? context.Request.ContentLength > 0;
 
-    private static QuotaLease? TakeQuota(PoolEndpoint endpoint, HttpContext context, out Rejection? refused)
+    /// <summary>Takes a permit of the client's quota, unless the app is closed.</summary>
+    /// <returns>The permit; <see langword="null"/>: the request is refused, or the pool has no quota.</returns>
+    private static QuotaLease? TakeQuotaUnlessClosed(PoolEndpoint endpoint, HttpContext context, out Rejection? refused)
     {
         // Checked before the body is read, so that the client need not send it. Stage 4 decides exactly.
         if (endpoint.Shutdown.IsClosed)

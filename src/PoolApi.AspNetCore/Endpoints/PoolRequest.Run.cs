@@ -410,7 +410,7 @@ internal sealed partial class PoolRequest
                 return result;
             case WorkOutcome.Failed:
                 SetServerTiming();
-                // A handler without a token of its own may notice the cancellation in another way.
+                // Also if the request was cancelled meanwhile: a handler that does not use its token may fail for that reason.
                 ExceptionDispatchInfo.Throw(_error!);
                 return null;
             case WorkOutcome.Expired:

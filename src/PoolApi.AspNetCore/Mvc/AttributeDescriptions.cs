@@ -29,7 +29,7 @@ internal sealed class AttributeDescriptions(IServiceProvider services) : IApiDes
                 {
                     StatusCode = status,
                     Type = typeof(ProblemDetails),
-                    ApiResponseFormats = [new ApiResponseFormat { MediaType = PoolEndpoint.ProblemType }],
+                    ApiResponseFormats = [new ApiResponseFormat { MediaType = PoolEndpoint.ProblemMediaType }],
                 });
             }
         }
