@@ -7,9 +7,9 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <remarks>
 /// A claim's commit does not wait for the disk, so a crash of the database may undo it. Then the job is queued although an instance runs it. That
 /// instance takes it back with its next renewal, which it sends once it has a connection again. No instance may claim the job before that. All instances
-/// notice a crash, because their connections end. An instance that starts after it asks the server when it started, or when it reset its statistics,
-/// as it does before it recovers from a crash. The recovery itself may take minutes, so an instance that finds queued jobs from before a recent
-/// recovery counts the delay from its own first claim.
+/// notice a crash, because their connections end. An instance that starts after the crash asks the server when it started and when its statistics were
+/// last reset: a server resets them before it recovers from a crash. The recovery itself may take minutes, so an instance that finds queued jobs from
+/// before a recent recovery counts the delay from its own first claim.
 /// </remarks>
 internal sealed class ClaimGrace(Database database, string schema)
 {

@@ -43,7 +43,7 @@ internal sealed class Finishing : IAsyncDisposable
                 finished_at = case when i.state = 0 and not j.cancel_requested then null else now() end,
                 progress = null, error_name = i.error_name, error_detail = i.error_detail, cancel_requested = false
               from input i
-              where j.id = i.id and {Leases.IsClaims}
+              where j.id = i.id and {Leases.BelongsToClaim}
               returning j.id, j.claim, j.version, j.state
             ), stored as (
               insert into {schema}.results (job_id, status, content_type, body)

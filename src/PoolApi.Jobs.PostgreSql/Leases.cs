@@ -14,7 +14,7 @@ internal sealed class Leases : IAsyncDisposable
     /// Whether job j belongs to claim i, or did until a crash of the database undid the claim. A case expression, so that the planner finds the job by its id
     /// and not by an index of states.
     /// </summary>
-    public const string IsClaims =
+    public const string BelongsToClaim =
         "case j.state when 1 then j.claim = i.claim and j.worker = i.owner when 0 then j.claim < i.claim else false end";
 
     private readonly Database _database;
@@ -42,7 +42,7 @@ internal sealed class Leases : IAsyncDisposable
               state = 1, attempt = i.attempt, started_at = i.started_at, worker = i.owner, claim = i.claim,
               claim_call = case j.state when 0 then null else j.claim_call end
             from unnest($1, $2, $3, $4, $5) as i (id, claim, owner, attempt, started_at) cross join {AsynchronousCommit.Row}
-            where j.id = i.id and {IsClaims}
+            where j.id = i.id and {BelongsToClaim}
             returning j.id, j.claim, j.cancel_requested
             """;
         _handBack =

@@ -24,6 +24,7 @@ internal sealed class Suspects(Database database, string schema)
         from {schema}.jobs where state = 1 and worker = $1
         """;
 
+    // Repeats the condition of the partial index jobs_suspect: state < 2 and suspicion > 0.
     private readonly string _first =
         $"""
         select j.id, j.suspicion, j.kind, coalesce((select octet_length(p.body) from {schema}.payloads p where p.job_id = j.id), 0)::bigint

@@ -10,8 +10,8 @@ namespace PoolApi.Jobs.PostgreSql;
 /// The database may execute a statement after the call has failed. The claims of such a statement are lost too. Thread-safe.
 /// </remarks>
 /// <param name="lost">Undoes lost claims.</param>
-/// <param name="found">Called when claims are lost, so that the dispatcher claims soon. Its next claim undoes them.</param>
-internal sealed class UndeliveredClaims(LostClaims lost, Action found)
+/// <param name="onLost">Called when claims are lost, so that the dispatcher claims soon. Its next claim undoes them.</param>
+internal sealed class UndeliveredClaims(LostClaims lost, Action onLost)
 {
     private readonly Lock _lock = new();
     private readonly List<long> _made = [];
@@ -35,7 +35,7 @@ internal sealed class UndeliveredClaims(LostClaims lost, Action found)
     public void Lost(long call)
     {
         lost.Add(call);
-        found();
+        onLost();
     }
 
     /// <summary>The callers get an exception, so no instance runs the claims that the statement made or will make.</summary>

@@ -55,7 +55,7 @@ internal sealed class JobMaintenance(Database database, JobTable table, Suspects
         foreach (ClaimKey claim in claims) _orphanOf.Bind(batch.Steady).Bind(claim.Job).Bind(claim.Number).Run();
     }
 
-    /// <summary>Expires queued jobs that are past their deadline.</summary>
+    /// <summary>Makes scheduled jobs due whose time has come, and then expires queued jobs that are past their deadline.</summary>
     public int Expire(int limit)
     {
         if (Release(limit) > 0) batch.MayBeDue();

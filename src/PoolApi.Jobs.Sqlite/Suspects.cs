@@ -23,6 +23,7 @@ internal sealed class Suspects(Database database, Batch batch)
     private readonly Statement _running = database.Prepare(
         "SELECT suspicion, alone_until FROM jobs INDEXED BY jobs_running WHERE state = 1 AND worker = ?");
 
+    // Repeats the condition of the partial index, without which SQLite does not use it.
     private readonly Statement _first = database.Prepare(
         $"SELECT {JobColumns.All} FROM jobs INDEXED BY jobs_suspect WHERE state < 2 AND state = 0 AND suspicion > 0 AND suspicion <= ? " +
         "AND priority = ? AND due <= ? AND (expires IS NULL OR expires > ?) AND (kind IN (SELECT value FROM json_each(?))) <> ? ORDER BY due, id LIMIT 1");
