@@ -192,7 +192,7 @@ public sealed class FrameFeedTests
         () =>
         {
             var items = new List<RecordedItem>();
-            app.History.Recorder.Read(new RecordCursor(), items);
+            app.History.Records.Read(new RecordCursor(), items);
             return items.Sum(static item => item.Count) == all;
         },
         "all items are recorded");

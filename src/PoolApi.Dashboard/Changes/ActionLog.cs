@@ -25,7 +25,7 @@ internal sealed class ActionLog(TimeProvider time) : IFeedPart
         }
     }
 
-    /// <summary>Returns the changes, newest first.</summary>
+    /// <summary>Writes the changes, newest first.</summary>
     public void Write(Utf8JsonWriter json)
     {
         Entry[] all;

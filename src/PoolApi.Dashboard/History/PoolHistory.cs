@@ -32,14 +32,14 @@ internal sealed class PoolHistory
     {
         _pool = pool;
         _time = time;
-        Recorder = new FlightRecorder(pool.Threads);
+        Records = new RecordReader(pool.Threads);
         Snapshot = pool.Threads.GetSnapshot();
         _sampledAt = time.GetTimestamp();
         // Counts from before the first sample have no rate.
         (_accepted, _finished) = (Snapshot.Accepted, Finished(Snapshot));
         _busySeconds = Busy(Snapshot);
         foreach ((string reason, long count) in pool.Threads.Core.Records.Refusals) _refused[reason] = count;
-        Recorder.Read(_cursor, _items);
+        Records.Read(_cursor, _items);
         _items.Clear();
     }
 
@@ -47,7 +47,7 @@ internal sealed class PoolHistory
 
     public PoolContext Pool => _pool;
 
-    public FlightRecorder Recorder { get; }
+    public RecordReader Records { get; }
 
     /// <summary>The snapshot of the last tick.</summary>
     public PoolSnapshot Snapshot { get; private set; }
@@ -91,8 +91,8 @@ internal sealed class PoolHistory
         double seconds = _time.GetElapsedTime(_sampledAt, now).TotalSeconds;
         PoolSnapshot snapshot = _pool.Threads.GetSnapshot();
         _items.Clear();
-        int unread = Recorder.Read(_cursor, _items);
-        PoolTime time = Recorder.Time;
+        int unread = Records.Read(_cursor, _items);
+        PoolTime time = Records.Time;
         foreach (RecordedItem item in _items) _times.Add(item, time);
 
         double busy = Busy(snapshot);

@@ -29,8 +29,8 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
             WriteWorkers(json, pool, state, attempts);
 
             state.Items.Clear();
-            pool.Recorder.Read(state.Cursor, state.Items);
-            PoolTime clock = pool.Recorder.Time;
+            pool.Records.Read(state.Cursor, state.Items);
+            PoolTime clock = pool.Records.Time;
             WritePieces(json, Piece.Of(state.Items, clock, state.IsNew ? clock.NowUnixMilliseconds - RememberedMs : 0, MostPieces));
             WriteSamples(json, pool, state);
             state.IsNew = false;
@@ -56,8 +56,8 @@ internal sealed class PoolFrames(PoolMonitor monitor, RunningJobs jobs, TimeProv
             }
             json.WriteEndArray();
             var items = new List<RecordedItem>();
-            pool.Recorder.Read(new RecordCursor(), items);
-            PoolTime clock = pool.Recorder.Time;
+            pool.Records.Read(new RecordCursor(), items);
+            PoolTime clock = pool.Records.Time;
             // Records since the last frame come with the next frame.
             long cut = state?.Cut ?? long.MinValue;
             items.RemoveAll(item => item.EndedAt > cut);

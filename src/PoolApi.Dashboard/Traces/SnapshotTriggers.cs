@@ -49,7 +49,7 @@ internal sealed class SnapshotTriggers
 
     private void CheckForSlowItem(PoolHistory pool, TimeSpan limit)
     {
-        PoolTime time = pool.Recorder.Time;
+        PoolTime time = pool.Records.Time;
         long ticks = time.ToTicks(limit);
         foreach (RecordedItem item in pool.LatestItems)
         {

@@ -112,9 +112,9 @@ internal static class TraceExport
         {
             var items = new List<RecordedItem>();
             // The order matters: in the other order, an item that ends between the two reads would be both running and ended.
-            int overwritten = pool.Recorder.Read(new RecordCursor(), items);
+            int overwritten = pool.Records.Read(new RecordCursor(), items);
             PoolSnapshot snapshot = pool.Pool.Threads.GetSnapshot();
-            PoolTime time = pool.Recorder.Time;
+            PoolTime time = pool.Records.Time;
             long from = time.Now - time.ToTicks(TimeSpan.FromSeconds(seconds));
             items.RemoveAll(item => item.EndedAt < from);
             // A slice that has others in it comes first, also where they begin together.

@@ -55,7 +55,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
         // An endpoint filter may call again. It gets the same job: the body is released.
         if (_committed is null)
         {
-            _received = Clock.GetTimestamp(); // the body is read; the commit counts for the wait of the client
+            _received = Clock.GetTimestamp(); // the body is read by now; the client's wait includes the commit
             if (RefuseBody(context, options, context.Features.Get<IBufferedBodyFeature>()?.Body.Length) is { } refusal) return refusal;
             (IResult? tooMuch, JobAcceptance made) = await CommitJobAsync();
             if (tooMuch is not null) return tooMuch;
@@ -66,7 +66,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
 
         if (preference.RespondAsync) return await RespondAsync(acceptance.Job);
         if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return IntakeRejections.KeyInProgress(context, acceptance.Job);
-        // A job that is claimed already is finished even if the instance drains.
+        // The claim has the job as running here. While the instance drains, AnswerOnceAsync waits for the end of such a job only.
         return await AnswerOnceAsync(acceptance.Claim?.Job ?? acceptance.Job);
     }
 

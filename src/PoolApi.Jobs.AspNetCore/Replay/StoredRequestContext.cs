@@ -74,10 +74,10 @@ internal sealed class StoredRequestContext
 
     public CancellationToken RequestAborted { get; set; }
 
-    /// <summary>The answer that was written.</summary>
+    /// <summary>The response that was written.</summary>
     public JobResult Result => new(_response.StatusCode, _response.Headers.ContentType, _response.Written);
 
-    /// <summary>Whether the answer is larger than a result may be.</summary>
+    /// <summary>Whether the response is larger than a result may be.</summary>
     public bool IsTooLarge => _response.IsTooLarge;
 
     /// <summary>Whether a worker has begun the work.</summary>

@@ -25,7 +25,7 @@ internal sealed class DueJobs(TimeProvider time)
     public bool IsKnown => Volatile.Read(ref _state) == Known || ExpectedIn is { Ticks: <= 0 };
 
     /// <summary>Whether jobs may be due: known or suspected.</summary>
-    public bool IsSuspected => Volatile.Read(ref _state) != Unknown || ExpectedIn is { Ticks: <= 0 };
+    public bool MayBeDue => Volatile.Read(ref _state) != Unknown || ExpectedIn is { Ticks: <= 0 };
 
     /// <summary>The time until the next job is due that the last claim reported; <see langword="null"/>: it reported none.</summary>
     public TimeSpan? ExpectedIn =>

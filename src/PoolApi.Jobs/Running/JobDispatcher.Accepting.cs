@@ -71,7 +71,7 @@ internal sealed partial class JobDispatcher
         Release();
         return false;
 
-        bool IsTaken() => _isClaiming || _dueJobs.IsSuspected || Volatile.Read(ref _promptClaims) > 0 || _closed.IsCancellationRequested;
+        bool IsTaken() => _isClaiming || _dueJobs.MayBeDue || Volatile.Read(ref _promptClaims) > 0 || _closed.IsCancellationRequested;
     }
 
     private void Release()
@@ -79,7 +79,7 @@ internal sealed partial class JobDispatcher
         Interlocked.Decrement(ref _waiting);
         // The reservation may have kept the claiming flow, or the claim under way, from a worker or from bytes. The flag is read first: the claim reports
         // what it left before it resets the flag.
-        if (_isClaiming || _dueJobs.IsSuspected) _due.Set();
+        if (_isClaiming || _dueJobs.MayBeDue) _due.Set();
         if (Interlocked.Decrement(ref _accepting) == 0 && _closed.IsCancellationRequested) _accepted.TrySetResult();
     }
 

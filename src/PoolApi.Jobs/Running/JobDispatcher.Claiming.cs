@@ -73,7 +73,7 @@ internal sealed partial class JobDispatcher
     private async Task<TimeSpan?> ClaimIfDueAsync()
     {
         int prompt = Volatile.Read(ref _promptClaims);
-        if (prompt == 0 && !_dueJobs.IsSuspected)
+        if (prompt == 0 && !_dueJobs.MayBeDue)
         {
             _share.Rest();
             return _dueJobs.ExpectedIn;

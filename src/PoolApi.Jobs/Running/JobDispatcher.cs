@@ -49,7 +49,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
     private int _waiting; // attempts that no worker has taken yet, and reservations
     private int _holding; // attempts that a worker has taken
     private long _noWorkerAt; // a timestamp: when a job that was to run first was handed back, since no worker was free
-    private int _promptClaims; // jobs whose clients wait for the result
+    private int _promptClaims; // requested prompt claims that are not made yet: jobs whose clients wait for the result
     private volatile bool _isClaiming; // a claim is under way, and free workers are reserved for it
     private Task _claiming = Task.CompletedTask;
     private Task _maintenance = Task.CompletedTask;
@@ -237,7 +237,7 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         if (_attempts.GetValueOrDefault(attempt)) _share.Started(); // before the next one may go first
         Interlocked.Decrement(ref _waiting);
         // Only one job at a time may wait to run first. Now the next one may.
-        if (_dueJobs.IsSuspected || Volatile.Read(ref _promptClaims) > 0) _due.Set();
+        if (_dueJobs.MayBeDue || Volatile.Read(ref _promptClaims) > 0) _due.Set();
     }
 
     /// <summary>The lease that the store grants. It is shorter than <see cref="JobOptions.Lease"/>, which includes the time until another instance notices.</summary>

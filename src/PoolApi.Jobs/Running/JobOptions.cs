@@ -24,8 +24,8 @@ internal sealed record JobOptions
     public int MaxRedeliveries { get; init; } = JobRanges.MaxRedeliveries.Default;
 
     /// <summary>
-    /// The most bytes that the bodies of this instance's claimed jobs may have together, 1 or more. Results count too until they are written. A job
-    /// whose body is larger runs when no other job does. Default: a quarter of the memory that the runtime may use, at most 256 MiB.
+    /// The most bytes that the bodies of this instance's claimed jobs may have together, 1 or more. Results count too until they are written. With several
+    /// pools each has an equal part. A job whose body is larger than that part runs when no other job of its pool does. Default: a quarter of the memory that the runtime may use, at most 256 MiB.
     /// </summary>
     public long MemoryBytes { get; init; } = MemoryLimit.Share(JobRanges.MaxDefaultMemoryBytes);
 

@@ -171,7 +171,7 @@ public class PoolMonitorTests
         Assert.Equal("/work/{id}", item.Origin);
         Assert.Equal(WorkOutcome.Completed, item.Outcome);
         Assert.True(item.EnqueuedAt <= item.StartedAt && item.StartedAt <= item.EndedAt);
-        Assert.Equal(app.Clock!.GetUtcNow().ToUnixTimeMilliseconds() - 1000, app.History.Recorder.Time.ToUnixMilliseconds(item.EndedAt), 3.0);
+        Assert.Equal(app.Clock!.GetUtcNow().ToUnixTimeMilliseconds() - 1000, app.History.Records.Time.ToUnixMilliseconds(item.EndedAt), 3.0);
     }
 
     /// <summary>A clock that stands still. The test fires the monitor's timer, on its own thread.</summary>

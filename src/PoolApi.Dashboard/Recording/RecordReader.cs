@@ -5,7 +5,7 @@ using PoolApi.Threading.Core.Recording;
 namespace PoolApi.Dashboard.Recording;
 
 /// <summary>Reads the records of a pool's workers.</summary>
-internal sealed class FlightRecorder(FixedThreadPool pool)
+internal sealed class RecordReader(FixedThreadPool pool)
 {
     private PoolCore Core => pool.Core;
 
