@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PoolApi.Threading.Core;
 
-/// <summary>The labels of a call and its execution context.</summary>
+/// <summary>The labels of a call, its execution context and its caller's token. Makes the exception that the caller gets.</summary>
 internal readonly struct CallLabels
 {
     private CallLabels(CancellationToken cancellationToken, in WorkOptions options)

@@ -96,12 +96,12 @@ internal sealed class CapacityWaiters
             if (_waiters.First is not { } longest) return;
             bool closed = _core.IsClosed;
             // Read before the space. A worker without a local batch passes the gate after its next item, and notifies the waiters then.
-            bool carries = _core.Views.AnyLikelyBatch;
+            bool anyBatch = _core.Views.AnyLikelyBatch;
             long room = _core.Views.RoomEstimate;
             if (room <= 0 && !closed)
             {
                 // Workers with a local batch of tiny items do not pass the gate after each item, and the next item may be long.
-                if (carries) ScheduleLocked();
+                if (anyBatch) ScheduleLocked();
                 return;
             }
             if (!closed && room < _core.Views.PlacesFreedIn(Worthwhile) && Stopwatch.GetElapsedTime(longest.Value.Since) < Worthwhile)

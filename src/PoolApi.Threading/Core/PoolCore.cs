@@ -248,11 +248,11 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         {
             DeferredActions after = default;
             double mean = worker.Ledger.MeanTicks;
-            worker.CarriesTinyItems = mean > 0 && mean < _tiny;
-            if (!worker.CarriesTinyItems) _observers.Record(worker.Measured);
+            worker.HasTinyItems = mean > 0 && mean < _tiny;
+            if (!worker.HasTinyItems) _observers.Record(worker.Measured);
             if (worker.IsStandIn) worker.MayStandIn = _standIns.AreOthersBlocked(worker);
             worker.HasMeasured = !worker.Measured.IsLikelyEmpty;
-            step = _queue.Next(worker, now, worker.CarriesTinyItems ? TinyItems : default, out assignment, ref after);
+            step = _queue.Next(worker, now, worker.HasTinyItems ? TinyItems : default, out assignment, ref after);
             CarryOut(ref after);
             if (step != NextStep.Run) _observers.Record(worker.Measured);
             else Records.NoteWork();
@@ -324,9 +324,9 @@ internal sealed class PoolCore : IItemOwner, IStopHost
         bool mine = RunningItem<ProcessorOps>.EndAndRelease(item, outcome, worker, now, Stop);
         worker.LastTook = timed ? Math.Max(0, now - item.StartedAt) : 0;
         if (timed) ledger.AddToMean(worker.LastTook);
-        if (outcome != WorkOutcome.Completed || now - item.StartedAt > (timed ? _long : _longUnmeasured) || (item.IsTimed && !worker.CarriesTinyItems))
+        if (outcome != WorkOutcome.Completed || now - item.StartedAt > (timed ? _long : _longUnmeasured) || (item.IsTimed && !worker.HasTinyItems))
             worker.Recorder.Ended(item, mine ? outcome : null, ledger.ItemSince, now);
-        if (mine) _observers.Ended(item, outcome, error, worker.CarriesTinyItems ? worker.Measured : null);
+        if (mine) _observers.Ended(item, outcome, error, worker.HasTinyItems ? worker.Measured : null);
     }
 
     /// <summary>Ends an item if it is queued in this pool.</summary>

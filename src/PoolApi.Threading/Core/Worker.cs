@@ -31,7 +31,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
     internal bool IsBeingReported { get; set; }
 
     /// <summary>Whether its items are so tiny that it takes them in local batches and records their measurements in batches.</summary>
-    internal bool CarriesTinyItems { get; set; }
+    internal bool HasTinyItems { get; set; }
 
     internal MeasurementBatch Measured { get; } = new();
 

@@ -15,7 +15,8 @@ namespace PoolApi.Threading.Core;
 ///     └──────────────────────────┘ └──── comes back, or dies and is replaced ────────────────────────────────────┘
 /// </code>
 /// The target is <see cref="Size"/> workers, one more for each stuck worker within the options' limit, and stand-ins while all workers
-/// are blocked by work of their own pool (<see cref="StandInWatch"/>). The queue lets a surplus
+/// are blocked by work of their own pool (<see cref="StandInWatch"/>). The stand-in for a stuck worker is a worker like any other and runs any item.
+/// Only the other stand-ins have <see cref="QueueWorker.IsStandIn"/>. The queue lets a surplus
 /// worker leave when it next has no item. Its id is free then, and the next worker that starts gets it.
 /// <para>This object's lock serializes resizes, recoveries and stuck workers. It is never taken under the gate, and no
 /// code of a caller runs under it.</para>

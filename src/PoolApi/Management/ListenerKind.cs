@@ -14,7 +14,7 @@ internal enum ListenerKind
     Both = Api | Management,
 }
 
-/// <summary>Says on which port an endpoint answers. Endpoints without it answer on the API's.</summary>
+/// <summary>The port on which an endpoint answers. Endpoints without it answer on the API's.</summary>
 internal sealed record ListenerMetadata(ListenerKind Kind);
 
 /// <summary>Marks an endpoint of the API that is left out where the API and the management share a port.</summary>

@@ -80,7 +80,7 @@ internal enum WorkItemState
 {
     Created,
     Claimed, // a submitter holds it, or it is in the inbox
-    Waiting, // in its lane
+    Waiting, // in its lane, or in a local batch
     InFlight,
     Ending, // it has its outcome and is about to be notified
     Ended,
