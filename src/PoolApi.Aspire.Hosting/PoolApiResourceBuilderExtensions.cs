@@ -4,7 +4,7 @@ namespace Aspire.Hosting;
 
 /// <summary>Adds the PoolApi service to an Aspire application.</summary>
 /// <remarks>
-/// <para>The resource is healthy while the service's <c>/readyz</c> says 200. It sends its telemetry to Aspire's dashboard. A program has a
+/// <para>The resource is healthy while the service's <c>/readyz</c> answers 200. It sends its telemetry to Aspire's dashboard. A program has a
 /// command that drains it. Any setting of the service is an environment variable: <c>.WithEnvironment("Pool__Workers", "8")</c>.</para>
 /// <para>The methods are not thread-safe, as is usual for the application model.</para>
 /// </remarks>

@@ -15,7 +15,7 @@ internal static class ReadyKinds
     /// <summary>Returns a query of the kinds that have due jobs of the priority <c>p.priority</c> and that a filter accepts.</summary>
     /// <param name="schema">The schema.</param>
     /// <param name="kinds">The parameter with the filter's kinds.</param>
-    /// <param name="isExclusion">The parameter that says whether the filter excludes these kinds.</param>
+    /// <param name="isExclusion">The parameter for whether the filter excludes these kinds.</param>
     public static string Sql(string schema, string kinds, string isExclusion) =>
         $"""
         with recursive k (kind) as (

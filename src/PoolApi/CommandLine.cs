@@ -22,7 +22,7 @@ internal static class CommandLine
     private const string CheckName = "check";
     private static readonly string[] Commands = [CheckName, HealthcheckCommand.Name, ApiKeyCommand.Name, "help", "version"];
 
-    /// <summary>Whether the program is to judge its settings and exit.</summary>
+    /// <summary>Whether the program is to validate its settings and exit.</summary>
     public static bool Checks(string[] args) => args is [CheckName, ..];
 
     /// <summary>The arguments that are settings.</summary>

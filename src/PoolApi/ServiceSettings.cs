@@ -74,7 +74,7 @@ internal sealed class ServiceSettings
         return new ServiceSettings(urls, managementHosts, diagnostics, auth, cors, jobs, dashboard, decoding, faults);
     }
 
-    /// <summary>Lets the host judge these settings together with all others, before anything starts.</summary>
+    /// <summary>Registers the settings, and lets the host validate them together with all others before anything starts.</summary>
     public void AddTo(IServiceCollection services)
     {
         services.AddSingleton(Urls);

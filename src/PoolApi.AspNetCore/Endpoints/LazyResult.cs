@@ -19,10 +19,11 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <remarks>A value whose type has a form of its own in JSON is not put into a list, which would change the response.</remarks>
 internal static class LazyResult
 {
-    private static readonly ConcurrentDictionary<Type, bool> Known = new();
+    /// <summary>Whether a type of sequence is lazy, which means that it is no collection.</summary>
+    private static readonly ConcurrentDictionary<Type, bool> IsLazyType = new();
 
-    /// <summary>Whether attributes give a type its form.</summary>
-    private static readonly ConcurrentDictionary<Type, bool> Formed = new();
+    /// <summary>Whether attributes give a type a form of its own in JSON.</summary>
+    private static readonly ConcurrentDictionary<Type, bool> HasFormByAttribute = new();
 
     /// <summary>Whether a handler's result is lazy or has a lazy value.</summary>
     public static bool IsLazy([NotNullWhen(true)] object? result) => WrappedResult.Unwrap(result) switch
@@ -46,22 +47,22 @@ internal static class LazyResult
                 return ExecuteAsync(context, convertible.Convert(), isAction, pool);
             // Formatters and filters of MVC need the value itself.
             case ObjectResult { Value: IEnumerable value } action:
-                if (IsFormed(value, JsonOfMvc(context))) return ValueTask.FromResult<object?>(action);
+                if (HasOwnForm(value, JsonOfMvc(context))) return ValueTask.FromResult<object?>(action);
                 action.Value = ToList(value, context.RequestAborted);
                 action.DeclaredType = null;
                 return ValueTask.FromResult<object?>(action);
             case JsonResult { Value: IEnumerable value } action:
-                if (!IsFormed(value, action.SerializerSettings as JsonSerializerOptions ?? JsonOfMvc(context)))
+                if (!HasOwnForm(value, action.SerializerSettings as JsonSerializerOptions ?? JsonOfMvc(context)))
                     action.Value = ToList(value, context.RequestAborted);
                 return ValueTask.FromResult<object?>(action);
             case IActionResult wrapper:
                 return ExecuteAsync(context, WrappedResult.HttpResultOf(wrapper)!, isAction, pool);
             case not IResult when isAction:
                 return ValueTask.FromResult<object?>(
-                    IsFormed(result, JsonOfMvc(context)) ? result : ToList((IEnumerable)result, context.RequestAborted));
+                    HasOwnForm(result, JsonOfMvc(context)) ? result : ToList((IEnumerable)result, context.RequestAborted));
             // JSON looks at no token between the elements. It prefers the asynchronous enumerator, which may continue off the pool: a query would run
             // on the .NET ThreadPool.
-            case not IResult when CanWriteAny && !IsFormed(result, JsonOfHttp(context)):
+            case not IResult when CanWriteAny && !HasOwnForm(result, JsonOfHttp(context)):
                 return BufferedResult.ExecuteAsync(context, Synchronous((IEnumerable)result, context.RequestAborted), pool);
             default:
                 return BufferedResult.ExecuteAsync(context, WithSynchronousValue(context, result) ?? result, pool);
@@ -72,7 +73,7 @@ internal static class LazyResult
     /// <returns><see langword="null"/>: the result cannot be created again (<see cref="ResultWithValue"/>), or its value has a form of its own.</returns>
     private static IResult? WithSynchronousValue(HttpContext context, object result) =>
         WrappedResult.Unwrap(result) is IValueHttpResult { Value: IEnumerable value } known && CanWriteAny
-        && !IsFormed(value, ResultWithValue.JsonOf(known) ?? JsonOfHttp(context))
+        && !HasOwnForm(value, ResultWithValue.JsonOf(known) ?? JsonOfHttp(context))
             ? ResultWithValue.Create(known, Synchronous(value, context.RequestAborted))
             : null;
 
@@ -87,7 +88,7 @@ internal static class LazyResult
         object? unwrapped = WrappedResult.Unwrap(result);
         object? value = unwrapped is IValueHttpResult { Value: var inner } ? inner : unwrapped;
         if (value is null or IResult || !StreamedResult.IsAsyncSequence(value)) return result;
-        if (IsFormed(value, ResultWithValue.JsonOf(unwrapped) ?? JsonOfHttp(context))) return result;
+        if (HasOwnForm(value, ResultWithValue.JsonOf(unwrapped) ?? JsonOfHttp(context))) return result;
         object sequence = OnPool(value, pool);
         return unwrapped is IValueHttpResult known ? ResultWithValue.Create(known, sequence) ?? result : sequence;
     }
@@ -104,10 +105,10 @@ internal static class LazyResult
     private static bool CanWriteAny => RuntimeFeature.IsDynamicCodeSupported && JsonSerializer.IsReflectionEnabledByDefault;
 
     /// <summary>Whether a value has a form of its own in JSON, which a list of its elements would not have.</summary>
-    private static bool IsFormed(object value, JsonSerializerOptions? json)
+    private static bool HasOwnForm(object value, JsonSerializerOptions? json)
     {
         Type type = value.GetType();
-        return Formed.GetOrAdd(type, static type => Attribute.GetCustomAttributes(type, inherit: true).Any(static attribute =>
+        return HasFormByAttribute.GetOrAdd(type, static type => Attribute.GetCustomAttributes(type, inherit: true).Any(static attribute =>
                 // By name: this library does not reference the package.
                 attribute is JsonAttribute || attribute.GetType().Namespace is "Newtonsoft.Json"))
             || (json is not null && json.Converters.Any(converter => converter.CanConvert(type)));
@@ -120,7 +121,7 @@ internal static class LazyResult
         context.RequestServices.GetService<IOptions<Microsoft.AspNetCore.Http.Json.JsonOptions>>()?.Value.SerializerOptions;
 
     private static bool IsSequence(object? value) =>
-        value is IEnumerable and not (string or ICollection) && Known.GetOrAdd(value.GetType(), static type => !IsCollection(type));
+        value is IEnumerable and not (string or ICollection) && IsLazyType.GetOrAdd(value.GetType(), static type => !IsCollection(type));
 
     /// <summary>Whether a sequence is a collection, and so not lazy. A collection whose interface was trimmed away is buffered needlessly.</summary>
     private static bool IsCollection(Type type) =>

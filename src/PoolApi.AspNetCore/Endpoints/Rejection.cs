@@ -5,7 +5,7 @@ using PoolApi.AspNetCore.Problems;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>The response to a request whose work was refused or not finished: problem details that say what to do.</summary>
+/// <summary>The response to a request whose work was refused or not finished: problem details with what the client can do.</summary>
 internal sealed class Rejection : IResult
 {
     /// <summary>The work has run: a proxy or a client that follows Retry-After would let it take effect twice.</summary>
@@ -18,7 +18,7 @@ internal sealed class Rejection : IResult
     private readonly string? _field;
 
     /// <param name="pool">The pool.</param>
-    /// <param name="type">The problem. It says whether the response has Retry-After.</param>
+    /// <param name="type">The problem. It determines whether the response has Retry-After.</param>
     /// <param name="detail">What is wrong, and what the client can do.</param>
     /// <param name="retryAfter">When the client may try again, where that is not the pool's estimate.</param>
     /// <param name="field">The field of the request that is wrong.</param>

@@ -31,7 +31,7 @@ internal enum SnapshotTrigger
 /// <param name="Id">The name in URLs and file names.</param>
 /// <param name="At">When it was taken.</param>
 /// <param name="Trigger">The trigger.</param>
-/// <param name="Detail">A sentence that says why it was taken.</param>
+/// <param name="Detail">The reason, as a sentence.</param>
 /// <param name="Trace">The trace events, compressed with gzip.</param>
 internal sealed record Snapshot(string Id, DateTimeOffset At, SnapshotTrigger Trigger, string Detail, byte[] Trace);
 

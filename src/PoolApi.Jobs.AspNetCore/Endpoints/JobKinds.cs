@@ -61,7 +61,7 @@ internal sealed class JobKinds : IJobKinds
 
     public bool Exists(string kind) => _byKind.Value.ContainsKey(kind);
 
-    /// <summary>The kind of an endpoint's jobs: what <c>AllowJobs</c> says, or else the kind of the endpoint's work.</summary>
+    /// <summary>The kind of an endpoint's jobs: the one that <c>AllowJobs</c> names, or else the kind of the endpoint's work.</summary>
     public static string KindOf(Endpoint endpoint) =>
         AllowJobsMetadata.KindOf(endpoint) ?? endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Kind;
 

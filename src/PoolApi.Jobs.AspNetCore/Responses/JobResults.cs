@@ -9,7 +9,7 @@ namespace PoolApi.Jobs.AspNetCore.Responses;
 internal static class JobResults
 {
     /// <summary>
-    /// The response that the work gave, of a success or of a failure. Without one, a problem that says why. The bytes of the response count
+    /// The response that the work gave, of a success or of a failure. Without one, a problem with the reason. The bytes of the response count
     /// in the budget of unread responses until the client has read them. If the budget has no room, the response is not read from the store.
     /// </summary>
     /// <param name="context">The request.</param>

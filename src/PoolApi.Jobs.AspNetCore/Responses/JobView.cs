@@ -121,7 +121,7 @@ internal sealed record JobAttemptView
     [Description("What went wrong in it.")]
     public required JobErrorView? Error { get; init; }
 
-    /// <summary>All that the job knows of. Costs no read: the store keeps them in the job's row.</summary>
+    /// <summary>The attempts that the store has kept, and the running or last one. Costs no read: they are in the job's row.</summary>
     public static IReadOnlyList<JobAttemptView> AllOf(Job job)
     {
         var all = new List<JobAttemptView>(job.Earlier.Count + 1);

@@ -78,7 +78,7 @@ internal static class JobRouteEndpoints
         return TypedResults.Json(JobView.Of(now, JobLinks.From(context.Request)), JobJson.Readable.JobView);
     }
 
-    /// <summary>Waits for the end of the job, or, if the client says which versions it has, for another one.</summary>
+    /// <summary>Waits for the end of the job or, if the request names the versions that the client has (<c>If-None-Match</c>), for another one.</summary>
     private static async Task<Job?> WaitAsync(HttpContext context, Guid id, TimeSpan wait, JobWatch watch, IHostApplicationLifetime lifetime)
     {
         TimeProvider clock = context.RequestServices.GetService<TimeProvider>() ?? TimeProvider.System;
@@ -112,7 +112,7 @@ internal static class JobRouteEndpoints
         if (!JobAccess.TryParseId(id, out Guid job)) return JobRejections.None(context);
         await using JobFollower? follower = await JobFollower.BeginAsync(context, job, watch, lifetime.ApplicationStopping);
         if (follower is null) return JobRejections.None(context);
-        // A browser reconnects to a stream that ends. 204 says that there are no more events (HTML, 9.2).
+        // A browser reconnects to a stream that ends. 204 stops it: there are no more events (HTML, 9.2).
         if (follower.Job.State.IsFinal() && follower.Job.Version <= seen) return TypedResults.NoContent();
         if (HttpMethods.IsHead(context.Request.Method)) EventStreamWriter.SetHeaders(context.Response);
         // Awaited here and not returned as a result: the follower must be disposed of afterwards.

@@ -36,7 +36,7 @@ internal sealed record JobClaim(Job Job, JobPayload Payload, long Number, int Re
 /// If no job was due, the time until the next queued job is due; <see langword="null"/> if none is queued. Jobs past their deadline do not count.
 /// If jobs were claimed it is <see langword="null"/>: claim again.
 /// </param>
-/// <param name="IsPaused">The store grants no claims for now, even if jobs are due. <paramref name="NextDue"/> says for how long.</param>
+/// <param name="IsPaused">The store grants no claims for now, even if jobs are due: for the time <paramref name="NextDue"/>.</param>
 /// <param name="IsOutOfBytes">A due job was not claimed because its body did not fit into the given bytes.</param>
 internal sealed record JobClaims(IReadOnlyList<JobClaim> Claims, TimeSpan? NextDue, bool IsPaused = false, bool IsOutOfBytes = false);
 

@@ -154,7 +154,7 @@ internal sealed class JobWatch(IJobStore store)
         /// <summary>The number of watchers. Guarded by the lock of the outer type.</summary>
         public int Watchers { get; set; }
 
-        /// <summary>Whether a read is under way that no watcher has asked for.</summary>
+        /// <summary>Whether a read is under way because a change was reported or may have been missed. The watchers' own first reads do not count.</summary>
         public bool IsReading
         {
             get

@@ -173,7 +173,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                     now = Stamp();
                     break;
                 default:
-                    core.Idle.Notify(); // after the ledger says that it is idle
+                    core.Idle.Notify(); // after the ledger shows that it is idle
                     return;
             }
         }

@@ -24,7 +24,7 @@ internal static class ApiKeyCheck
             return next(context);
         });
 
-    /// <summary>Answers 401. The response says how the client sends a key.</summary>
+    /// <summary>Answers 401, with the scheme by which the client sends a key in <c>WWW-Authenticate</c>.</summary>
     public static Task RefuseUnknown(HttpContext context)
     {
         context.Response.Headers.WWWAuthenticate = ApiKeys.Scheme;

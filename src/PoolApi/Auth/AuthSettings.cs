@@ -35,7 +35,7 @@ internal sealed class AuthSettings
         Keys = clients.Exists() || file is not null ? new ApiKeyRing(ReadKeys(faults)) : null;
     }
 
-    /// <summary>The keys; <see langword="null"/> if none are asked for.</summary>
+    /// <summary>The keys; <see langword="null"/>: none are configured, and no request needs one.</summary>
     public ApiKeyRing? Keys { get; }
 
     /// <summary>The keys file, which has further clients; <see langword="null"/> if none is configured.</summary>

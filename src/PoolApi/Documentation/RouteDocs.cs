@@ -64,7 +64,7 @@ internal static class RouteDocs
     /// <summary>Whether it is a request for work.</summary>
     public static bool RunsOnPool(OpenApiOperation operation) => operation.Metadata?.ContainsKey(PoolMark) == true;
 
-    /// <summary>Whether it needs a key, where keys are asked for.</summary>
+    /// <summary>Whether it needs a key, if the service has keys.</summary>
     public static bool NeedsKey(OpenApiOperation operation) => operation.Metadata?.ContainsKey(KeyMark) == true;
 
     /// <summary>

@@ -24,7 +24,7 @@ internal static class ManagementSettings
     public static ManagementHosts Read(IConfiguration configuration, ServerUrls urls, List<string> faults)
     {
         var reader = new SettingsReader(configuration.GetSection(Section.Name), faults);
-        reader.Known(Urls); // ServerUrls judges it
+        reader.Known(Urls); // ServerUrls reads it
         var hosts = ManagementHosts.Read(reader, urls);
         reader.RejectUnknownKeys();
         return hosts;

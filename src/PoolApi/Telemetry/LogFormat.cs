@@ -6,7 +6,7 @@ using PoolApi.Settings;
 
 namespace PoolApi.Telemetry;
 
-/// <summary>The log: one event a line, with the time in UTC, unless <c>Logging:Console</c> says otherwise.</summary>
+/// <summary>The log: one event a line, with the time in UTC, unless <c>Logging:Console</c> sets another form.</summary>
 internal static class LogFormat
 {
     private const string Section = "Logging:Console:";

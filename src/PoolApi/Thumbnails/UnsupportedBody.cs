@@ -21,7 +21,7 @@ internal static class UnsupportedBody
     private const int MaxText = 1024;
     private const int MaxDecoded = 96;
 
-    /// <summary>Says what is wrong with the body, and what to do.</summary>
+    /// <summary>Explains what is wrong with the body, and what to send instead.</summary>
     /// <param name="body">A body that is not empty and that <see cref="ImageSniffer"/> does not recognise.</param>
     public static string Explain(ReadOnlySpan<byte> body)
     {

@@ -35,7 +35,7 @@ internal sealed class KnownHosts
     public bool Allow(HostString host) =>
         !host.HasValue || HostForm.IsAddress(host.Host) || HostForm.IsLocalhost(host.Host) || _own.Contains(Plain(host.Host)) || IsConfigured(host.Host);
 
-    // Whether a web page of another site sends the request. Browsers say so: by Origin in every POST, and by Sec-Fetch-Site towards
+    // Whether a web page of another site sends the request. Browsers report it: by Origin in every POST, and by Sec-Fetch-Site towards
     // localhost and https. Programs send neither.
     // A page under a configured name is this app's own, with any scheme and port of the proxy in front. A page under an IP address,
     // localhost or another name of this machine must have the scheme, host and port of the request: other programs on this machine

@@ -77,7 +77,7 @@ internal static class OperationDocs
     }
 
     // The parameters of the route.
-    // metadata: Says of the endpoint that it reads a query parameter.
+    // metadata: Makes the metadata by which an endpoint declares that it reads a query parameter.
     public static RouteHandlerBuilder WithParameters(this RouteHandlerBuilder builder, Func<string, object> metadata, IReadOnlyList<RequestParameter> parameters)
     {
         foreach (RequestParameter parameter in parameters.Where(static p => p.IsInQuery)) builder.WithMetadata(metadata(parameter.Name));

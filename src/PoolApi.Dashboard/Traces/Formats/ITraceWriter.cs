@@ -33,7 +33,7 @@ internal interface ITraceWriter
 }
 
 /// <summary>The header of a trace: its time range, its origin, and how many records are missing.</summary>
-/// <param name="From">The start of the time that was asked for.</param>
+/// <param name="From">The start of the requested time.</param>
 /// <param name="To">When the trace was made.</param>
 /// <param name="Origin">The trace's origin, in milliseconds since 1970.</param>
 /// <param name="Overwritten">The number of overwritten records of each pool, by its name.</param>

@@ -23,7 +23,7 @@ internal sealed class AvifItem
     /// <summary>The units that the decoder reads before its bytes, as a place in the file.</summary>
     public Range? Configuration { get; set; }
 
-    /// <summary>Whether the file says where its bytes are.</summary>
+    /// <summary>Whether the file has the position of its bytes.</summary>
     public bool IsLocated { get; set; }
 
     /// <summary>The pieces of its bytes, as positions in the file or in the item data.</summary>
