@@ -43,7 +43,7 @@ public static class MapPoolDashboardExtensions
         var log = new ActionLog(time);
         PoolMonitor monitor = PoolMonitor.Of(services);
         var status = new StatusView(services, instance, hasJobs, time);
-        var streams = new StreamLimit(status, MostStreams, time);
+        var streams = new PageStreams(status, MostStreams, time);
         Snapshots snapshots = TraceSetup.Start(services, monitor, options);
         var running = new RunningJobs(services, monitor);
         var feed = new FrameFeed(monitor, running, instance, [new Rights(options), log, snapshots], time, services.GetRequiredService<ILogger<FrameFeed>>());

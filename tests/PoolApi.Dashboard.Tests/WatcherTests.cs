@@ -27,7 +27,7 @@ public sealed class WatcherTests
     public async Task Watchers_that_never_read_cost_bounded_memory_and_only_they_are_disconnected()
     {
         var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
-        await using WebApplication app = Build(clock, out StreamLimit streams, out FrameFeed feed);
+        await using WebApplication app = Build(clock, out PageStreams streams, out FrameFeed feed);
         using FrameFeed owned = feed;
         await app.StartAsync(Token);
         var address = new Uri(app.Urls.Single());
@@ -85,7 +85,7 @@ public sealed class WatcherTests
         await Patience.UntilAsync(() => !feed.IsTicking, "the timer stops");
     }
 
-    private static WebApplication Build(FakeTimeProvider clock, out StreamLimit streams, out FrameFeed feed)
+    private static WebApplication Build(FakeTimeProvider clock, out PageStreams streams, out FrameFeed feed)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -103,14 +103,14 @@ public sealed class WatcherTests
         WebApplication app = builder.Build();
         PoolMonitor monitor = PoolMonitor.Of(app.Services);
         var frames = feed = new FrameFeed(monitor, new RunningJobs(app.Services, monitor), "run", [], clock, NullLogger<FrameFeed>.Instance);
-        var limit = streams = new StreamLimit(new StatusView(app.Services, "run", hasJobs: false, clock), 256, clock);
+        var pageStreams = streams = new PageStreams(new StatusView(app.Services, "run", hasJobs: false, clock), 256, clock);
         // The kernel would disconnect such a client after 40 s by the real clock. Without a TCP socket the streams cannot set this limit.
         app.Use(static (context, next) =>
         {
             context.Features.Set<IConnectionSocketFeature>(new NoTcp());
             return next(context);
         });
-        app.MapGet("/stream", (Delegate)((HttpContext context) => limit.WriteAsync(context, (end, client) => frames.ReadAsync(null, end, client))));
+        app.MapGet("/stream", (Delegate)((HttpContext context) => pageStreams.WriteAsync(context, (end, client) => frames.ReadAsync(null, end, client))));
         return app;
     }
 

@@ -12,7 +12,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <remarks>It needs no reflection for the framework's own results. A sequence inside a value is not detected and counts as a short response.</remarks>
 internal static class StreamedResult
 {
-    private static readonly ConcurrentDictionary<Type, bool> Known = new();
+    private static readonly ConcurrentDictionary<Type, bool> IsAsyncSequenceType = new();
 
     public static bool Is(object? result) => WrappedResult.Unwrap(result) switch
     {
@@ -53,6 +53,6 @@ internal static class StreamedResult
         null or string => false,
         IAsyncEnumerable<object> => true,
         // Sequences of value types:
-        _ => Known.GetOrAdd(value.GetType(), static type => GenericInterface.Find(type, typeof(IAsyncEnumerable<>)) is not null),
+        _ => IsAsyncSequenceType.GetOrAdd(value.GetType(), static type => GenericInterface.Find(type, typeof(IAsyncEnumerable<>)) is not null),
     };
 }

@@ -7,7 +7,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <summary>Finds endpoints that cannot run on a pool, because they are a connection and not a request with a response.</summary>
 internal static class UnsupportedEndpoint
 {
-    private static readonly ConditionalWeakTable<Endpoint, string> Known = []; // the alternative; empty: the endpoint can run on a pool
+    private static readonly ConditionalWeakTable<Endpoint, string> Alternatives = []; // the alternative; empty: the endpoint can run on a pool
 
     /// <exception cref="InvalidOperationException">The endpoint cannot run on a pool.</exception>
     public static void ThrowIfAny(EndpointBuilder endpoint)
@@ -25,7 +25,7 @@ internal static class UnsupportedEndpoint
     }
 
     /// <summary>Whether an endpoint cannot run on a pool.</summary>
-    public static bool Is(Endpoint endpoint) => Known.GetValue(endpoint, static endpoint => Alternative(endpoint.Metadata) ?? "").Length > 0;
+    public static bool Is(Endpoint endpoint) => Alternatives.GetValue(endpoint, static endpoint => Alternative(endpoint.Metadata) ?? "").Length > 0;
 
     private static InvalidOperationException Fault(string? name, string instead) => new($"The endpoint '{name}' cannot run on a pool. {instead}.");
 

@@ -27,7 +27,7 @@ internal static class JobEndpoints
     private static readonly RequestParameter<Guid?> Cursor = RequestParameter.Text<Guid?>(
         "cursor", "Where the page before ended: its last job.", "the id of a job", Blank.OrId);
 
-    public static void Map(RouteGroupBuilder group, RouteGroupBuilder? changes, ActionLog log, StreamLimit streams, RunningJobs running)
+    public static void Map(RouteGroupBuilder group, RouteGroupBuilder? changes, ActionLog log, PageStreams streams, RunningJobs running)
     {
         RouteGroupBuilder jobs = group.MapGroup("");
         jobs.AddEndpointFilter(static (invocation, next) => AnswerAsync(invocation, next));

@@ -18,7 +18,7 @@ internal static class StreamEndpoints
 
     private static readonly RequestParameter<string?> Pool = RequestParameter.Text<string?>("pool", "Only this pool.", "the name of a pool", Blank.OrText);
 
-    public static void Map(RouteGroupBuilder group, FrameFeed feed, StreamLimit streams, StatusView status, PoolMonitor monitor)
+    public static void Map(RouteGroupBuilder group, FrameFeed feed, PageStreams streams, StatusView status, PoolMonitor monitor)
     {
         group.MapMethods("/stream", ReadMethods.All, (Delegate)((HttpContext context) =>
         {

@@ -13,7 +13,7 @@ namespace PoolApi.Dashboard.Streams;
 /// and would take silence for a broken stream. When the stop begins, it ends with the event <c>shutdown</c>, so that it delays neither the stop
 /// nor the page. The page then polls the status until the server no longer answers.
 /// </remarks>
-internal sealed class StreamLimit(StatusView status, int most, TimeProvider time)
+internal sealed class PageStreams(StatusView status, int most, TimeProvider time)
 {
     /// <summary>The longest time without an event. Shorter than the time after which a page shows that the stream is silent.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(2);
