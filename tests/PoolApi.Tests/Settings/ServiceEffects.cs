@@ -1,5 +1,3 @@
-using System.Net;
-using Microsoft.Extensions.Options;
 using PoolApi.Dashboard;
 using PoolApi.Management;
 using PoolApi.Tests.Service;
