@@ -123,7 +123,7 @@ public sealed class RunningProgram : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (!_exited.IsCompleted) _process.Kill(_hasChildren);
-        await _exited;
+        await _exited.WaitAsync(Patience.Long); // a child that survives keeps the streams open
         _process.Dispose();
     }
 

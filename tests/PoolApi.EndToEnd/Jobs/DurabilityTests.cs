@@ -172,8 +172,14 @@ public sealed partial class DurabilityTests
 
         public async ValueTask DisposeAsync()
         {
-            await _program.StopAsync(UnixSignal.Interrupt);
-            await _program.DisposeAsync();
+            try
+            {
+                await _program.StopAsync(UnixSignal.Interrupt);
+            }
+            finally
+            {
+                await _program.DisposeAsync();
+            }
         }
     }
 }
