@@ -60,7 +60,8 @@ internal sealed partial class RunningApp : IAsyncDisposable
     /// <summary>Stops the app by SIGTERM, as an orchestrator does. It must end with exit code 0.</summary>
     public async Task StopAsync()
     {
-        int exitCode = await _program.StopAsync(UnixSignal.Terminate);
+        _program.Send(UnixSignal.Terminate); // throws if the app has ended already
+        int exitCode = await _program.WaitForExitAsync();
         Assert.True(exitCode == 0, $"the process ended with {exitCode}:\n{Log}");
     }
 
