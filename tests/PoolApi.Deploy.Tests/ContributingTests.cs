@@ -17,7 +17,7 @@ public sealed partial class ContributingTests
         Tool.RequireFile(Path.Combine(Repository.Root, program), command.Groups[1].Value);
         var start = new ProcessStartInfo("bash", ["-c", $"{program} {command.Groups[3].Value} -list classes/json"]) { WorkingDirectory = Repository.Root };
         string[] chosen = JsonSerializer.Deserialize<string[]>((await ProgramRun.ToEndAsync(start, Patience.Long)).MustSucceed().Text)!;
-        Assert.Contains("PoolApi.Threading.Tests.StopTests", chosen);
+        Assert.Contains("PoolApi.Threading.Tests.Stopping.StopTests", chosen);
         Assert.All(chosen, static chosen => Assert.EndsWith("StopTests", chosen, StringComparison.Ordinal));
     }
 
@@ -34,7 +34,7 @@ public sealed partial class ContributingTests
         string trait = $"[Trait(\"{command.Groups[2].Value}\", \"{command.Groups[3].Value}\")]";
         Assert.Contains(
             projects.Select(static project => Path.GetDirectoryName(Path.Combine(Repository.Root, project.Replace('\\', '/')))!)
-                .SelectMany(static folder => Directory.EnumerateFiles(folder, "*.cs")),
+                .SelectMany(static folder => Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories)),
             file => File.ReadAllText(file).Contains(trait, StringComparison.Ordinal));
     }
 

@@ -19,7 +19,7 @@ public sealed class InterleavingTests(InterleavingTests.Explorers explorers) : I
     /// <summary>The schedules of each scenario in a short run. Most of them are new in each run, so runs add up.</summary>
     internal const long FewSchedules = 2_000;
 
-    /// <summary>The schedules of each scenario in a long run. <see cref="PlantedFaultTests"/> checks that they find every planted fault.</summary>
+    /// <summary>The schedules of each scenario in a long run. <see cref="Faults.PlantedFaultTests"/> checks that they find every planted fault.</summary>
     internal const long ManySchedules = 60_000;
 
     private static long SchedulesOfEach => (long?)Number("POOLAPI_SCHEDULES") ?? (LongTests.Wanted ? ManySchedules : FewSchedules);
