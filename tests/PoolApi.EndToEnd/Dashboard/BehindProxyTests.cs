@@ -1,4 +1,5 @@
 using Microsoft.Playwright;
+using PoolApi.EndToEnd.Connections;
 
 namespace PoolApi.EndToEnd.Dashboard;
 

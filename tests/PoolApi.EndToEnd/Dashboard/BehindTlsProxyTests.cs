@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Playwright;
+using PoolApi.EndToEnd.Connections;
 
 namespace PoolApi.EndToEnd.Dashboard;
 
