@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using PoolApi.Management;
+using PoolApi.Tests.Management;
 using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.Auth;

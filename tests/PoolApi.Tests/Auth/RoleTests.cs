@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using PoolApi.Auth;
+using PoolApi.Tests.Management;
 using PoolApi.Tests.Service;
 using PoolApi.Tests.Settings;
 using PoolApi.Threading;
