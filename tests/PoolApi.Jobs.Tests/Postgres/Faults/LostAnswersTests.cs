@@ -3,7 +3,7 @@ using PoolApi.Jobs.Running;
 using PoolApi.Jobs.Stores;
 using static PoolApi.TestKit.Patience;
 
-namespace PoolApi.Jobs.Tests.Postgres;
+namespace PoolApi.Jobs.Tests.Postgres.Faults;
 
 /// <summary>Every instance is notified of a committed change, even if the instance that made it got no answer, or none in time.</summary>
 [Collection(PostgresTimeoutTests.Name)]

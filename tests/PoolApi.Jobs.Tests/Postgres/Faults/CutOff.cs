@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 
-namespace PoolApi.Jobs.Tests.Postgres;
+namespace PoolApi.Jobs.Tests.Postgres.Faults;
 
 /// <summary>
 /// A proxy between a store and its database. After a cut it forwards nothing and closes no connection, as a network does that drops all

@@ -1,7 +1,7 @@
 using Npgsql;
 using PoolApi.Jobs.PostgreSql;
 
-namespace PoolApi.Jobs.Tests.Postgres;
+namespace PoolApi.Jobs.Tests.Postgres.Faults;
 
 /// <summary>How the store classifies the server's errors.</summary>
 [Trait("Category", "Slow")]

@@ -3,7 +3,7 @@ using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.PostgreSql;
 using static PoolApi.TestKit.Patience;
 
-namespace PoolApi.Jobs.Tests.Postgres;
+namespace PoolApi.Jobs.Tests.Postgres.Faults;
 
 /// <summary>Faults of sessions and of the database other than an outage. When the fault is over, the store works again by itself.</summary>
 [Collection(PostgresTimeoutTests.Name)]

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 
-namespace PoolApi.Jobs.Tests.Postgres;
+namespace PoolApi.Jobs.Tests.Postgres.Faults;
 
 /// <summary>The stage of a connection at which the server stops answering.</summary>
 public enum MuteAt

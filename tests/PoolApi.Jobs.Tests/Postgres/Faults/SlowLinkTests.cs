@@ -2,7 +2,7 @@ using Npgsql;
 using PoolApi.Jobs.PostgreSql;
 using static PoolApi.TestKit.Patience;
 
-namespace PoolApi.Jobs.Tests.Postgres;
+namespace PoolApi.Jobs.Tests.Postgres.Faults;
 
 /// <summary>Large bodies over a link on which one body takes longer than the statement timeout.</summary>
 [Collection(PostgresTimeoutTests.Name)]

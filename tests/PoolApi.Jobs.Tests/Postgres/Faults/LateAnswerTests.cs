@@ -2,7 +2,7 @@ using Npgsql;
 using PoolApi.Jobs.PostgreSql;
 using static PoolApi.TestKit.Patience;
 
-namespace PoolApi.Jobs.Tests.Postgres;
+namespace PoolApi.Jobs.Tests.Postgres.Faults;
 
 /// <summary>A late answer does not count as a jump of the server's clock, so dead instances still lose their leases.</summary>
 [Collection(PostgresTests.Name)]

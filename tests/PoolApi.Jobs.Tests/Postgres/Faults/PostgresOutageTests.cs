@@ -5,7 +5,7 @@ using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.PostgreSql;
 using static PoolApi.TestKit.Patience;
 
-namespace PoolApi.Jobs.Tests.Postgres;
+namespace PoolApi.Jobs.Tests.Postgres.Faults;
 
 /// <summary>Tests the store during an outage of the database and after it. The class has its own PostgreSQL, since the tests kill it.</summary>
 [Trait("Category", "Slow")]

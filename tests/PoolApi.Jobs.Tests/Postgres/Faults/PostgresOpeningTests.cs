@@ -5,7 +5,7 @@ using PoolApi.Jobs.Stores;
 using PoolApi.Jobs.PostgreSql;
 using static PoolApi.TestKit.Patience;
 
-namespace PoolApi.Jobs.Tests.Postgres;
+namespace PoolApi.Jobs.Tests.Postgres.Faults;
 
 /// <summary>A server that accepts connections and then goes mute, at every stage of the opening.</summary>
 [Collection(PostgresTimeoutTests.Name)]
