@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Logs;
 
 /// <summary>Captures log lines, as the logger provider of an app or as the logger of one class.</summary>
 public sealed class CapturingLog : ILoggerProvider

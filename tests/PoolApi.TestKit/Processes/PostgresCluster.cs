@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using Npgsql;
+using PoolApi.TestKit.Network;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Processes;
 
 /// <summary>
 /// A PostgreSQL server for tests, with a data directory in the temporary folder, on a free port, without fsync. It is stopped and

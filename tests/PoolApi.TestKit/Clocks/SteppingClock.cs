@@ -1,4 +1,4 @@
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Clocks;
 
 /// <summary>A clock whose timestamp advances by one step at each reading, as if the thread was preempted before it.</summary>
 /// <param name="step">The step.</param>

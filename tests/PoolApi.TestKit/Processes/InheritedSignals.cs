@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Processes;
 
 /// <summary>
 /// A shell script starts its background jobs with SIGINT and SIGQUIT ignored, and <c>nohup</c> with SIGHUP ignored. A process inherits that and passes it on, so the

@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Processes;
 
 /// <summary>What .NET cannot do by itself: send a signal other than KILL, and give a signal its default effect again.</summary>
 public static partial class Libc

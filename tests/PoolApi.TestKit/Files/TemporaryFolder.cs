@@ -1,4 +1,4 @@
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Files;
 
 /// <summary>A folder of a test's own, deleted with all that is in it at the end.</summary>
 public sealed class TemporaryFolder : IDisposable

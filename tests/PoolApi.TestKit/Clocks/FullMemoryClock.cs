@@ -1,4 +1,4 @@
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Clocks;
 
 /// <summary>A clock that throws on demand, as an allocation does when there is no memory. Otherwise it is another clock.</summary>
 /// <param name="clock">The other clock; default: the machine's.</param>

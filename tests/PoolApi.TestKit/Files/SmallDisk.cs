@@ -1,6 +1,7 @@
 using System.Diagnostics;
+using PoolApi.TestKit.Processes;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Files;
 
 /// <summary>A disk in memory, so small that it can be filled. It is unmounted at the end.</summary>
 /// <remarks>A user who may not mount skips the test; with CI=true it fails.</remarks>

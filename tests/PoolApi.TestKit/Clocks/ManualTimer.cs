@@ -1,4 +1,4 @@
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Clocks;
 
 /// <summary>The machine's clock with one timer, which only the test fires, also while its callback runs. A later timer replaces an earlier one.</summary>
 public sealed class ManualTimer : TimeProvider

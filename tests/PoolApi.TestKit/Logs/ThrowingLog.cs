@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Logs;
 
 /// <summary>Throws at each line, as a log on a full disk does: as the logger provider of an app, or as the logger of one class.</summary>
 /// <param name="category">The only category whose lines throw; <see langword="null"/>: all of them throw.</param>

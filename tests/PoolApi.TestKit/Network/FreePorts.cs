@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Network;
 
 /// <summary>Ports for servers under test. They lie below the ephemeral range (32768 and up on Linux), so that no client's
 /// outgoing connection can take one between the moment it is found and the moment the server listens.</summary>

@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Network;
 
 /// <summary>One HTTP/1.1 connection on a raw socket, for requests that a client library would not send and for details that it would hide.</summary>
 public sealed class RawConnection : IDisposable

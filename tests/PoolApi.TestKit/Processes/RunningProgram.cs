@@ -3,7 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Processes;
 
 /// <summary>A program that runs as a process of its own, without input, and what it has written so far. It is killed when it is disposed of.</summary>
 public sealed class RunningProgram : IAsyncDisposable

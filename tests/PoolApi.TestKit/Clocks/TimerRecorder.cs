@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Clocks;
 
 /// <summary>Records the timers that are created on another clock, which a test advances: their due times, how many are open, and how often they are set again.</summary>
 /// <param name="clock">The other clock.</param>

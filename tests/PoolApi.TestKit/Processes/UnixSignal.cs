@@ -1,4 +1,4 @@
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Processes;
 
 /// <summary>The signals by which a person or an orchestrator stops the service; the numbers are Linux's.</summary>
 public enum UnixSignal

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Processes;
 
 /// <summary>The sets of signals that Linux keeps for each process, in <c>/proc/…/status</c>.</summary>
 public static class SignalMask

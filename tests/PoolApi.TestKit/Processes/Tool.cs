@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Processes;
 
 /// <summary>Programs and files that a test needs from the machine. If one is missing, the test is skipped with the command that installs it;
 /// with CI=true it fails, so that no check is lost unnoticed.</summary>

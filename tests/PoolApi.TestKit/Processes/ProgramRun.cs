@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Processes;
 
 /// <summary>A program that was run to its end: what it wrote and how it ended.</summary>
 /// <param name="ExitCode">Its exit code.</param>

@@ -1,4 +1,4 @@
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Processes;
 
 /// <summary>The lines that a process has written so far. A test can wait for a later line.</summary>
 public sealed class LineLog

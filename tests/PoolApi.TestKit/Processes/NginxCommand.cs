@@ -1,4 +1,4 @@
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Processes;
 
 /// <summary>The command line of an nginx in the foreground that writes its files to a folder of the test, and its log to standard error.</summary>
 public static class NginxCommand

@@ -1,8 +1,9 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using PoolApi.TestKit.Files;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Network;
 
 /// <summary>A self-signed certificate for some hosts, with the files that a server or a client reads. It is its own authority.</summary>
 public sealed class TlsCertificate : IDisposable

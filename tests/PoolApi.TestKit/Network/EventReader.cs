@@ -1,7 +1,7 @@
 using System.Net.ServerSentEvents;
 using System.Text.Json;
 
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Network;
 
 /// <summary>Reads an event stream event by event.</summary>
 public sealed class EventReader : IAsyncDisposable

@@ -1,4 +1,4 @@
-namespace PoolApi.TestKit;
+namespace PoolApi.TestKit.Clocks;
 
 /// <summary>Forwards everything to another clock. A subclass changes or observes one part.</summary>
 /// <param name="clock">The other clock: a fake one that the test advances, or the machine's.</param>
