@@ -130,7 +130,7 @@ public abstract partial class PoolWorkItem
             }
             if (Withdrawal is not null) Withdrawal = null;
             StartedAt = 0;
-            if (Cause is not null) Cause.RunLimit = 0;
+            if (Extras is not null) Extras.RunLimit = 0;
             LastWorker = null;
         }
         if (Depth != 0) Depth = 0;
@@ -151,15 +151,15 @@ public abstract partial class PoolWorkItem
     {
         Depth = (byte)Math.Min(depth, CausedItems.MaxDepth);
         if (depth == 0) return;
-        Cause ??= new Cause(this);
-        Cause.SubmittingWorker = worker;
+        Extras ??= new ItemExtras(this);
+        Extras.SubmittingWorker = worker;
     }
 
     /// <summary>Sets the limit on run time, in ticks above 0. Called between the claim and the push.</summary>
     internal void LimitRun(long ticks)
     {
-        Cause ??= new Cause(this);
-        Cause.RunLimit = Math.Max(ticks, 1);
+        Extras ??= new ItemExtras(this);
+        Extras.RunLimit = Math.Max(ticks, 1);
     }
 
     /// <summary>Releases everything that it held for its last submission.</summary>
@@ -167,10 +167,10 @@ public abstract partial class PoolWorkItem
     {
         Owner = null;
         LastWorker = null;
-        if (Cause is not null)
+        if (Extras is not null)
         {
-            Cause.SubmittingWorker = null;
-            Cause.RunLimit = 0;
+            Extras.SubmittingWorker = null;
+            Extras.RunLimit = 0;
         }
         Withdrawal = null;
         ResetCancellation<ProcessorOps>();

@@ -185,7 +185,7 @@ internal sealed class StandInWatch
         Worker? busy = null;
         foreach (Worker worker in _core.Workers.All)
         {
-            if (ReferenceEquals(worker, item.Cause?.SubmittingWorker) || ReferenceEquals(worker.Ledger.Item, item)) return worker;
+            if (ReferenceEquals(worker, item.Extras?.SubmittingWorker) || ReferenceEquals(worker.Ledger.Item, item)) return worker;
             if (worker.Ledger.Item is not null) busy ??= worker;
         }
         return busy;

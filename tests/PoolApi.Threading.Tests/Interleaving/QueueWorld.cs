@@ -136,7 +136,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             item.Watch<ScheduledOps>(this, token);
         }
         item.Depth = (byte)depth;
-        if (depth > 0) item.Cause = new Cause(item);
+        if (depth > 0) item.Extras = new ItemExtras(item);
         if (Queue.Reserve(1, out long last) == 0)
         {
             Unclaim(item, was);

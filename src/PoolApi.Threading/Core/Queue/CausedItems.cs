@@ -9,7 +9,7 @@ internal struct CausedItems
     /// <summary>The largest depth that is distinguished: the length of the chain of items that caused an item.</summary>
     public const int MaxDepth = 7;
 
-    private readonly Cause?[] _newest = new Cause?[MaxDepth + 1]; // by depth; each is linked to the next older one
+    private readonly ItemExtras?[] _newest = new ItemExtras?[MaxDepth + 1]; // by depth; each is linked to the next older one
 
     public CausedItems()
     {
@@ -19,21 +19,21 @@ internal struct CausedItems
 
     public void Add(PoolWorkItem item)
     {
-        ref Cause? newest = ref _newest[item.Depth];
-        Cause cause = item.Cause!;
-        cause.Older = newest;
-        if (newest is not null) newest.Newer = cause;
-        newest = cause;
+        ref ItemExtras? newest = ref _newest[item.Depth];
+        ItemExtras extras = item.Extras!;
+        extras.Older = newest;
+        if (newest is not null) newest.Newer = extras;
+        newest = extras;
         Count++;
     }
 
     public void Remove(PoolWorkItem item)
     {
-        Cause cause = item.Cause!;
-        if (cause.Newer is { } newer) newer.Older = cause.Older;
-        else _newest[item.Depth] = cause.Older;
-        if (cause.Older is { } older) older.Newer = cause.Newer;
-        cause.Older = cause.Newer = null;
+        ItemExtras extras = item.Extras!;
+        if (extras.Newer is { } newer) newer.Older = extras.Older;
+        else _newest[item.Depth] = extras.Older;
+        if (extras.Older is { } older) older.Newer = extras.Newer;
+        extras.Older = extras.Newer = null;
         Count--;
     }
 
@@ -48,18 +48,4 @@ internal struct CausedItems
             return _newest[depth]!.Item;
         }
     }
-}
-
-/// <summary>
-/// The cause of an item, its links in the index, and its limit on run time. Apart from the item, to keep items small: few items are
-/// caused or have a limit of their own.
-/// </summary>
-internal sealed class Cause(PoolWorkItem item)
-{
-    internal QueueWorker? SubmittingWorker; // the worker on whose thread it was submitted; null: the causing item is suspended, or unknown
-    internal Cause? Newer; // guarded by the gate, as the next
-    internal Cause? Older;
-    internal long RunLimit; // in ticks; 0: no limit of its own. Written by the submitter
-
-    public PoolWorkItem Item => item;
 }

@@ -61,7 +61,7 @@ public abstract partial class PoolWorkItem
     {
         Previous = null;
         ExpiryIndex = 0;
-        if (Cause is not null) Cause.RunLimit = 0;
+        if (Extras is not null) Extras.RunLimit = 0;
         if (_watch is { } watch)
         {
             // A callback under way holds the watch's lock and waits for the push of an item that names its pool. This ends its wait.

@@ -14,7 +14,7 @@ public abstract partial class PoolWorkItem
     internal long ExpiresAt; // a time stamp; long.MaxValue for never. After the end: the time of the end
     internal int ExpiryIndex; // its index in the expiry heap, from 1; 0: not in it; -1: to be added
 
-    internal Cause? Cause; // created when another item of the same pool submits it while holding a worker, or for a limit on run time; then kept
+    internal ItemExtras? Extras; // created when another item of the same pool submits it while holding a worker, or for a limit on run time; then kept
 
     internal byte Depth; // the length of the chain of items that caused this one; 0: it came from outside
     private sbyte _priority;
@@ -45,7 +45,7 @@ public abstract partial class PoolWorkItem
     }
 
     /// <summary>The submission's limit on run time, in ticks of the pool's clock; long.MaxValue: none.</summary>
-    internal long OwnRunLimit => Cause is { RunLimit: > 0 and long limit } ? limit : long.MaxValue;
+    internal long OwnRunLimit => Extras is { RunLimit: > 0 and long limit } ? limit : long.MaxValue;
 
     /// <summary>The outcome if it is cancelled before it runs.</summary>
     internal WorkOutcome CancelOutcome
