@@ -11,7 +11,7 @@ internal static class CommandLine
 {
     private const string Usage = """
         PoolApi                       serve; settings as --Key value, or by environment or appsettings.json
-        PoolApi check                 judge the settings as a start would, and exit: exit code 0 or 78
+        PoolApi check                 validate the settings as a start would, and exit: exit code 0 or 78
         PoolApi keys new CLIENT       make a key for a client: the key is shown once, with the hash to store
         PoolApi healthcheck           ask the service on this machine whether it is ready: exit code 0 or 1
         PoolApi --version             the version, and the commit if it is known

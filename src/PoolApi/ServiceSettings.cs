@@ -66,7 +66,7 @@ internal sealed class ServiceSettings
         AuthSettings auth = AuthSettings.Read(configuration, environment.ContentRootPath, faults);
         CorsSettings cors = CorsSettings.Read(configuration, faults);
 
-        FrameworkSettings.Judge(configuration, faults);
+        FrameworkSettings.Validate(configuration, faults);
 
         var jobs = JobSettings.Read(configuration, environment.ContentRootPath, faults);
         var dashboard = DashboardSettings.Read(configuration, environment.ContentRootPath, faults);

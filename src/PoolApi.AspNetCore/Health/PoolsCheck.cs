@@ -18,14 +18,14 @@ internal sealed class PoolsCheck(PoolContexts pools, ShutdownCoordinator shutdow
         var faults = new List<string>();
         foreach (PoolContext pool in pools.All)
         {
-            (HealthStatus status, string? fault) = Judge(pool.Threads);
+            (HealthStatus status, string? fault) = HealthOf(pool.Threads);
             if (status < worst) worst = status; // Unhealthy is the smallest value
             if (fault is not null) faults.Add(fault);
         }
         return Task.FromResult(new HealthCheckResult(worst, string.Join("; ", faults)));
     }
 
-    private (HealthStatus Status, string? Fault) Judge(FixedThreadPool pool)
+    private (HealthStatus Status, string? Fault) HealthOf(FixedThreadPool pool)
     {
         if (pool.IsClosed)
             return shutdown.IsStopping ? (HealthStatus.Healthy, null) : (HealthStatus.Unhealthy, $"the pool '{pool.Name}' is closed");

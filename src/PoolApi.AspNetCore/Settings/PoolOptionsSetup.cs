@@ -41,14 +41,14 @@ internal sealed class PoolOptionsSetup(
         if (shutdown.Section.Is(registration.Section))
             faults.Add($"The pool '{registration.Name}' and the stop both have the section {Section}; give one of them another.");
         // Finds values that code has set after the configuration was read. The reader has checked the configuration's values.
-        PoolSettings.Workers.Judge(Section, options.Workers, faults);
-        PoolSettings.QueueCapacity.Judge(Section, options.QueueCapacity, faults);
-        PoolSettings.MaxQueueTime.Judge(Section, options.MaxQueueTime, faults);
-        PoolSettings.MaxRunTime.Judge(Section, options.MaxRunTime, faults);
-        PoolSettings.MaxBodyBytes.Judge(Section, options.MaxBodyBytes, faults);
-        PoolSettings.QueueBytes.Judge(Section, options.QueueBytes, faults);
-        PoolSettings.StuckAfter.Judge(Section, options.StuckAfter, faults);
-        PoolSettings.Nice.Judge(Section, options.Nice, faults);
+        PoolSettings.Workers.Validate(Section, options.Workers, faults);
+        PoolSettings.QueueCapacity.Validate(Section, options.QueueCapacity, faults);
+        PoolSettings.MaxQueueTime.Validate(Section, options.MaxQueueTime, faults);
+        PoolSettings.MaxRunTime.Validate(Section, options.MaxRunTime, faults);
+        PoolSettings.MaxBodyBytes.Validate(Section, options.MaxBodyBytes, faults);
+        PoolSettings.QueueBytes.Validate(Section, options.QueueBytes, faults);
+        PoolSettings.StuckAfter.Validate(Section, options.StuckAfter, faults);
+        PoolSettings.Nice.Validate(Section, options.Nice, faults);
         return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
     }
 }

@@ -97,7 +97,7 @@ internal sealed class Setting<T>(string key, string mayBe, string text, Func<str
     /// <param name="section">The setting's section.</param>
     /// <param name="value">The value.</param>
     /// <param name="faults">Receives a fault if the value is out of range.</param>
-    public void Judge(string section, T value, List<string> faults)
+    public void Validate(string section, T value, List<string> faults)
     {
         if (!accepts(value)) faults.Add($"{section}:{Key} was set to {value} in code; it may be {MayBe}.");
     }

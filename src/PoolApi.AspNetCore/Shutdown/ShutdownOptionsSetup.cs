@@ -25,10 +25,10 @@ internal sealed class ShutdownOptionsSetup(IConfiguration configuration, Shutdow
     public ValidateOptionsResult Validate(string? name, ShutdownOptions options)
     {
         var faults = new List<string>(options.Faults);
-        ShutdownSettings.LameDuck.Judge(section.Section.Path, options.LameDuck, faults);
-        ShutdownSettings.Drain.Judge(section.Section.Path, options.Drain, faults);
-        ShutdownSettings.Cancel.Judge(section.Section.Path, options.Cancel, faults);
-        ShutdownSettings.MaxRequests.Judge(section.Section.Path, options.MaxRequests, faults);
+        ShutdownSettings.LameDuck.Validate(section.Section.Path, options.LameDuck, faults);
+        ShutdownSettings.Drain.Validate(section.Section.Path, options.Drain, faults);
+        ShutdownSettings.Cancel.Validate(section.Section.Path, options.Cancel, faults);
+        ShutdownSettings.MaxRequests.Validate(section.Section.Path, options.MaxRequests, faults);
         return faults.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
     }
 }

@@ -31,22 +31,22 @@ internal static class FrameworkSettings
         configuration[key] is { Length: > 0 } text && Find(key) is { } setting && setting.Rule.Accepts(text) ? text : null;
 
     /// <summary>Adds a fault for each key that would have no effect, or not the one that its user expects.</summary>
-    public static void Judge(IConfiguration configuration, List<string> faults)
+    public static void Validate(IConfiguration configuration, List<string> faults)
     {
         foreach ((string key, string? value) in configuration.AsEnumerable().OrderBy(static pair => pair.Key, StringComparer.OrdinalIgnoreCase))
         {
             FrameworkSetting? setting = Find(key);
             // A section has no value. An empty one counts as not set, except where the framework would try to read it.
             if (value is null || (value.Length == 0 && !(setting?.Use == SettingUse.Used && IsIn(ReadByFramework, key)))) continue;
-            if (setting is not null) Judge(setting, key, value, faults);
+            if (setting is not null) Validate(setting, key, value, faults);
             else if (IsIn(Sections, key) || IsInFamily(key)) faults.Add(Unknown(key));
         }
-        OpenTelemetrySettings.JudgeTogether(configuration, faults);
+        OpenTelemetrySettings.ValidateCombinations(configuration, faults);
     }
 
     private static FrameworkSetting? Find(string key) => All.FirstOrDefault(setting => setting.Covers(key));
 
-    private static void Judge(FrameworkSetting setting, string key, string value, List<string> faults)
+    private static void Validate(FrameworkSetting setting, string key, string value, List<string> faults)
     {
         if (setting.Use == SettingUse.Refused) faults.Add($"{key} is not used here: {setting.Text}.");
         if (setting.Use == SettingUse.Used && !setting.Rule.Accepts(value))

@@ -103,7 +103,7 @@ internal static class OpenTelemetrySettings
     ];
 
     /// <summary>Adds a fault for each value that is valid by itself, but not together with another setting.</summary>
-    public static void JudgeTogether(IConfiguration configuration, List<string> faults)
+    public static void ValidateCombinations(IConfiguration configuration, List<string> faults)
     {
         foreach ((string ofBatch, string ofQueue) in ((string, string)[])[(BatchSize, QueueSize), (LogBatchSize, LogQueueSize)])
         {
