@@ -23,13 +23,13 @@ internal sealed class Accepting : IAsyncDisposable
     private const int Tries = 5;
 
     private readonly Database _database;
-    private readonly JobChanges _changes;
+    private readonly ChangeNotifier _changes;
     private readonly LostClaims _lost;
     private readonly Batcher<Row, JobAcceptance> _batcher;
     private readonly string _insert;
     private readonly string _find;
 
-    public Accepting(Database database, string schema, JobChanges changes, LostClaims lost)
+    public Accepting(Database database, string schema, ChangeNotifier changes, LostClaims lost)
     {
         (_database, _changes, _lost) = (database, changes, lost);
         _batcher = new Batcher<Row, JobAcceptance>(AcceptAsync, lanes: 2, maxItems: 128, maxWeight: BatchLimits.MostBytes);
@@ -37,7 +37,7 @@ internal sealed class Accepting : IAsyncDisposable
             $"""
             with input as materialized (
               select i.*,
-                i.owner is not null and coalesce(i.run_at, now()) <= now() and not {Suspects.Exist(schema)} as is_claimed
+                i.owner is not null and coalesce(i.run_at, now()) <= now() and not {PostgreSqlSuspects.Exist(schema)} as is_claimed
               from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
                 as i (id, kind, client, max_attempts, priority, tags, run_at, timeout_us, key, fingerprint,
                       method, path, query, content_type, body, trace_parent, owner, lease_us)

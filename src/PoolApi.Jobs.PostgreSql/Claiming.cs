@@ -15,16 +15,16 @@ namespace PoolApi.Jobs.PostgreSql;
 internal sealed class Claiming
 {
     private readonly Database _database;
-    private readonly JobChanges _changes;
+    private readonly ChangeNotifier _changes;
     private readonly LostClaims _lost;
     private readonly ClaimGrace _grace;
     private readonly ScheduledTurns _scheduled;
     private readonly string _claim;
     private readonly string _claimOfKinds;
-    private readonly Suspects _suspects;
+    private readonly PostgreSqlSuspects _suspects;
     private readonly string _claimOne;
 
-    public Claiming(Database database, string schema, JobChanges changes, LostClaims lost, Suspects suspects)
+    public Claiming(Database database, string schema, ChangeNotifier changes, LostClaims lost, PostgreSqlSuspects suspects)
     {
         (_database, _changes, _lost, _suspects) = (database, changes, lost, suspects);
         _scheduled = new ScheduledTurns(schema);
@@ -56,7 +56,7 @@ internal sealed class Claiming
               cross join lateral (
             {ofPriority}
               ) d
-              where $5 or not {Suspects.Exist(schema)}
+              where $5 or not {PostgreSqlSuspects.Exist(schema)}
               limit $1
             """,
             "null");
@@ -146,7 +146,7 @@ internal sealed class Claiming
     /// <summary>Claims while there are suspects in any instance: a suspect, other jobs, or both.</summary>
     private async Task<JobClaims> ClaimBesideSuspectsAsync(NpgsqlConnection connection, Taking taking, int max, TimeSpan? next)
     {
-        SuspectTurn turn = await _suspects.NextTurnAsync(connection, taking.Owner, taking.Kinds);
+        PostgreSqlSuspectTurn turn = await _suspects.NextTurnAsync(connection, taking.Owner, taking.Kinds);
         if (turn.Pause is { } pause) return new JobClaims([], pause, IsPaused: true);
         if (turn.First is { } first)
         {

@@ -13,13 +13,13 @@ namespace PoolApi.Jobs.PostgreSql;
 internal sealed class Finishing : IAsyncDisposable
 {
     private readonly Database _database;
-    private readonly JobChanges _changes;
+    private readonly ChangeNotifier _changes;
     private readonly Batcher<(JobClaim Claim, JobEnd End), bool> _batcher;
-    private readonly Suspects _suspects;
+    private readonly PostgreSqlSuspects _suspects;
     private readonly string _finish;
     private readonly string _repeated;
 
-    public Finishing(Database database, string schema, JobChanges changes, Suspects suspects)
+    public Finishing(Database database, string schema, ChangeNotifier changes, PostgreSqlSuspects suspects)
     {
         (_database, _changes, _suspects) = (database, changes, suspects);
         _batcher = new Batcher<(JobClaim, JobEnd), bool>(FinishAsync, lanes: 2, maxItems: 128, maxWeight: BatchLimits.MostBytes);

@@ -18,15 +18,15 @@ internal sealed class Leases : IAsyncDisposable
         "case j.state when 1 then j.claim = i.claim and j.worker = i.owner when 0 then j.claim < i.claim else false end";
 
     private readonly Database _database;
-    private readonly JobChanges _changes;
+    private readonly ChangeNotifier _changes;
     private readonly Batcher<JobClaim, bool> _handBacks;
     private readonly Batcher<(JobClaim Claim, double Progress), bool> _progress;
-    private readonly Suspects _suspects;
+    private readonly PostgreSqlSuspects _suspects;
     private readonly string _renew;
     private readonly string _handBack;
     private readonly string _report;
 
-    public Leases(Database database, string schema, JobChanges changes, Suspects suspects)
+    public Leases(Database database, string schema, ChangeNotifier changes, PostgreSqlSuspects suspects)
     {
         (_database, _changes, _suspects) = (database, changes, suspects);
         _handBacks = new Batcher<JobClaim, bool>(HandBackAsync, lanes: 1, maxItems: 256, maxWeight: 1);

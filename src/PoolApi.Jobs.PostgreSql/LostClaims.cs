@@ -12,7 +12,7 @@ namespace PoolApi.Jobs.PostgreSql;
 /// (Linux, <c>tcp_orphan_retries</c>). So its claims are searched for repeatedly during <see cref="Horizon"/>. Later ones are freed when their lease runs
 /// out.</para>
 /// </remarks>
-internal sealed class LostClaims(Database database, string schema, JobChanges changes)
+internal sealed class LostClaims(Database database, string schema, ChangeNotifier changes)
 {
     /// <summary>The time between searches while a lost call may still arrive.</summary>
     public static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);

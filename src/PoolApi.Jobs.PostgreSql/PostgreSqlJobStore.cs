@@ -18,7 +18,7 @@ internal sealed class PostgreSqlJobStore : IJobStore
     private readonly string _schema;
     private readonly string _name = Guid.NewGuid().ToString("N")[..12];
     private readonly Database _database;
-    private readonly JobChanges _changes;
+    private readonly ChangeNotifier _changes;
     private readonly ChangeListener _listener;
     private readonly Accepting _accepting;
     private readonly Claiming _claiming;
@@ -27,7 +27,7 @@ internal sealed class PostgreSqlJobStore : IJobStore
     private readonly Transitions _transitions;
     private readonly BodyReader _bodies;
     private readonly Reading _reading;
-    private readonly Maintenance _maintenance;
+    private readonly PostgreSqlMaintenance _maintenance;
     private readonly WriteCheck _check;
     private readonly Disposal _disposal;
 
@@ -47,12 +47,12 @@ internal sealed class PostgreSqlJobStore : IJobStore
         _schema = schema;
         string quoted = SchemaName.Quoted(schema);
         _database = new Database(connectionString, limits);
-        _changes = new JobChanges(_name, NotifyAsync);
+        _changes = new ChangeNotifier(_name, NotifyAsync);
         _listener = new ChangeListener(_database, Channel, Heard, MayHaveMissed);
         _database.Failed = _listener.Doubt;
         _database.ResponseLost = _changes.MayHaveMissed;
         var lost = new LostClaims(_database, quoted, _changes);
-        var suspects = new Suspects(_database, quoted);
+        var suspects = new PostgreSqlSuspects(_database, quoted);
         _accepting = new Accepting(_database, quoted, _changes, lost);
         _claiming = new Claiming(_database, quoted, _changes, lost, suspects);
         _finishing = new Finishing(_database, quoted, _changes, suspects);
@@ -60,7 +60,7 @@ internal sealed class PostgreSqlJobStore : IJobStore
         _transitions = new Transitions(_database, quoted, _changes);
         _bodies = new BodyReader(_database, quoted);
         _reading = new Reading(_database, quoted, _bodies);
-        _maintenance = new Maintenance(_database, quoted, _changes);
+        _maintenance = new PostgreSqlMaintenance(_database, quoted, _changes);
         _check = new WriteCheck(_database, quoted);
         _disposal = new Disposal(CloseAsync);
     }

@@ -24,7 +24,7 @@ internal sealed class ScheduledTurns(string schema)
         )
         select
           (select count(*)::int from released),
-          {Suspects.Exist(schema)},
+          {PostgreSqlSuspects.Exist(schema)},
           exists (
             select from {ReadyKinds.Priorities} cross join lateral ({ReadyKinds.Sql(schema, "$1", "$2")}) k
             cross join lateral (

@@ -7,11 +7,11 @@ namespace PoolApi.Jobs.PostgreSql;
 internal sealed class Transitions
 {
     private readonly Database _database;
-    private readonly JobChanges _changes;
+    private readonly ChangeNotifier _changes;
     private readonly string _cancel;
     private readonly string _retry;
 
-    public Transitions(Database database, string schema, JobChanges changes)
+    public Transitions(Database database, string schema, ChangeNotifier changes)
     {
         (_database, _changes) = (database, changes);
         _cancel = Sql(

@@ -4,12 +4,12 @@ namespace PoolApi.Jobs.Sqlite;
 /// The writing operations of the store: accepting, claiming, finishing, handing back, renewing, cancelling, retrying. Used on the writer's thread,
 /// within its transaction.
 /// </summary>
-internal sealed class JobWrites(Database database, JobReads reads, JobTable table, Suspects suspects, Batch batch)
+internal sealed class JobWrites(Database database, JobReads reads, JobTable table, SqliteSuspects suspects, Batch batch)
 {
     /// <summary>The most scheduled jobs that one claim makes due.</summary>
     private const int MostReleased = 500;
 
-    private readonly DueJobs _due = new(database, reads, batch);
+    private readonly DueJobReads _due = new(database, reads, batch);
 
     private readonly Statement _nextScheduled = database.Prepare(
         "SELECT run_at FROM jobs WHERE state = 0 AND due IS NULL ORDER BY run_at LIMIT 1");
@@ -60,7 +60,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
     public JobClaims Claim(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, Func<int, int> release)
     {
         release(MostReleased);
-        SuspectTurn turn = suspects.Exist() ? suspects.NextTurn(owner, kinds) : SuspectTurn.None;
+        SqliteSuspectTurn turn = suspects.Exist() ? suspects.NextTurn(owner, kinds) : SqliteSuspectTurn.None;
         if (turn.Pause is { } pause) return new JobClaims([], pause, IsPaused: true);
         var rows = new List<JobRow>();
         if (turn.First is { } suspect) rows.Add(suspect);

@@ -1,7 +1,7 @@
 namespace PoolApi.Jobs.Sqlite;
 
 /// <summary>Runs reading operations on one thread, with a connection of its own. In WAL mode readers and the writer do not wait for each other.</summary>
-internal sealed class Reader(StoreFile file, Inbox<Operation<ReaderSession>> inbox)
+internal sealed class Reader(StoreFile file, OperationInbox<Operation<ReaderSession>> inbox)
 {
     private ReaderSession? _session;
 

@@ -5,8 +5,8 @@ namespace PoolApi.Jobs.Sqlite;
 /// <para>Inserts are cheap: the table is ordered by id, which is the order of acceptance, so new rows go to the end. Large values (payload, result)
 /// and rare ones (tags, idempotency keys) have tables of their own, which are not rewritten when the job's state changes.</para>
 /// <para>Other operations are cheap however many jobs there are. Queued jobs, running jobs and ended jobs each have partial indexes, so that a query
-/// reads only rows of its result. Due jobs are ordered by priority, kind and time (<see cref="DueJobs"/>). Lists are ranges of an index by id, one for
-/// each kind and state (<see cref="JobLists"/>). Each transaction updates the counts of jobs in each state.</para>
+/// reads only rows of its result. Due jobs are ordered by priority, kind and time (<see cref="DueJobReads"/>). Lists are ranges of an index
+/// by id, one for each kind and state (<see cref="JobLists"/>). Each transaction updates the counts of jobs in each state.</para>
 /// </remarks>
 internal static class Schema
 {

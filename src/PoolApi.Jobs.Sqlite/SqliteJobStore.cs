@@ -23,7 +23,7 @@ internal sealed class SqliteJobStore : IJobStore
 
     private readonly StoreFile _file;
     private readonly Writer _writer;
-    private readonly Inbox<Operation<ReaderSession>> _reads = new();
+    private readonly OperationInbox<Operation<ReaderSession>> _reads = new();
     private readonly StoreThread _writing;
     private readonly List<StoreThread> _reading = [];
     private readonly Disposal _disposal;
@@ -184,9 +184,9 @@ internal sealed class SqliteJobStore : IJobStore
     {
         int limit = rules.Limit;
         int expired = await WriteAsync(static (session, rules) => session.Maintenance.Expire(rules.Limit), rules, cancellation);
-        JobMaintenance.Lost lost = !rules.MayRedeliver ? JobMaintenance.Lost.None : await WriteAsync(
+        SqliteMaintenance.Lost lost = !rules.MayRedeliver ? SqliteMaintenance.Lost.None : await WriteAsync(
             static (session, rules) => session.Maintenance.Redeliver(rules.MaxRedeliveries, rules.Limit), rules, cancellation);
-        JobMaintenance.Swept removed = default, swept = default;
+        SqliteMaintenance.Swept removed = default, swept = default;
         Exception? fault = null;
         try
         {

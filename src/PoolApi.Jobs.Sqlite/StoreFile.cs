@@ -23,7 +23,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
     private OwnerLock? _lock;
     private volatile bool _isShared;
     private volatile JobStoreException? _closed = new JobStoreUnavailableException($"The job store '{path}' is not open.");
-    private IReadOnlyList<JobMaintenance.ClaimKey> _orphans = [];
+    private IReadOnlyList<SqliteMaintenance.ClaimKey> _orphans = [];
     private bool _isClockUnsaved;
     private StoreClock? _clock; // set once the file is prepared
 

@@ -20,7 +20,7 @@ internal sealed partial class Writer(StoreFile file, TimeProvider time, ILogger 
     /// <summary>The most bytes of bodies in a commit, so that a small job does not wait for many large ones and the log does not grow by all of them.</summary>
     private const long MostBytes = 16 * 1024 * 1024;
 
-    private readonly Inbox<Operation<WriterSession>> _inbox = new();
+    private readonly OperationInbox<Operation<WriterSession>> _inbox = new();
     private readonly StoreClock _clock = new(time);
     private WriterSession? _session;
 

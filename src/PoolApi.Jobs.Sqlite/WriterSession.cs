@@ -35,9 +35,9 @@ internal sealed class WriterSession : IDisposable
         _others = database.Prepare("PRAGMA data_version");
         var reads = new JobReads(database, () => _batch.Steady);
         _table = new JobTable(database, _batch);
-        var suspects = new Suspects(database, _batch);
+        var suspects = new SqliteSuspects(database, _batch);
         Writes = new JobWrites(database, reads, _table, suspects, _batch);
-        Maintenance = new JobMaintenance(database, _table, suspects, _batch);
+        Maintenance = new SqliteMaintenance(database, _table, suspects, _batch);
     }
 
     /// <summary>The file's path as SQLite resolved it.</summary>
@@ -45,7 +45,7 @@ internal sealed class WriterSession : IDisposable
 
     public JobWrites Writes { get; }
 
-    public JobMaintenance Maintenance { get; }
+    public SqliteMaintenance Maintenance { get; }
 
     /// <summary>Whether a fault left the connection in a transaction that it cannot leave, so that it must be replaced.</summary>
     public bool IsBroken { get; private set; }

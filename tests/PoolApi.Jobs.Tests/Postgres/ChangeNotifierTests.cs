@@ -8,14 +8,14 @@ namespace PoolApi.Jobs.Tests.Postgres;
 
 /// <summary>The notifications that an instance sends to the others, and how often it sends them.</summary>
 [Trait("Category", "Slow")]
-public sealed class JobChangesTests
+public sealed class ChangeNotifierTests
 {
     [Fact]
     public async Task Frequently_lost_answers_notify_every_instance_at_most_once_a_second()
     {
         var listener = new RecordingListener();
         var sent = new ConcurrentQueue<string>();
-        await using var changes = new JobChanges("me", messages =>
+        await using var changes = new ChangeNotifier("me", messages =>
         {
             foreach (string message in messages) sent.Enqueue(message);
             return Task.CompletedTask;
@@ -42,7 +42,7 @@ public sealed class JobChangesTests
         var listener = new RecordingListener();
         var sent = new ConcurrentQueue<string>();
         int tries = 0;
-        await using var changes = new JobChanges("me", messages =>
+        await using var changes = new ChangeNotifier("me", messages =>
         {
             if (Interlocked.Increment(ref tries) <= 2) throw new JobStoreUnavailableException("It is away.");
             foreach (string message in messages) sent.Enqueue(message);

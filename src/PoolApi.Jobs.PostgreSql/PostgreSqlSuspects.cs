@@ -10,10 +10,10 @@ namespace PoolApi.Jobs.PostgreSql;
 /// </summary>
 /// <remarks>
 /// An instance runs one suspect at a time, beside other jobs. A suspect that was running at a second death runs alone, alternating with all other jobs
-/// (<see cref="ExclusiveTurns"/>). Only a job that ran alone when its instance died counts towards poison. <see cref="Maintenance"/> decides that when it
-/// finds the death, so it is correct even if two concurrent calls claimed more than they should.
+/// (<see cref="ExclusiveTurns"/>). Only a job that ran alone when its instance died counts towards poison.
+/// <see cref="PostgreSqlMaintenance"/> decides that when it finds the death, so it is correct even if two concurrent calls claimed more than they should.
 /// </remarks>
-internal sealed class Suspects(Database database, string schema)
+internal sealed class PostgreSqlSuspects(Database database, string schema)
 {
     /// <summary>The pause of claims while an instance waits for its jobs to end. An end that is reported ends it sooner.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
@@ -53,17 +53,17 @@ internal sealed class Suspects(Database database, string schema)
     public static string Exist(string schema) => $"exists (select from {schema}.jobs s where s.state < 2 and s.suspicion > 0)";
 
     /// <summary>Decides what an instance may claim of some kinds. The next suspect to run alone is chosen from all kinds.</summary>
-    public async Task<SuspectTurn> NextTurnAsync(NpgsqlConnection connection, string owner, KindFilter kinds)
+    public async Task<PostgreSqlSuspectTurn> NextTurnAsync(NpgsqlConnection connection, string owner, KindFilter kinds)
     {
         (int running, bool hasSuspect, TimeSpan? alone) = await RunningAsync(connection, owner);
-        if (alone > TimeSpan.Zero) return new SuspectTurn(Pause: alone);
+        if (alone > TimeSpan.Zero) return new PostgreSqlSuspectTurn(Pause: alone);
         if (hasSuspect || await FirstAsync(connection, int.MaxValue, KindFilter.All) is not { } first) return default;
-        if (first.Suspicion == 1) return new SuspectTurn(First: await FirstAsync(connection, 1, kinds));
+        if (first.Suspicion == 1) return new PostgreSqlSuspectTurn(First: await FirstAsync(connection, 1, kinds));
         bool isOfKinds = kinds.Contains(first.Kind);
         bool isDue;
         lock (_lock) isDue = _turns.IsDue(Now);
-        if (!isDue) return new SuspectTurn(First: await FirstAsync(connection, 1, kinds), Otherwise: running == 0 && isOfKinds ? first : null);
-        return running > 0 || !isOfKinds ? new SuspectTurn(Pause: Pause) : new SuspectTurn(First: first, IsAlone: true);
+        if (!isDue) return new PostgreSqlSuspectTurn(First: await FirstAsync(connection, 1, kinds), Otherwise: running == 0 && isOfKinds ? first : null);
+        return running > 0 || !isOfKinds ? new PostgreSqlSuspectTurn(Pause: Pause) : new PostgreSqlSuspectTurn(First: first, IsAlone: true);
     }
 
     /// <summary>Records that this instance has claimed a suspect to run alone.</summary>
@@ -121,4 +121,4 @@ internal sealed record Suspect(Guid Id, int Suspicion, string Kind, long Bytes);
 /// <param name="IsAlone">Whether no other job may be claimed beside it.</param>
 /// <param name="Otherwise">The suspect to claim to run alone, if no other job is due.</param>
 /// <param name="Pause">How long nothing may be claimed, unless an event comes sooner.</param>
-internal readonly record struct SuspectTurn(Suspect? First = null, bool IsAlone = false, Suspect? Otherwise = null, TimeSpan? Pause = null);
+internal readonly record struct PostgreSqlSuspectTurn(Suspect? First = null, bool IsAlone = false, Suspect? Otherwise = null, TimeSpan? Pause = null);

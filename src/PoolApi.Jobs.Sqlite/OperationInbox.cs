@@ -1,7 +1,7 @@
 namespace PoolApi.Jobs.Sqlite;
 
 /// <summary>The queue of operations between callers and the store's threads, which sleep while it is empty. Unbounded. Thread-safe.</summary>
-internal sealed class Inbox<T>
+internal sealed class OperationInbox<T>
 {
     private readonly object _lock = new();
     private readonly Queue<T> _waiting = new();

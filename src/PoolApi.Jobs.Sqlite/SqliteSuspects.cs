@@ -10,7 +10,7 @@ namespace PoolApi.Jobs.Sqlite;
 /// An instance runs one suspect at a time, beside other jobs. A suspect that was running at a second death runs alone, alternating with all other jobs
 /// (<see cref="ExclusiveTurns"/>). Only a job that ran alone when its instance died counts towards poison.
 /// </remarks>
-internal sealed class Suspects(Database database, Batch batch)
+internal sealed class SqliteSuspects(Database database, Batch batch)
 {
     /// <summary>The pause of claims while an instance waits for its jobs to end. An end that is reported ends it sooner.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
@@ -41,7 +41,7 @@ internal sealed class Suspects(Database database, Batch batch)
     }
 
     /// <summary>Decides what an instance may claim of some kinds. The next suspect to run alone is chosen from all kinds.</summary>
-    public SuspectTurn NextTurn(string owner, KindFilter kinds)
+    public SqliteSuspectTurn NextTurn(string owner, KindFilter kinds)
     {
         int running = 0;
         bool hasSuspect = false;
@@ -55,13 +55,13 @@ internal sealed class Suspects(Database database, Batch batch)
                 if (_running.ReadTimeOrNull() is { } until && !(until <= aloneUntil)) aloneUntil = until;
             }
         }
-        if (aloneUntil - batch.Steady is { Ticks: > 0 } left) return new SuspectTurn(Pause: left);
-        if (hasSuspect || First(int.MaxValue, KindFilter.All) is not { } first) return SuspectTurn.None;
-        if (first.Suspicion == 1) return new SuspectTurn(First: First(1, kinds));
+        if (aloneUntil - batch.Steady is { Ticks: > 0 } left) return new SqliteSuspectTurn(Pause: left);
+        if (hasSuspect || First(int.MaxValue, KindFilter.All) is not { } first) return SqliteSuspectTurn.None;
+        if (first.Suspicion == 1) return new SqliteSuspectTurn(First: First(1, kinds));
         bool isOfKinds = kinds.Contains(first.Kind);
-        if (!_turns.IsDue(Now)) return new SuspectTurn(First: First(1, kinds), Otherwise: running == 0 && isOfKinds ? first : null);
-        if (running > 0 || !isOfKinds) return new SuspectTurn(Pause: Pause);
-        return new SuspectTurn(First: first, IsAlone: true);
+        if (!_turns.IsDue(Now)) return new SqliteSuspectTurn(First: First(1, kinds), Otherwise: running == 0 && isOfKinds ? first : null);
+        if (running > 0 || !isOfKinds) return new SqliteSuspectTurn(Pause: Pause);
+        return new SqliteSuspectTurn(First: first, IsAlone: true);
     }
 
     /// <summary>Records that a suspect is claimed to run alone.</summary>
@@ -107,8 +107,8 @@ internal sealed class Suspects(Database database, Batch batch)
 /// <param name="IsAlone">Whether no other job may be claimed beside it.</param>
 /// <param name="Otherwise">The suspect to claim to run alone, if no other job is due.</param>
 /// <param name="Pause">How long nothing may be claimed, unless an event comes sooner.</param>
-internal readonly record struct SuspectTurn(JobRow? First = null, bool IsAlone = false, JobRow? Otherwise = null, TimeSpan? Pause = null)
+internal readonly record struct SqliteSuspectTurn(JobRow? First = null, bool IsAlone = false, JobRow? Otherwise = null, TimeSpan? Pause = null)
 {
     /// <summary>Any due jobs but no suspect.</summary>
-    public static SuspectTurn None => default;
+    public static SqliteSuspectTurn None => default;
 }

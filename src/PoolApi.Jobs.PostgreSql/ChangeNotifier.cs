@@ -13,7 +13,7 @@ namespace PoolApi.Jobs.PostgreSql;
 /// database answers, and again after growing pauses while a lost statement may still be executed (<see cref="LostClaims.Horizon"/>). So an outage
 /// costs some ten messages, and at most one a second.</para>
 /// </remarks>
-internal sealed class JobChanges : IAsyncDisposable
+internal sealed class ChangeNotifier : IAsyncDisposable
 {
     private const int MaxKept = 20_000;
 
@@ -39,7 +39,7 @@ internal sealed class JobChanges : IAsyncDisposable
 
     /// <param name="sender">This instance's name in messages.</param>
     /// <param name="send">Sends messages to all instances.</param>
-    public JobChanges(string sender, Func<string[], Task> send) => (_sender, _send, _closed) = (sender, send, _closing.Token);
+    public ChangeNotifier(string sender, Func<string[], Task> send) => (_sender, _send, _closed) = (sender, send, _closing.Token);
 
     public IJobStoreListener? Listener { get; set; }
 

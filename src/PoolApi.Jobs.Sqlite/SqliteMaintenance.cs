@@ -4,7 +4,7 @@ namespace PoolApi.Jobs.Sqlite;
 /// The steps of maintenance and of recovery. A method with a limit handles at most so many jobs, so that its transaction is small, and returns how many
 /// it handled. It reads one partial index that has only such jobs. Used on the writer's thread, within its transaction.
 /// </summary>
-internal sealed class JobMaintenance(Database database, JobTable table, Suspects suspects, Batch batch)
+internal sealed class SqliteMaintenance(Database database, JobTable table, SqliteSuspects suspects, Batch batch)
 {
     private readonly Statement _late = database.Prepare(
         $"SELECT {JobColumns.All} FROM jobs WHERE state = 0 AND expires <= ? ORDER BY expires LIMIT ?");

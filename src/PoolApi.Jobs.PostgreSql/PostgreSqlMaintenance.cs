@@ -7,10 +7,10 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <remarks>
 /// Deleting a large body takes time, because the server visits each of its pieces. So each sweep has a limit of bytes, and its timeout grows with its bytes.
 /// </remarks>
-internal sealed class Maintenance
+internal sealed class PostgreSqlMaintenance
 {
     private readonly Database _database;
-    private readonly JobChanges _changes;
+    private readonly ChangeNotifier _changes;
     private readonly DatabaseClock _clock;
     private readonly string _expire;
     private readonly string _redeliver;
@@ -18,7 +18,7 @@ internal sealed class Maintenance
     private readonly string _sweep;
     private readonly string _remove;
 
-    public Maintenance(Database database, string schema, JobChanges changes)
+    public PostgreSqlMaintenance(Database database, string schema, ChangeNotifier changes)
     {
         (_database, _changes) = (database, changes);
         _clock = new DatabaseClock(schema);
@@ -43,7 +43,7 @@ internal sealed class Maintenance
               from {schema}.jobs where state = 1 and lease_until < $5 limit $1 for update skip locked
             ), running as materialized (
               select worker, count(*) as jobs from {schema}.jobs where state = 1 and exists (select from lost) group by worker
-            ), judged as materialized (
+            ), classified as materialized (
               select l.id, l.accompanied or r.jobs > 1 as accompanied,
                 case when l.cancel_requested then 4 when not (l.accompanied or r.jobs > 1) and l.deaths >= $2 then 3 else 0 end::smallint as state
               from lost l join running r on r.worker = l.worker
@@ -64,7 +64,7 @@ internal sealed class Maintenance
               lost_claim = j.claim, lost_alone = not lost.accompanied, alone_until = null,
               error_name = case when lost.state = 3 then $3 else j.error_name end,
               error_detail = case when lost.state = 3 then $4 else j.error_detail end
-            from judged lost where j.id = lost.id
+            from classified lost where j.id = lost.id
             returning j.id, j.version, j.kind, j.state
             """;
         // The lengths cost no read of the bodies.

@@ -10,7 +10,7 @@ namespace PoolApi.Jobs.Sqlite;
 /// own kinds, and nothing of another pool's jobs, however many are queued. If the filter excludes kinds, one seek finds each kind that occurs;
 /// there are few. The index covers the choice, so only the rows of chosen jobs are read.
 /// </remarks>
-internal sealed class DueJobs(Database database, JobReads reads, Batch batch)
+internal sealed class DueJobReads(Database database, JobReads reads, Batch batch)
 {
     private const string Queued = "FROM jobs INDEXED BY jobs_due WHERE state = 0 AND suspicion = 0 AND due IS NOT NULL AND priority = ?";
 
