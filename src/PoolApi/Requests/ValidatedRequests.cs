@@ -3,7 +3,7 @@ namespace PoolApi.Requests;
 /// <summary>A request that checks itself when it is bound. A wrong one is refused before anything is queued.</summary>
 internal interface IValidatedRequest
 {
-    /// <summary>The answer to a request that is wrong; <see langword="null"/> if it is right.</summary>
+    /// <summary>The response to a request that is wrong; <see langword="null"/> if it is right.</summary>
     IResult? Refusal { get; }
 }
 
