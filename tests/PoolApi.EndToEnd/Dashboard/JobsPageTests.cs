@@ -187,8 +187,8 @@ public sealed class JobsPageTests
         await Assertions.Expect(page.Locator("#notice")).ToBeVisibleAsync();
 
         // The ages on the page keep growing after the job's end.
-        ILocator came = page.Locator(".facts [data-since]").First;
-        await Assertions.Expect(came).Not.ToHaveTextAsync(await came.TextContentAsync() ?? "");
+        ILocator accepted = page.Locator(".facts [data-since]").First;
+        await Assertions.Expect(accepted).Not.ToHaveTextAsync(await accepted.TextContentAsync() ?? "");
         Assert.Empty(browser.Complaints);
     }
 

@@ -56,7 +56,7 @@ function show() {
       noticeElement,
       job.error ? el("p", { class: `notice ${job.state === "failed" || job.state === "expired" ? "bad" : ""}` }, el("b", { text: `${job.error.name}: ` }), job.error.detail) : ""),
     el("div", { class: "body" }, el("dl", { class: "facts" },
-      fact("Came", since(job.createdAt)),
+      fact("Accepted", since(job.createdAt)),
       fact("Attempt", `${job.attempt} of ${job.maxAttempts}`),
       fact("Ran for", el("span", { id: "took", text: took(job, now) || "–" })),
       fact("Priority", job.priority),

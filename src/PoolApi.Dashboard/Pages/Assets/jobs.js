@@ -93,7 +93,7 @@ function show() {
 
 function makeRow(job) {
   const row = el("tr", { "data-job": job.id });
-  row.cells_ = { id: el("th", { scope: "row" }), kind: el("td"), state: el("td"), progress: el("td"), attempt: el("td", { class: "number" }), came: el("td"), took: el("td"), tags: el("td"), actions: el("td", { class: "number" }) };
+  row.cells_ = { id: el("th", { scope: "row" }), kind: el("td"), state: el("td"), progress: el("td"), attempt: el("td", { class: "number" }), accepted: el("td"), took: el("td"), tags: el("td"), actions: el("td", { class: "number" }) };
   row.cells_.id.append(el("a", { class: "id", href: `job?id=${job.id}`, text: job.id }));
   row.append(...Object.values(row.cells_));
   return row;
@@ -111,7 +111,7 @@ function fill(row, job, fresh) {
   if (job.error) cells.state.append(" ", el("span", { class: "muted", title: job.error.detail, text: job.error.name }));
   cells.progress.replaceChildren(...[progressBar(job)].filter(Boolean));
   say(cells.attempt, `${job.attempt} of ${job.maxAttempts}`);
-  set(cells.came, "title", moment(job.createdAt));
+  set(cells.accepted, "title", moment(job.createdAt));
   cells.tags.replaceChildren(...job.tags.map(tag => el("span", { class: "tag", text: tag })));
   const focused = cells.actions.contains(document.activeElement);
   cells.actions.replaceChildren(...[
@@ -128,7 +128,7 @@ function tick() {
   for (const id of order) {
     const entry = rows.get(id);
     if (!entry?.row) continue;
-    say(entry.row.cells_.came, relative(entry.job.createdAt, now));
+    say(entry.row.cells_.accepted, relative(entry.job.createdAt, now));
     say(entry.row.cells_.took, entry.job.state === "queued" && entry.job.runAt > now + 1000 ? `begins ${relative(entry.job.runAt, now)}` : took(entry.job, now));
   }
 }
