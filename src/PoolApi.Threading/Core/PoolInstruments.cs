@@ -40,7 +40,7 @@ internal sealed class PoolInstruments
     {
         _finished = meter.CreateCounter<long>("poolapi.work.finished", "{item}", "Accepted items that have ended, by how they ended.");
         _rejected = meter.CreateCounter<long>("poolapi.work.rejected", "{item}", "Items that were refused, by reason; they were never accepted.");
-        _replaced = meter.CreateCounter<long>("poolapi.worker.replaced", "{worker}", "Worker threads that were replaced, by reason.");
+        _replaced = meter.CreateCounter<long>("poolapi.worker.replaced", "{worker}", "Threads that were started because a worker died, is stuck or is blocked, by reason.");
         _queueDuration = meter.CreateHistogram(
             "poolapi.work.queue.duration", "s", "Time from acceptance to the start or, if it never ran, to the end.", null, Durations);
         _executionDuration = meter.CreateHistogram(
