@@ -45,7 +45,7 @@ public static class DrainEndpoint
     /// <summary>Begins the app's stop without lame duck and answers 202.</summary>
     internal static async Task StopAsync(HttpContext context, string reason)
     {
-        // The state changes before the client has its answer, so the client can see it. The host comes last: it runs callbacks of the
+        // The state changes before the client has its response, so the client can see it. The host comes last: it runs callbacks of the
         // app, which may block.
         context.RequestServices.GetRequiredService<ShutdownCoordinator>().Begin(reason, lameDuck: false);
         var host = context.RequestServices.GetRequiredService<IHostApplicationLifetime>();

@@ -55,7 +55,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
             newest ??= job.Id;
             if (CanChange(action, job.State) && ++count > Most) break;
         }
-        return Answer(json =>
+        return Response(json =>
         {
             json.WriteNumber("count", Math.Min(count, Most));
             json.WriteBoolean("more", count > Most);
@@ -118,7 +118,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
                 : done.Before.IsFinal() && done.Before != JobState.Succeeded ? "It cannot be retried: it is past its retention."
                 : $"It cannot be retried: it is {done.Before.ToWord()}. Only a failed, cancelled or expired job can.");
         }
-        return Answer(json =>
+        return Response(json =>
         {
             json.WriteString("detail", outcome);
             json.WritePropertyName("job");
@@ -156,7 +156,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
             + (isBrokenOff ? ", then the store could not be used" : "");
         log.Add(context, $"{Verb(action)} {filter}", outcome);
         if (isBrokenOff) return Problem.Later(context, CommonProblems.StoreUnavailable, outcome + ".");
-        return Answer(json =>
+        return Response(json =>
         {
             json.WriteString("detail", outcome);
             json.WriteNumber("changed", changed);
@@ -203,7 +203,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
         }
     }
 
-    private static FileContentHttpResult Answer(Action<Utf8JsonWriter> content) => TypedResults.Bytes(Json.Write(json =>
+    private static FileContentHttpResult Response(Action<Utf8JsonWriter> content) => TypedResults.Bytes(Json.Write(json =>
     {
         json.WriteStartObject();
         content(json);

@@ -20,7 +20,7 @@ internal static class PageEndpoints
         group.MapMethods("/assets/{name}", ReadMethods.All, IResult (string name, HttpContext context) =>
         {
             if (!AssetFiles.Own.ByHashedName.TryGetValue(name, out Asset? asset)) return TypedResults.NotFound();
-            return Answer(context, asset, "private, max-age=31536000, immutable");
+            return Response(context, asset, "private, max-age=31536000, immutable");
         });
 
         void MapPage(string route, string page) => group.MapMethods(route, ReadMethods.All, IResult (HttpContext context) =>
@@ -34,11 +34,11 @@ internal static class PageEndpoints
                 string to = route.Length == 0 ? $"{last}/" : $"..{route}";
                 return TypedResults.Redirect(to + context.Request.QueryString.ToUriComponent(), permanent: false, preserveMethod: true);
             }
-            return Answer(context, AssetFiles.Own.Page(page), "no-cache");
+            return Response(context, AssetFiles.Own.Page(page), "no-cache");
         });
     }
 
-    private static FileContentHttpResult Answer(HttpContext context, Asset asset, string caching)
+    private static FileContentHttpResult Response(HttpContext context, Asset asset, string caching)
     {
         IHeaderDictionary headers = context.Response.Headers;
         headers.CacheControl = caching;

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace PoolApi.Dashboard.Requests;
 
-/// <summary>The dashboard's answers that are problems, and the catalogue of those.</summary>
+/// <summary>The dashboard's responses that are problems, and the catalogue of those.</summary>
 internal static class Problem
 {
     private const int RetryAfterSeconds = 5;

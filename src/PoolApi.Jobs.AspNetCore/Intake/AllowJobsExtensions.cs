@@ -11,7 +11,7 @@ namespace Microsoft.AspNetCore.Builder;
 public static class AllowJobsExtensions
 {
     /// <summary>
-    /// Lets a client ask for a job instead of an answer: a request with <c>Prefer: respond-async</c> is stored and answered 202, and one with
+    /// Lets a client ask for a job instead of a response: a request with <c>Prefer: respond-async</c> is stored and answered 202, and one with
     /// an <c>Idempotency-Key</c> runs once, however often it is sent. Other requests are served as before. The jobs run
     /// on the endpoint's own pool (<c>RunOnPool</c>, before or after this call).
     /// </summary>

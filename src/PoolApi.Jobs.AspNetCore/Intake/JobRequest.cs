@@ -46,7 +46,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
         }
         catch (JobStoreUnavailableException)
         {
-            return StoreUnavailable.Answer(context);
+            return StoreUnavailable.Response(context);
         }
     }
 
@@ -210,7 +210,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
         {
             Kind = JobKinds.KindOf(endpoint),
             Client = JobAccess.ClientOf(context),
-            // A client that did not ask for a job waits for the answer.
+            // A client that did not ask for a job waits for the response.
             Priority = preference.RespondAsync ? parameters.Priority : JobParameters.Lower(WorkPriority.High, JobAccess.MaxPriorityOf(context)),
             Tags = parameters.Tags,
             RunAt = preference.RespondAsync ? parameters.RunAt : null,

@@ -46,7 +46,7 @@ internal static class JobProblems
         CommonProblems.InvalidRequest, CommonProblems.Unauthorized, NotFound, CommonProblems.MethodNotAllowed, CommonProblems.PayloadTooLarge,
     ];
 
-    /// <summary>Why a job failed, by the name that is stored with it. The answer is 500, independent of the attempt's status.</summary>
+    /// <summary>Why a job failed, by the name that is stored with it. The response is 500, independent of the attempt's status.</summary>
     /// <remarks>An app's work can fail with a problem of its own, which this catalogue does not have. It keeps its name.</remarks>
     public static ProblemType OfFailure(string? stored)
     {

@@ -57,7 +57,7 @@ internal sealed partial class StoredRequestRunner(
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {
-            // The work was stopped, or did not run: what an endpoint filter made of the pool's own answer does not count.
+            // The work was stopped, or did not run: what an endpoint filter made of the pool's own response does not count.
             if (stored.IsRefused || stored.Outcome is not (null or WorkOutcome.Completed or WorkOutcome.Failed or WorkOutcome.TimedOut))
                 return AttemptEnd.Stopped with { CodeEnds = stored.CodeEnds };
             span.SetStatus(ActivityStatusCode.Error);
@@ -79,7 +79,7 @@ internal sealed partial class StoredRequestRunner(
             // Without an outcome, the endpoint itself has answered before its work began: it refuses the request, such as an image beyond a
             // limit, or an endpoint filter has answered in place of the handler.
             WorkOutcome.Completed or null when !stored.IsRefused => stored.IsAborted ? Aborted : Answered(stored.Result),
-            // An endpoint filter has answered the exception of the work. Of an attempt that was stopped meanwhile, the answer may be cut.
+            // An endpoint filter has answered the exception of the work. Of an attempt that was stopped meanwhile, the response may be cut.
             WorkOutcome.Failed when !cancellation.IsCancellationRequested => stored.IsAborted ? Aborted : Answered(stored.Result),
             WorkOutcome.TimedOut => TimedOut(stored.Result) with { CodeEnds = stored.CodeEnds },
             _ => AttemptEnd.Stopped,

@@ -13,7 +13,7 @@ internal sealed class JobLinks
         _below = RelativeReference.Of(request.Path.Value, jobs + "/");
     }
 
-    /// <summary>The links in the answer to a request.</summary>
+    /// <summary>The links in the response to a request.</summary>
     public static JobLinks From(HttpRequest request) => new(request);
 
     public string Self(Guid id) => $"{_below}{id:D}";

@@ -14,7 +14,7 @@ internal static class JobRetryAfter
     private static readonly TimeSpan Latest = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Furthest = TimeSpan.FromHours(1);
 
-    /// <summary>Sets <c>Retry-After</c> of the answer.</summary>
+    /// <summary>Sets <c>Retry-After</c> of the response.</summary>
     public static void SetHeader(HttpContext context, Job job)
     {
         TimeProvider time = context.RequestServices?.GetService<TimeProvider>() ?? TimeProvider.System;

@@ -9,7 +9,7 @@ internal static class StoreUnavailable
     /// <summary>After how many seconds the client may try again.</summary>
     public const int RetryAfter = 5;
 
-    /// <summary>Adds the answer to every endpoint of a group, or to one endpoint.</summary>
+    /// <summary>Adds the response to every endpoint of a group, or to one endpoint.</summary>
     public static TBuilder AnswerStoreUnavailable<TBuilder>(this TBuilder builder)
         where TBuilder : IEndpointConventionBuilder =>
         builder.AddEndpointFilter(static async (invocation, next) =>
@@ -20,12 +20,12 @@ internal static class StoreUnavailable
             }
             catch (JobStoreUnavailableException) when (!invocation.HttpContext.Response.HasStarted)
             {
-                return Answer(invocation.HttpContext);
+                return Response(invocation.HttpContext);
             }
         });
 
-    /// <summary>The answer, for where there is no endpoint filter.</summary>
-    public static IResult Answer(HttpContext context) => JobProblem.Later(
+    /// <summary>The response, for where there is no endpoint filter.</summary>
+    public static IResult Response(HttpContext context) => JobProblem.Later(
         context, CommonProblems.StoreUnavailable,
         "The store of the jobs cannot be used for now; jobs that were accepted are kept. Try again after the time in Retry-After: "
         + "a request that is repeated with the same Idempotency-Key is accepted once.",

@@ -98,9 +98,9 @@ internal static class JobRouteEndpoints
     private static async Task<IResult> GetResultAsync(string id, HttpContext context, [FromServices] IJobStore store)
     {
         if (!JobAccess.TryParseId(id, out Guid job)) return JobRejections.None(context);
-        IResult answer = await JobResults.ReadAsync(context, store, job);
+        IResult response = await JobResults.ReadAsync(context, store, job);
         context.Response.Headers.CacheControl = "private, no-cache";
-        return answer;
+        return response;
     }
 
     private static async Task<IResult> WatchAsync(

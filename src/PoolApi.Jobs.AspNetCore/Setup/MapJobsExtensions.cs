@@ -7,7 +7,7 @@ public static class MapJobsExtensions
 {
     /// <summary>
     /// Maps the routes where a client finds its jobs: the list, each job, its result, its changes as server-sent events, its cancellation, and
-    /// <c>{id}:retry</c>. They do not run on a pool. The links in answers lead to them.
+    /// <c>{id}:retry</c>. They do not run on a pool. The links in responses lead to them.
     /// </summary>
     /// <param name="endpoints">The app, or a group of its endpoints.</param>
     /// <param name="prefix">The path of the list, without route parameters. The prefixes of groups come before it.</param>

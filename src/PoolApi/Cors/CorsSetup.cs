@@ -6,7 +6,7 @@ namespace PoolApi.Cors;
 /// <summary>Lets web pages of the configured origins call the API. The management routes are never opened to another origin.</summary>
 internal static class CorsSetup
 {
-    // How long a browser may cache the answer to a preflight. The allowed origins change at a restart only.
+    // How long a browser may cache the response to a preflight. The allowed origins change at a restart only.
     private static readonly TimeSpan PreflightMaxAge = TimeSpan.FromHours(1);
 
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head, HttpMethods.Post, HttpMethods.Delete];

@@ -42,9 +42,9 @@ internal static class HealthcheckCommand
             var url = new Uri(probe, "/readyz");
             try
             {
-                using HttpResponseMessage answer = await http.GetAsync(url, late.Token);
-                Console.WriteLine($"{url} answered {(int)answer.StatusCode}");
-                return answer.IsSuccessStatusCode ? 0 : 1;
+                using HttpResponseMessage response = await http.GetAsync(url, late.Token);
+                Console.WriteLine($"{url} answered {(int)response.StatusCode}");
+                return response.IsSuccessStatusCode ? 0 : 1;
             }
             catch (OperationCanceledException)
             {

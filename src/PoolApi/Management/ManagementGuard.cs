@@ -49,7 +49,7 @@ internal static class ManagementGuard
     private static bool IsRead(HttpRequest request) =>
         HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method);
 
-    /// <summary>The answer to a client that may not change anything here.</summary>
+    /// <summary>The response to a client that may not change anything here.</summary>
     private static Task? RefuseChange(HttpContext context, ApiKeyRing? keys)
     {
         if (keys is null)

@@ -44,7 +44,7 @@ internal sealed partial class ExceptionResponses(ILogger<ExceptionResponses> log
         }
         catch (Exception e) when (e is IOException || httpContext.RequestAborted.IsCancellationRequested)
         {
-            // The client left before it had its answer.
+            // The client left before it had its response.
         }
         return true;
     }

@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace PoolApi.Problems;
 
-/// <summary>The service's answers that are problems.</summary>
+/// <summary>The service's responses that are problems.</summary>
 internal static class Problem
 {
     /// <summary>One or more fields of the request are wrong; each is named with what it may be.</summary>

@@ -11,7 +11,7 @@ internal static class ProblemsSetup
         // The first writer that can write is used. The framework's own is registered already, so ours goes in front of it.
         services.Insert(0, ServiceDescriptor.Singleton<IProblemDetailsWriter, ProblemWriter>());
         services.AddExceptionHandler<ExceptionResponses>();
-        // Bad requests reach ExceptionResponses, whose answer has more details than an empty 400.
+        // Bad requests reach ExceptionResponses, whose response has more details than an empty 400.
         services.Configure<RouteHandlerOptions>(static options => options.ThrowOnBadRequest = true);
         services.Configure<JsonOptions>(static options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, ProblemJson.Default));
     }

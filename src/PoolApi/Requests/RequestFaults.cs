@@ -2,9 +2,9 @@ using PoolApi.Problems;
 
 namespace PoolApi.Requests;
 
-/// <summary>The faults of one request, and the answer that names them.</summary>
+/// <summary>The faults of one request, and the response that names them.</summary>
 internal sealed class RequestFaults(HttpContext context) : FieldFaults
 {
-    /// <summary>The answer if anything is wrong. Read it when everything has been read.</summary>
+    /// <summary>The response if anything is wrong. Read it when everything has been read.</summary>
     public IResult? Refusal => ByField is { } faults ? Problem.InvalidRequest(context, faults) : null;
 }

@@ -5,7 +5,7 @@ namespace PoolApi.Requests;
 /// <summary>Refuses query parameters that a route does not have: a misspelt one would have no effect, without notice.</summary>
 internal static class UnknownParameters
 {
-    // A request line has room for thousands of names; the answer has room for those that a person reads.
+    // A request line has room for thousands of names; the response has room for those that a person reads.
     private const int MaxNamed = 8;
     private const int MaxNameLength = 64;
 

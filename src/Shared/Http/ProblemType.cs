@@ -6,8 +6,8 @@ namespace PoolApi;
 /// A problem type (RFC 9457): one entry of a project's catalogue. Responses, OpenAPI documents and the table in docs/http-api.md come from it.
 /// </summary>
 /// <param name="Name">What programs rely on. The problem's <c>type</c> is <see cref="Prefix"/> and this.</param>
-/// <param name="Status">The status of the answer.</param>
-/// <param name="Title">The <c>title</c>, the same in each answer.</param>
+/// <param name="Status">The status of the response.</param>
+/// <param name="Title">The <c>title</c>, the same in each response.</param>
 /// <param name="When">When a client gets it, in Markdown. Whether to try again is not part of it.</param>
 /// <param name="Retry">Whether the client may send the request again.</param>
 internal sealed record ProblemType(string Name, int Status, string Title, string When, ProblemRetry Retry = ProblemRetry.No)
@@ -21,7 +21,7 @@ internal sealed record ProblemType(string Name, int Status, string Title, string
     /// <summary>The name in a <c>type</c>; <see langword="null"/> if the type is not one of these.</summary>
     public static string? NameOf(string? uri) => uri?.StartsWith(Prefix, StringComparison.Ordinal) == true ? uri[Prefix.Length..] : null;
 
-    /// <summary>What several problems of one status mean, for the description of an answer in OpenAPI.</summary>
+    /// <summary>What several problems of one status mean, for the description of a response in OpenAPI.</summary>
     public static string Describe(IEnumerable<ProblemType> problems) => string.Join("; ", problems.GroupBy(static p => p.Retry).Select(static same =>
     {
         string text = string.Join("; ", same.Select(static p => $"{p.Name}: {p.When}"));
@@ -34,7 +34,7 @@ internal sealed record ProblemType(string Name, int Status, string Title, string
         };
     }));
 
-    /// <summary>The problem details of one answer.</summary>
+    /// <summary>The problem details of one response.</summary>
     /// <param name="context">The request.</param>
     /// <param name="detail">What is wrong with this request, and what the client can do.</param>
     /// <param name="errors">The faults by field.</param>
@@ -57,7 +57,7 @@ internal enum ProblemRetry
     /// <summary>Nothing has taken effect, and the client may try again at once.</summary>
     Yes,
 
-    /// <summary>The client may try again after the time in <c>Retry-After</c>, which the answer has.</summary>
+    /// <summary>The client may try again after the time in <c>Retry-After</c>, which the response has.</summary>
     Later,
 
     /// <summary>The request may have taken effect: the client must find out first.</summary>

@@ -5,7 +5,7 @@ namespace PoolApi;
 
 // No XML documentation here: the OpenAPI package reads that of referenced projects too, and fails where a member is in two of them.
 
-// Collects everything that is wrong with the parameters, headers and body of one request, so that one answer names all of it.
+// Collects everything that is wrong with the parameters, headers and body of one request, so that one response names all of it.
 internal class FieldFaults
 {
     private Dictionary<string, string[]>? _byField;
