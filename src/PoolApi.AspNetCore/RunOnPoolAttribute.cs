@@ -15,8 +15,9 @@ namespace PoolApi.AspNetCore;
 /// <para>Only the action or the page's handler runs on the pool. Binding, filters and the execution of the result do not.</para>
 /// <para>On a minimal API's handler without <c>.RunOnPool()</c>, the attribute runs the whole endpoint on the pool: binding, the handler and
 /// the writing of the response. With <c>.RunOnPool()</c> only the handler runs there.</para>
-/// <para>In an app without any pool, mapping a controller that has the attribute fails, also if <c>RunOffPool()</c> follows. A page fails at its first
-/// request there. On a minimal API's handler the attribute alone has no effect there, because no code of this library runs.</para>
+/// <para>In an app without any pool, mapping a controller that has the attribute fails, also if <c>RunOffPool()</c> follows. In such an
+/// app a page fails at its first request. On a minimal API's handler the attribute alone has no effect there, because no code of this
+/// library runs.</para>
 /// </remarks>
 /// <param name="pool">The pool's name. Default: the pool that the controller or <c>RunOnPool()</c> names, else the pool that was added first.</param>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]

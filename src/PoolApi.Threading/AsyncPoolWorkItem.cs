@@ -26,7 +26,10 @@ public abstract class AsyncPoolWorkItem : PoolWorkItem
 
     internal sealed override bool IsAsync => true;
 
-    /// <summary>A callback that an earlier submission left over may still come to its pool, whose gate guards the item then.</summary>
+    /// <summary>
+    /// Only the pool that has run the item before. A late callback of an earlier submission may still reach that pool, whose gate guards the item's
+    /// state.
+    /// </summary>
     internal sealed override bool MayRunOn(PoolCore core) => _context is null || _context.Core == core;
 
     internal sealed override bool HoldsWorker => ActiveRuns > 0;

@@ -203,8 +203,9 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Stops the pool as <see cref="ShutdownAsync"/> does with a deadline of 30 seconds and a grace time of 2 seconds, also if the pool has drained.
-    /// For other times, call that method first. Blocks the caller. Waits for a stop that is under way. Does nothing after a stop.
+    /// Stops the pool as <see cref="ShutdownAsync"/> does, with a deadline of 30 seconds and a grace time of 2 seconds. If the pool has already
+    /// drained, this joins its threads. For other times, call that method first. Blocks the caller. If a stop is under way, waits for it. Does
+    /// nothing after a stop.
     /// </summary>
     /// <exception cref="InvalidOperationException">Called on a worker of this pool, which cannot join itself.</exception>
     public void Dispose()

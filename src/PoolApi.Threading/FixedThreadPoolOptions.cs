@@ -59,16 +59,16 @@ public sealed class FixedThreadPoolOptions
     public int? MaxStandIns { get; set; }
 
     /// <summary>
-    /// Lowers the priority of the workers' threads, so that a server's own threads respond
-    /// while the pool uses every core. On Linux it is added to the process's own nice value for each worker, 0 to
-    /// 19, up to a total of 19. On other systems the nearest priority is used. Default: <see langword="null"/>, the process's priority.
+    /// Lowers the priority of the workers' threads, so that a server's own threads respond while the pool uses every core: 0 to 19. On Linux each
+    /// worker's nice value is the process's nice value plus this number, at most 19. On other systems the workers get the nearest priority.
+    /// Default: <see langword="null"/>, the process's priority.
     /// </summary>
     public int? Nice { get; set; }
 
     /// <summary>
     /// Creates a state for each worker from its id, on the worker's own thread, before it runs an item: for native handles
     /// that belong to one thread. An item reads it from <see cref="FixedThreadPool.CurrentWorkerState"/>. If it is
-    /// <see cref="IDisposable"/>, it is disposed of on the same thread at its end. If this throws, the pool's
+    /// <see cref="IDisposable"/>, it is disposed of on the same thread when that thread ends. If this throws, the pool's
     /// constructor throws the same. Default: none.
     /// </summary>
     public Func<int, object?>? CreateWorkerState { get; set; }

@@ -11,7 +11,7 @@ public sealed class ShutdownReport : PoolSnapshot
     {
     }
 
-    /// <summary>The number of workers, of all that the pool has had, that have no running thread.</summary>
+    /// <summary>The number of workers that have no running thread, among all workers that the pool has ever had.</summary>
     public int WorkersJoined { get; internal init; }
 
     /// <summary>The workers whose threads did not end in time, with their items.</summary>

@@ -23,7 +23,7 @@ public readonly struct WorkOptions
     /// readings of the clock.
     /// </param>
     /// <param name="kind">
-    /// The work's kind, a label of the pool's metrics: one of a small fixed set of words. Default: <c>work</c>. Of a call; an item has
+    /// The work's kind, a label of the pool's metrics: one of a small fixed set of words. Default: <c>work</c>. For a call only; an item has
     /// <see cref="PoolWorkItem.Kind"/>.
     /// </param>
     /// <param name="origin">

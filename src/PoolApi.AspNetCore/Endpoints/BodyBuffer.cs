@@ -124,14 +124,20 @@ internal sealed class BodyBuffer : IBufferedBodyFeature, IHttpMaxRequestBodySize
 
     private static MemoryStream NewBody(byte[] bytes, int length) => new(bytes, 0, length, writable: false, publiclyVisible: true);
 
-    /// <summary>Creates a buffer with one byte more than is reserved. A read into that byte finds the end of a body that fills the buffer, or that it is larger.</summary>
+    /// <summary>
+    /// Creates a buffer with one byte more than is reserved. If a body fills the reservation, a read into that byte shows whether the body
+    /// ends there or is larger.
+    /// </summary>
     private static byte[] NewBuffer(int reserved) => GC.AllocateUninitializedArray<byte>(reserved + 1);
 
-    /// <summary>The size after the first one: up to the declared length first, and from there up to the limit, as without a declared length.</summary>
+    /// <summary>The next larger size. The sizes grow up to the declared length. Beyond it, or without one, they double up to the limit.</summary>
     private static int NextSize(int size, long? declared, int limit) =>
         size < declared ? (int)Math.Min((long)size * Growth, declared.Value) : (int)Math.Min(Math.Max(size * 2L, FirstChunk), limit);
 
-    /// <summary>The size from which a number of growths leads to the declared length, so that the last buffer that is outgrown is a quarter of it.</summary>
+    /// <summary>
+    /// The first size. With a declared length it is chosen so that the sizes grow to exactly that length, and the last smaller buffer is a
+    /// quarter of it.
+    /// </summary>
     private static int FirstSize(long? declared, int limit)
     {
         if (declared is not { } size) return Math.Min(FirstChunk, limit);

@@ -96,7 +96,10 @@ internal sealed class BufferedResult : IResult, IDisposable
         else await _reservation.SendAsync(httpContext, _body);
     }
 
-    /// <summary>Gives the bytes back if no response uses the result. Else they are given back when it is sent, or at the request's end.</summary>
+    /// <summary>
+    /// Gives the bytes back if no response uses the result. Otherwise they are given back when the response is sent, or at the request's
+    /// end.
+    /// </summary>
     public void Dispose() => _reservation?.Dispose();
 
     /// <summary>Writes a result as the framework would.</summary>

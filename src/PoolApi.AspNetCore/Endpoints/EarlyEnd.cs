@@ -9,7 +9,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// <summary>Completes a response whose request stays open, because code still uses its context.</summary>
 /// <remarks>
 /// The framework's caches put a body of their own around the server's. It passes every byte on at once, but its completion does not complete the server's,
-/// so that is completed here. Bodies of other middleware may still hold bytes: they are left to it.
+/// so that is completed here. Bodies of other middleware may still hold bytes, so this does not complete them.
 /// </remarks>
 internal static class EarlyEnd
 {

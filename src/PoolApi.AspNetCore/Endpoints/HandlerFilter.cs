@@ -74,7 +74,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
         return returned is IResult own ? new PoolActionResult(own) : null;
     }
 
-    /// <summary>Throws if the app has no pool. Then no code of this library has run at the start that could have thrown.</summary>
+    /// <summary>Throws if the app has no pool. In such an app no code of this library runs at the start, so nothing has checked it before.</summary>
     private static void ThrowIfNoPool(FilterContext context)
     {
         if (context.HttpContext.RequestServices.GetService<PoolContexts>() is null)

@@ -50,7 +50,10 @@ internal sealed partial class PoolRequest
         return _endpoint.HasHandler ? Results.Empty : null;
     }
 
-    /// <summary>Waits for code that uses the context, however it ends. After its deadline, neither the stop nor the process waits for it.</summary>
+    /// <summary>
+    /// Waits for code that uses the context, however it ends. After the deadline of the stop, neither the stop nor the process waits for
+    /// it.
+    /// </summary>
     private async Task OutlastAsync(Task code)
     {
         await code.WaitAsync(_endpoint.Shutdown.Overdue).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

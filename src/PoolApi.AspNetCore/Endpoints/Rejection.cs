@@ -44,7 +44,7 @@ internal sealed class Rejection : IResult
         "Clients of this endpoint have disconnected after a long time in the queue. This request would wait for more than a quarter of the time that "
         + "its clients are estimated to wait. Nothing has run. Try again after the time in Retry-After.");
 
-    /// <summary>The queue would take the request, and the budget for bodies does not.</summary>
+    /// <summary>The queue has room for the request, but the budget for bodies has none.</summary>
     public static Rejection NoRoomForBody(PoolContext pool) => new(
         pool, CommonProblems.Overloaded,
         "The bodies of waiting requests leave no room for this one. Nothing has run. Try again after the time in Retry-After.");
@@ -85,12 +85,12 @@ internal sealed class Rejection : IResult
         pool, PoolProblems.NotStarted,
         "This instance had to stop before a worker was free. Nothing has run. Try again on a new connection.");
 
-    /// <summary>No Retry-After: it may have taken effect, so that trying again is not known to be safe.</summary>
+    /// <summary>The work may have taken effect. The response has no Retry-After, because a retry may not be safe.</summary>
     public static Rejection StateUnknown(PoolContext pool) => new(
         pool, PoolProblems.StateUnknown,
         "This instance had to stop while the work was under way. It may have taken effect: find out before you try again.");
 
-    /// <summary>No Retry-After, for the same reason.</summary>
+    /// <summary>The work has exceeded its limit on run time. No Retry-After, for the same reason as <see cref="StateUnknown"/>.</summary>
     public static Rejection RunTimeout(PoolContext pool, TimeSpan limit) => new(
         pool, CommonProblems.RunTimeout,
         $"The work ran for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, which is as long as it may, and its cancellation was requested. "
@@ -136,7 +136,7 @@ internal sealed class Rejection : IResult
         response.StatusCode = Info.Status;
         NoStore.Set(httpContext, MayHaveAnyStatus(_pool));
         if (Info.RetryAfter is { } time) response.Headers.RetryAfter = ((long)time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
-        // Work that was accepted before has no client here to write an answer for.
+        // Work that was accepted before has no client here to write a response for.
         if (httpContext.Features.Get<IAcceptedWorkFeature>() is null)
         {
             foreach (Func<HttpContext, PoolRejection, ValueTask<bool>> onRejected in _pool.Registration.Rejected)

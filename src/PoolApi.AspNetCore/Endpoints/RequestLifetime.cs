@@ -51,8 +51,8 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenR
     }
 
     /// <summary>
-    /// Whether the caller ends the request: the code that waits for its response, or the code that runs its work. Decided here, since
-    /// the <see cref="PoolRequest"/> may already be reused when the other caller asks.
+    /// Decides which of two callers ends the request: the code that waits for its response, or the code that runs its work. Returns true to the first
+    /// caller. The <see cref="PoolRequest"/> cannot decide, because it may already be reused at the second call.
     /// </summary>
     public bool TryTakeFinish() => !Interlocked.Exchange(ref _isFinishTaken, true);
 

@@ -20,8 +20,8 @@ public static class RunOnPoolExtensions
     /// If it is called several times (for a group and for an endpoint), the last call that names a pool wins, and the options add up.
     /// <para>A hub, a gRPC service and other endpoints that are a connection instead of a request cannot run on a pool: such an endpoint fails
     /// while it is built. An unknown pool's name fails the start.</para>
-    /// <para>In an app without any pool, this call fails with the same message. Only if another app of the process has a pool, the first request fails
-    /// instead, because no code of this library runs at the start of the app without one.</para>
+    /// <para>In an app without any pool, this call throws. If another app of the process has a pool, the call for a single endpoint cannot detect
+    /// that, and the first request fails instead: no code of this library runs at the start of an app without a pool.</para>
     /// </remarks>
     /// <param name="builder">The endpoint, or a group of them.</param>
     /// <param name="pool">The pool's name. Default: the pool that was added first.</param>

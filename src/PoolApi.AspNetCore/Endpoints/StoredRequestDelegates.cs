@@ -28,7 +28,7 @@ public sealed class StoredRequestDelegates
     public RequestDelegate Run { get; }
 
     /// <summary>
-    /// The request that came by <see cref="Store"/> is stored: from here on it holds neither its body nor its client's quota,
+    /// Reports that a request that came by <see cref="Store"/> is stored. From then on it holds neither its body nor its client's quota,
     /// however long its client waits for the response.
     /// </summary>
     /// <param name="context">The request.</param>

@@ -25,7 +25,7 @@ public static class PoolHealth
     /// Maps <c>/livez</c> (200 as long as the process answers), <c>/readyz</c> (200 while the app runs and no check tagged
     /// <see cref="ReadyTag"/> is unhealthy, otherwise 503) and <c>/startupz</c> (200 from the end of the start on). A pool is unhealthy when it
     /// is closed or all of its workers are stuck. It is degraded, which is 200, while some of them are stuck. The responses have the descriptions of the
-    /// checks, which may name a store or its host: map them where operators only reach them.
+    /// checks, which may name a store or its host, so map the probes where only operators reach them.
     /// </summary>
     /// <param name="endpoints">The routes of the app.</param>
     /// <returns>A builder for all three.</returns>
@@ -62,7 +62,10 @@ public static class PoolHealth
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
-    /// <summary>The description that a check gives. The framework gives that of a check that throws the exception's message, which may name what only the log should.</summary>
+    /// <summary>
+    /// The description of a check's result. If the check has thrown, the framework's description is the exception's message. It may have details that
+    /// only the log should show, so it is replaced.
+    /// </summary>
     private static string Describe(HealthReportEntry entry) =>
         entry.Exception is { } fault && entry.Description == fault.Message ? "the check failed" : entry.Description ?? "";
 

@@ -43,7 +43,10 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
     /// <summary>The trust that each disconnect adds, between the shortest trust and the longest.</summary>
     private static readonly TimeSpan TrustEach = TimeSpan.FromMilliseconds(75), ShortestTrust = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>After this many doubts a quarter of the patience is about the patience that was learned. One more doubt makes the control calm.</summary>
+    /// <summary>
+    /// After this many doubts the patience has grown almost fourfold, so a quarter of it is about the patience that was learned. One more
+    /// doubt makes the control calm.
+    /// </summary>
     private const int MaxDoubts = 6;
 
     private readonly Lock _lock = new();

@@ -10,7 +10,8 @@ internal sealed class PoolRegistration(string name)
     private static volatile bool s_isAny;
 
     /// <summary>
-    /// Whether any app of this process has added a pool. Code that knows no services can ask for no more: if none has, the app at hand has no pool either.
+    /// Whether any app of this process has added a pool. Code without access to the services can check only this. If no app has added a
+    /// pool, the current app has none either.
     /// </summary>
     public static bool IsAny => s_isAny;
 

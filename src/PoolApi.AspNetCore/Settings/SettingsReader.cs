@@ -13,7 +13,7 @@ internal sealed class SettingsReader(IConfigurationSection section, List<string>
 
     /// <summary>Reads a setting.</summary>
     /// <param name="setting">Its declaration.</param>
-    /// <param name="fallback">What it is when it is not set, or wrong.</param>
+    /// <param name="fallback">The value that is used when the setting is missing or malformed.</param>
     public T Read<T>(Setting<T> setting, T fallback)
         where T : struct
     {

@@ -8,7 +8,7 @@ internal static partial class ProcessEnd
 #pragma warning disable RS0030 // Sleep: a timer needs the .NET ThreadPool, which may be starved. Exit: this type is where the process ends.
     /// <summary>Ends the process when <paramref name="time"/> is over. Uses its own thread, because timers and the .NET ThreadPool may no longer work.</summary>
     /// <param name="time">The time.</param>
-    /// <param name="exitCode">Returns the exit code, then. It must not block.</param>
+    /// <param name="exitCode">Called at that time. Returns the exit code, and must not block.</param>
     public static void At(TimeSpan time, Func<int> exitCode)
     {
         var last = new Thread(() =>

@@ -2,7 +2,7 @@ namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>Counts signals that follow one another closely as one, and distinguishes the first signal from a second one. Thread-safe.</summary>
 /// <remarks>
-/// A supervisor may signal the process and its group, or repeat a signal, and mean one stop. The pause since the signal before decides, not
+/// A supervisor may signal the process and its group, or repeat a signal, and mean one stop. The pause since the previous signal decides, not
 /// the time since the first, because a busy machine runs the handlers of one burst far apart. A burst ends after one second at the latest.
 /// </remarks>
 internal sealed class SignalBurst(TimeProvider time)

@@ -195,7 +195,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
 
     /// <summary>
     /// Accepts an item past the capacity, because its submitter cannot be refused: a task of the pool's scheduler, or a callback
-    /// of its context. After the close, only an item that belongs to an item in flight.
+    /// of its context. After the close, the pool accepts in this way only an item that belongs to an item in flight.
     /// </summary>
     /// <param name="item">The item.</param>
     /// <param name="cause">The item whose continuation it is; null: none, or unknown.</param>

@@ -46,7 +46,10 @@ internal sealed class PoolRecords(PoolCore core, bool isOn)
         return ring;
     }
 
-    /// <summary>Gives the large rings back when the pool has stopped, so that another pool may have them. Their memory is freed with the pool.</summary>
+    /// <summary>
+    /// Returns the pool's large rings to the process's limit when the pool has stopped, so that another pool may create large rings. Their
+    /// memory is freed with the pool.
+    /// </summary>
     public void Release() => Interlocked.Add(ref s_largeRings, -Math.Max(0, Interlocked.Exchange(ref _ownLargeRings, int.MinValue)));
 
     /// <summary>Registers a callback that runs once, on a worker's thread, when a worker next takes an item.</summary>

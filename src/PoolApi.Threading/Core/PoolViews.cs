@@ -98,10 +98,13 @@ internal sealed class PoolViews(PoolCore core)
 
     public WorkerSnapshot Snapshot(Worker worker) => SnapshotOf(WorkerView.Read(worker));
 
-    /// <summary>The snapshot of a worker as it was when it was read. Without the labels of an item that it has released since.</summary>
+    /// <summary>
+    /// The snapshot of a worker as it was when it was read. If the worker has released its item since, the snapshot has no labels of that
+    /// item.
+    /// </summary>
     public WorkerSnapshot SnapshotOf(in WorkerView worker) => ToSnapshot(worker, core.Clock.Now);
 
-    /// <summary>The same of a worker that was found stuck, or had recovered, independent of its present item.</summary>
+    /// <summary>The same for a worker that was found stuck or had recovered, independent of its present item.</summary>
     public WorkerSnapshot SnapshotOf(in WorkerView worker, bool isStuck) =>
         worker.ToSnapshot(core.Workers.StuckAfter, core.Clock.Time, core.Clock.Now, isStuck);
 

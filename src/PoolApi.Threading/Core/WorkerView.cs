@@ -39,7 +39,10 @@ internal readonly struct WorkerView
     /// <param name="stuckAfter">How long a worker may run one item.</param>
     /// <param name="time">The pool's clock.</param>
     /// <param name="now">The time.</param>
-    /// <param name="isStuck">Whether the worker was found stuck, or had recovered. That may have changed since. Null: the snapshot shows the present state.</param>
+    /// <param name="isStuck">
+    /// True: the worker was found stuck. False: it had recovered. Either may have changed since. Null: the snapshot shows the present
+    /// state.
+    /// </param>
     public WorkerSnapshot ToSnapshot(TimeSpan stuckAfter, TimeProvider time, long now, bool? isStuck = null)
     {
         TimeSpan? elapsed = _item is null ? null : time.GetElapsedTime(_since, Math.Max(_since, now));

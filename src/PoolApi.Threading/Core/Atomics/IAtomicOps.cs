@@ -6,9 +6,9 @@ namespace PoolApi.Threading.Core.Atomics;
 /// decides, at every one of these steps, which thread continues and when a store becomes visible.
 /// </summary>
 /// <remarks>
-/// The memory model that the protocol may rely on, and no more: every read-modify-write is a full fence; a read is an
-/// acquire; a write is a release that other threads may see late (it stays in the processor's store buffer), in the order
-/// in which its thread wrote, and at the latest when that thread passes a fence or a read-modify-write, or any thread fences all of them.
+/// The protocol may rely on this memory model, and on no more. Every read-modify-write is a full fence. A read is an acquire. A write is a
+/// release that other threads may see late, because it stays in the processor's store buffer. They see a thread's writes in the order in which it
+/// wrote them, and at the latest when that thread passes a fence or a read-modify-write, or when any thread fences all threads.
 /// Integer words lie in pinned memory (<see cref="CacheLines"/>), except those of an item and those that are only changed by CompareExchange.
 /// Flags are an item's.
 /// </remarks>
@@ -62,10 +62,10 @@ internal interface IAtomicOps
     /// <summary>This thread does the reads before the barrier before it does the reads after it.</summary>
     static abstract void ReadBarrier();
 
-    /// <summary>Holds the object's monitor. An interrupt of the thread is put off until the thread next waits.</summary>
+    /// <summary>Acquires the object's monitor. An interrupt of the thread is deferred until the thread next waits.</summary>
     static abstract void EnterLock(object monitor);
 
-    /// <summary>Lets go of the object's monitor.</summary>
+    /// <summary>Releases the object's monitor.</summary>
     static abstract void ExitLock(object monitor);
 
     /// <summary>Pauses for about 40 ns for each iteration, without access to the contended cache line.</summary>

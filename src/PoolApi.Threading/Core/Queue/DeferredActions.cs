@@ -13,31 +13,31 @@ internal struct DeferredActions
 
     public readonly bool IsNothing => _wake is null && _ended is null && _needs == 0;
 
-    /// <summary>An item has ended, whose notification runs code of a caller.</summary>
+    /// <summary>Whether an item has ended and must be notified, which runs code of a caller.</summary>
     public readonly bool HasEnded => _ended is not null;
 
-    /// <summary>The pool has drained: it is closed, and every accepted item has ended.</summary>
+    /// <summary>Whether the pool has drained: it is closed, and every accepted item has ended.</summary>
     public bool IsDrained
     {
         readonly get => Has(Needs.Drained);
         set => Set(Needs.Drained, value);
     }
 
-    /// <summary>An item is queued that expires before the expiry timer fires.</summary>
+    /// <summary>Whether an item is queued that expires before the expiry timer fires.</summary>
     public bool NeedsTimer
     {
         readonly get => Has(Needs.Timer);
         set => Set(Needs.Timer, value);
     }
 
-    /// <summary>Work is queued that a blocked worker may wait for, no worker is free, and the timer of the stand-in watch is not set.</summary>
+    /// <summary>Whether work is queued that a blocked worker may wait for, no worker is free, and the timer of the stand-in watch is not set.</summary>
     public bool NeedsStandInCheck
     {
         readonly get => Has(Needs.StandInCheck);
         set => Set(Needs.StandInCheck, value);
     }
 
-    /// <summary>A stand-in is idle, and the timer for its dismissal is not set.</summary>
+    /// <summary>Whether a stand-in is idle, and the timer for its dismissal is not set.</summary>
     public bool NeedsDismissal
     {
         readonly get => Has(Needs.Dismissal);

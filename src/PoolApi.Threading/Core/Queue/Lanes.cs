@@ -21,7 +21,7 @@ internal struct Lanes
     private ThreeLists _lanes;
     private uint _turn;
 
-    /// <summary>Whether of each lane the newest item is next, not the oldest.</summary>
+    /// <summary>Whether the newest item of each lane is next, instead of the oldest.</summary>
     public bool TakesNewestFirst { get; set; }
 
     public readonly int Count => _lanes[High].Count + _lanes[Normal].Count + _lanes[Low].Count;

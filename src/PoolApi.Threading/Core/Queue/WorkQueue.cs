@@ -171,10 +171,10 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         }
     }
 
-    /// <summary>Adds an item past the limit, because its submitter cannot be refused. After the close, only an item that belongs to an item
-    /// in flight: until that has ended, the pool has not drained.</summary>
+    /// <summary>Adds an item past the limit, because its submitter cannot be refused. After the close, it adds only an item that belongs to an
+    /// item in flight: until that item has ended, the pool has not drained.</summary>
     /// <param name="item">The item.</param>
-    /// <param name="submitterHasItem">Whether the submitter is a worker of this queue that has an item in its hand.</param>
+    /// <param name="submitterHasItem">Whether the submitter is a worker of this queue that holds an item.</param>
     /// <param name="cause">The item whose continuation it is; null: none, or unknown.</param>
     /// <param name="after">The side effects.</param>
     /// <returns><see langword="false"/> if the queue is closed to it.</returns>
@@ -202,7 +202,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
     public bool TryTakeFromBatch(QueueWorker worker, long now, out Assignment assignment) =>
         LocalBatches<TOps>.TryTake(worker, _owner, now, out assignment);
 
-    /// <summary>Whether of each priority the newest item is next, not the oldest.</summary>
+    /// <summary>Whether the newest item of each priority is next, instead of the oldest.</summary>
     public bool TakesNewestFirst
     {
         get => _backlog.TakesNewestFirst; // an estimate for other threads
@@ -555,7 +555,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
         _backlog.EmptyLocalBatches();
     }
 
-    /// <summary>If the queue has drained (it is closed, and every accepted item has ended), has that reported. Later reports change nothing.</summary>
+    /// <summary>Reports that the queue has drained, if it has: it is closed, and every accepted item has ended. Later reports change nothing.</summary>
     public void CheckDrainedLocked(ref DeferredActions after)
     {
         AssertLocked();
