@@ -142,7 +142,7 @@ internal sealed partial class PoolEndpoint
         return invocation =>
         {
             HttpContext context = invocation.HttpContext;
-            PoolEndpoint? endpoint = isAction ? context.GetEndpoint()?.Metadata.GetMetadata<PoolEndpoint>() : this;
+            PoolEndpoint? endpoint = isAction ? OfRequest(context) : this;
             if (endpoint is null or { IsOff: true } or { HasMvcFilter: true }) return next(invocation); // off the pool, or it enters at MVC's own filter
             PoolRequest request = context.Features.Get<PoolRequest>()
                 ?? throw new InvalidOperationException("The endpoint was not invoked through routing.");
@@ -199,6 +199,29 @@ internal sealed partial class PoolEndpoint
 
     /// <summary>Finds the state that conventions have set for an endpoint so far. Metadata copied from another endpoint has that endpoint's state.</summary>
     public static PoolEndpoint? Find(EndpointBuilder endpoint) => endpoint.Metadata.OfType<PoolEndpoint>().FirstOrDefault(p => p._builder == endpoint);
+
+    /// <summary>Finds the state of a built endpoint among its metadata, which may also have the state of other endpoints.</summary>
+    /// <returns><see langword="null"/>: no <c>RunOnPool()</c> or <c>RunOffPool()</c> applies to the endpoint.</returns>
+    public static PoolEndpoint? Find(Endpoint endpoint)
+    {
+        PoolEndpoint? last = endpoint.Metadata.GetMetadata<PoolEndpoint>();
+        if (last is null || last.IsOf(endpoint)) return last;
+        return endpoint.Metadata.GetOrderedMetadata<PoolEndpoint>().LastOrDefault(p => p.IsOf(endpoint));
+    }
+
+    /// <summary>
+    /// Finds the state of the endpoint that routing has selected. If none is its own, the endpoint may be made of another one, whose state it has.
+    /// </summary>
+    public static PoolEndpoint? OfRequest(HttpContext context) =>
+        context.GetEndpoint() is { } endpoint ? Find(endpoint) ?? endpoint.Metadata.GetMetadata<PoolEndpoint>() : null;
+
+    /// <summary>
+    /// Whether this is the state of the endpoint. An endpoint that a data source makes of another one has the other's name, or its delegate, which runs
+    /// on the pool. The delegate of an endpoint off the pool may be that of several endpoints.
+    /// </summary>
+    private bool IsOf(Endpoint endpoint) =>
+        _builder is not null
+        && (_builder.DisplayName == endpoint.DisplayName || (!IsOff && ReferenceEquals(_builder.RequestDelegate, endpoint.RequestDelegate)));
 
     /// <summary>Creates the endpoint for a branch of the pipeline under a path.</summary>
     /// <exception cref="InvalidOperationException">There is no such pool.</exception>

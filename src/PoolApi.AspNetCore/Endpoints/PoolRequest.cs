@@ -138,7 +138,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     public static PoolRequest? InFrontOfMvcHandler(HttpContext context) =>
         context.Features.Get<PoolRequest>() is { IsInPool: false, _endpoint.HasMvcFilter: true } request
         // An error page has the same context, which still has the failed request.
-        && ReferenceEquals(request._endpoint, context.GetEndpoint()?.Metadata.GetMetadata<PoolEndpoint>())
+        && ReferenceEquals(request._endpoint, PoolEndpoint.OfRequest(context))
             ? request
             : null;
 

@@ -19,7 +19,7 @@ internal sealed class AttributeEndpoints(IServiceProvider services)
     /// <returns>The given endpoint itself if it has no attribute, or if <c>RunOnPool()</c> or <c>RunOffPool()</c> applies to it.</returns>
     /// <exception cref="InvalidOperationException">The endpoint cannot run on a pool, or its pool does not exist.</exception>
     public Endpoint Resolve(Endpoint endpoint) =>
-        endpoint.Metadata.GetMetadata<RunOnPoolAttribute>() is null || endpoint.Metadata.GetMetadata<PoolEndpoint>() is not null
+        endpoint.Metadata.GetMetadata<RunOnPoolAttribute>() is null || PoolEndpoint.Find(endpoint) is not null
             ? endpoint
             : _pooled.GetValue(endpoint, Make);
 
