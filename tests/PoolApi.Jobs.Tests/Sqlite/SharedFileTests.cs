@@ -1,4 +1,5 @@
 using PoolApi.Jobs.Sqlite;
+using PoolApi.Jobs.Stores;
 using static PoolApi.TestKit.Patience;
 
 namespace PoolApi.Jobs.Tests.Sqlite;
@@ -63,6 +64,40 @@ public sealed class SharedFileTests : IDisposable
         Assert.False(await versions.MoveNextAsync());
         Assert.Equal(0, watch.Count);
     }
+
+    /// <summary>A watcher joins and reads its job after the list of watched jobs is made. The job changes before the store compares that list.</summary>
+    [Fact]
+    public async Task A_change_that_precedes_the_last_comparison_is_found_for_a_job_that_was_not_compared()
+    {
+        await using SqliteJobStore first = await _place.OpenAsync();
+        await using SqliteJobStore second = await _place.OpenAsync();
+        KnownVersion watched = Known((await first.AcceptAsync(Jobs.New(), Token)).Job);
+        KnownVersion joined = Known((await first.AcceptAsync(Jobs.New(), Token)).Job);
+        Assert.Empty(await first.FindChangedAsync([watched], Token));
+        await second.CancelAsync(joined.Id, Token);
+
+        for (int i = 0; i < 3; i++) Assert.Empty(await first.FindChangedAsync([watched], Token));
+        Assert.Equal([1], await first.FindChangedAsync([watched, joined], Token));
+        Assert.Equal([0], await first.FindChangedAsync([joined], Token)); // until its version is known
+        Assert.Empty(await first.FindChangedAsync([watched, Known((await first.GetAsync(joined.Id, Token))!)], Token));
+    }
+
+    /// <summary>The store finds only after the comparison that its file is moved away, and keeps its connection.</summary>
+    [Fact]
+    public async Task A_change_is_found_again_after_a_comparison_whose_result_was_lost()
+    {
+        await using SqliteJobStore first = await _place.OpenAsync();
+        KnownVersion known = Known((await first.AcceptAsync(Jobs.New(), Token)).Job);
+        Assert.Empty(await first.FindChangedAsync([known], Token));
+        await first.CancelAsync(known.Id, Token);
+        File.Move(_place.File, _place.File + ".away");
+        await Assert.ThrowsAsync<JobStoreUnavailableException>(() => first.FindChangedAsync([known], Token).AsTask());
+        File.Move(_place.File + ".away", _place.File);
+
+        Assert.Equal([0], await first.FindChangedAsync([known], Token));
+    }
+
+    private static KnownVersion Known(Job job) => new(job.Id, job.Version);
 
     [Fact]
     public async Task Two_stores_on_one_file_never_claim_the_same_job()
