@@ -166,12 +166,27 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
             CancellationToken draining = context.RequestServices.GetRequiredService<IPoolLifetime>().Draining;
             using (var over = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, draining))
                 job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
+            // The drain may begin before the watch returns the version that this instance has claimed, or the final one.
+            if (!job.State.IsFinal()) job = await ReadAgainAsync(job);
             // A job that this instance runs is finished, or handed back to the store. The stop does not wait for another instance.
             string here = context.RequestServices.GetRequiredService<JobDispatchers>().Owner;
             if (!job.State.IsFinal()) job = await FollowAsync(job, j => j.State != JobState.Running || j.Worker != here, context.RequestAborted);
             if (!job.State.IsFinal()) return IntakeRejections.Draining(context);
         }
         return await JobResults.ReadAsync(context, Store, job.Id, withLocation: true);
+    }
+
+    /// <returns>The job as it is in the store, or the given version if the store is unavailable or the job is deleted.</returns>
+    private async Task<Job> ReadAgainAsync(Job job)
+    {
+        try
+        {
+            return await Store.GetAsync(job.Id, context.RequestAborted) ?? job;
+        }
+        catch (JobStoreUnavailableException)
+        {
+            return job;
+        }
     }
 
     /// <summary>Follows the job until the condition holds or the token is cancelled. While the store is unavailable, this tries again.</summary>

@@ -1,0 +1,92 @@
+using System.Net;
+using System.Reflection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using PoolApi.AspNetCore;
+using PoolApi.Jobs;
+using PoolApi.Jobs.Stores;
+
+namespace PoolApi.Tests.Service;
+
+/// <summary>Clients that wait for their jobs under an idempotency key while the drain begins.</summary>
+public sealed class JobDrainTests
+{
+    /// <summary>The job is queued when it is accepted. No read of it ends before the drain begins, so the watch does not return that it runs.</summary>
+    [Fact]
+    public async Task A_client_gets_the_result_of_a_job_that_runs_although_the_drain_begins_before_the_watch_returns_that_it_runs()
+    {
+        using WorkGate<string> busy = new("busy"), work = new("done");
+        var reads = new HeldReads();
+        await using StorableApp app = await StorableApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/busy", () => busy.Pass()).RunOnPool();
+                app.MapPost("/work", () => work.Pass()).AllowJobs().RunOnPool();
+            },
+            services: reads.Hold);
+        // The first callback that is registered runs last: then the wait for the job's final state is cancelled.
+        var drains = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using CancellationTokenRegistration draining = app.App.Services.GetRequiredService<IPoolLifetime>().Draining.Register(drains.SetResult);
+        Task<string>[] others = [app.Client.GetStringAsync("/busy", ServiceApp.Token), app.Client.GetStringAsync("/busy", ServiceApp.Token)];
+        await busy.ArrivalAsync(2);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/work") { Headers = { { "Idempotency-Key", "\"once\"" } } };
+        Task<HttpResponseMessage> waits = app.Client.SendAsync(request, ServiceApp.Token);
+        await reads.Begun.Patiently();
+        busy.Open();
+        await work.NextArrivalAsync();
+
+        Task stop = app.App.StopAsync(ServiceApp.Token);
+        await drains.Task.Patiently();
+        reads.Release();
+        work.Open();
+
+        using HttpResponseMessage answer = await waits.Patiently();
+        Assert.Equal((HttpStatusCode.OK, "done"), (answer.StatusCode, await answer.Content.ReadAsStringAsync(ServiceApp.Token)));
+        await Task.WhenAll(others).Patiently();
+        await stop.Patiently();
+    }
+
+    /// <summary>Holds the reads of single jobs until a test releases them.</summary>
+    private sealed class HeldReads
+    {
+        private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>Completes when the first read begins.</summary>
+        public Task Begun => _begun.Task;
+
+        public void Release() => _released.SetResult();
+
+        public void Hold(IServiceCollection services)
+        {
+            Func<IServiceProvider, object> store = services.Single(static s => s.ServiceType == typeof(IJobStore)).ImplementationFactory!;
+            services.Replace(ServiceDescriptor.Singleton(s => Store.Around((IJobStore)store(s), this)));
+        }
+
+        public async Task<Job?> ReadAsync(Func<ValueTask<Job?>> read, CancellationToken cancellation)
+        {
+            _begun.TrySetResult();
+            await _released.Task.WaitAsync(cancellation);
+            return await read();
+        }
+    }
+
+    /// <summary>A store whose reads of single jobs are held.</summary>
+    public class Store : DispatchProxy
+    {
+        private IJobStore _store = null!;
+        private HeldReads _reads = null!;
+
+        internal static IJobStore Around(IJobStore store, object reads)
+        {
+            IJobStore around = Create<IJobStore, Store>();
+            ((Store)(object)around)._store = store;
+            ((Store)(object)around)._reads = (HeldReads)reads;
+            return around;
+        }
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
+            targetMethod!.Name == nameof(IJobStore.GetAsync)
+                ? new ValueTask<Job?>(_reads.ReadAsync(() => _store.GetAsync((Guid)args![0]!, CancellationToken.None), (CancellationToken)args![1]!))
+                : targetMethod.Invoke(_store, BindingFlags.DoNotWrapExceptions, null, args, null);
+    }
+}
