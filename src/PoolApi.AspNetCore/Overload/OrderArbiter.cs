@@ -10,8 +10,9 @@ namespace PoolApi.AspNetCore.Overload;
 internal sealed class OrderArbiter(Action<bool> setNewestFirst)
 {
     private readonly Lock _lock = new();
-    private volatile int _votes; // of endpoints for newest-first
-    private bool _isNewestFirst; // guarded by the lock
+    private volatile int _votes; // of endpoints for newest-first that no endpoint has overruled
+    private volatile bool _isNewestFirst; // written under the lock
+    private int _overrulings; // guarded by the lock; each makes all earlier votes void
 
     /// <summary>Adds an endpoint, which gets a vote.</summary>
     public EndpointVote Join() => new(this);
@@ -29,6 +30,10 @@ internal sealed class OrderArbiter(Action<bool> setNewestFirst)
     internal sealed class EndpointVote(OrderArbiter arbiter)
     {
         private bool _isForNewestFirst;
+        private int _overrulingsBefore; // as the vote was cast
+
+        /// <summary>Whether the pool runs the newest item first. The endpoint's own vote may have been overruled since it was cast.</summary>
+        public bool IsNewestFirst => arbiter._isNewestFirst;
 
         /// <summary>The endpoint's clients disconnect while they wait, or no longer do.</summary>
         /// <param name="newestFirst">Whether the endpoint votes for newest-first.</param>
@@ -36,21 +41,31 @@ internal sealed class OrderArbiter(Action<bool> setNewestFirst)
         {
             lock (arbiter._lock)
             {
-                if (newestFirst == _isForNewestFirst) return;
+                bool counted = CountsLocked();
                 _isForNewestFirst = newestFirst;
+                _overrulingsBefore = arbiter._overrulings;
+                if (newestFirst == counted) return;
                 arbiter._votes += newestFirst ? 1 : -1;
                 arbiter.SetLocked(arbiter._votes > 0);
             }
         }
 
-        /// <summary>The endpoint's clients wait long and stay connected. Costs one volatile read while no other endpoint votes for newest-first.</summary>
+        /// <summary>
+        /// The endpoint's clients wait long and stay connected. This overrules all votes so far; an endpoint may vote again. Costs one volatile read while
+        /// no other endpoint votes for newest-first.
+        /// </summary>
         public void ForOldestFirst()
         {
             if (arbiter._votes == 0) return;
             lock (arbiter._lock)
             {
-                if (!_isForNewestFirst) arbiter.SetLocked(false);
+                if (CountsLocked()) return;
+                arbiter._overrulings++;
+                arbiter._votes = 0;
+                arbiter.SetLocked(false);
             }
         }
+
+        private bool CountsLocked() => _isForNewestFirst && _overrulingsBefore == arbiter._overrulings;
     }
 }

@@ -82,7 +82,8 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
             if (!IsTooLong(wait, now)) return false;
             // With newest-first, a worker takes an item that has waited long only if no newer one is queued. So this request would run next,
             // and its client is less likely to disconnect than the clients of the queued items.
-            if (_isNewestFirst && _lastWait.Ticks > Limit) return false;
+            // If another endpoint has restored oldest-first, that does not hold.
+            if (_isNewestFirst && order.IsNewestFirst && _lastWait.Ticks > Limit) return false;
             _lastNeeded = now;
             return true;
         }

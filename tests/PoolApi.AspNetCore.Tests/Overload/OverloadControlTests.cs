@@ -233,6 +233,52 @@ public sealed class OverloadControlTests
         Assert.False(_newestFirst);
     }
 
+    /// <summary>The workers take requests that have waited long. With newest-first that would mean that no newer one is queued.</summary>
+    [Fact]
+    public void An_endpoint_whose_vote_is_overruled_refuses_requests_by_their_predicted_wait()
+    {
+        var arbiter = new OrderArbiter(on => _newestFirst = on);
+        var impatient = new OverloadControl(() => _wait, arbiter.Join(), _time);
+        for (int i = 0; i < 20; i++) impatient.OnTaken(Patience);
+        for (int i = 0; i < 100; i++) impatient.OnClientLeft(Patience, Patience);
+        _wait = TimeSpan.FromSeconds(5);
+        impatient.OnTaken(TimeSpan.FromSeconds(1));
+        Assert.True(_newestFirst);
+        Assert.False(impatient.ShouldRefuse());
+
+        arbiter.Join().ForOldestFirst();
+
+        Assert.False(_newestFirst);
+        Assert.True(impatient.ShouldRefuse());
+    }
+
+    [Fact]
+    public void A_withdrawn_vote_does_not_restore_newest_first_by_a_vote_that_was_overruled()
+    {
+        var arbiter = new OrderArbiter(on => _newestFirst = on);
+        OrderArbiter.EndpointVote first = arbiter.Join(), second = arbiter.Join(), patient = arbiter.Join();
+        first.Set(true);
+        second.Set(true);
+        patient.ForOldestFirst();
+        Assert.False(_newestFirst);
+
+        second.Set(false);
+        Assert.False(_newestFirst);
+        second.Set(true);
+        Assert.True(_newestFirst);
+        second.Set(false);
+        Assert.False(_newestFirst);
+
+        // A vote that is cast again counts again.
+        first.Set(false);
+        first.Set(true);
+        Assert.True(_newestFirst);
+        first.ForOldestFirst(); // its own vote is not overruled
+        Assert.True(_newestFirst);
+        first.Set(false);
+        Assert.False(_newestFirst);
+    }
+
     private void Learn(int witnesses = 400)
     {
         for (int i = 0; i < 20; i++) _control.OnTaken(Patience);
