@@ -192,6 +192,50 @@ public sealed class EndpointFormTests
         }
     }
 
+    /// <summary>Routing does not select the endpoint, so it is not replaced by one that runs on the pool.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_action_with_the_attribute_that_endpoint_routing_did_not_select_fails_and_the_error_names_it(bool isSet)
+    {
+        Exception? fault = null;
+        await using ConsumerApp app = await StartAsync(
+            app =>
+            {
+                app.Use(async (context, next) =>
+                {
+                    try
+                    {
+                        await next(context);
+                    }
+                    catch (InvalidOperationException e)
+                    {
+                        fault = e;
+                        context.Response.StatusCode = StatusCodes.Status500InternalServerError;
+                    }
+                });
+                if (!isSet)
+                {
+                    app.UseMvc();
+                    return;
+                }
+                app.UseRouting();
+                app.Use((context, next) =>
+                {
+                    Endpoint[] all = EndpointsOf(app);
+                    context.SetEndpoint(Array.Find(all, e => e.DisplayName!.Contains(context.Request.Path.Value!.Split('/')[^1], StringComparison.OrdinalIgnoreCase)));
+                    return next(context);
+                });
+                app.MapControllers();
+            },
+            b => b.Services.AddMvc(o => o.EnableEndpointRouting = isSet).Only(typeof(CopyController)));
+        Assert.Equal("server", (await app.GetAsync("/actions/plain")).Ok());
+        Assert.Null(fault);
+        Assert.Equal(HttpStatusCode.InternalServerError, (await app.GetAsync("/actions/marked")).Status);
+        Assert.Contains("CopyController.Marked", fault!.Message, StringComparison.Ordinal);
+        Assert.Contains("endpoint routing did not select it", fault.Message, StringComparison.Ordinal);
+    }
+
     private sealed class Source(params Endpoint[] endpoints) : EndpointDataSource
     {
         public override IReadOnlyList<Endpoint> Endpoints => endpoints;

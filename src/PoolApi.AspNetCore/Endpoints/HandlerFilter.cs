@@ -8,7 +8,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
 /// The MVC filter by which a request enters the pool: innermost in front of a controller's action
-/// that has the attribute, and of a page's handler. It passes on every other request, such as one that is already on a pool.
+/// that has the attribute, and of a page's handler. It passes on every other request, such as one that is already on a pool, unless the attribute would
+/// have no effect.
 /// </summary>
 internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrderedFilter
 {
@@ -59,6 +60,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
         if (PoolRequest.InFrontOfMvcHandler(context.HttpContext) is not { } request)
         {
             ThrowIfNoPool(context);
+            ThrowIfNotRouted(context);
             await next();
             return null;
         }
@@ -79,6 +81,17 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
     {
         if (context.HttpContext.RequestServices.GetService<PoolContexts>() is null)
             PoolEndpoint.ThrowIfNoPool(context.HttpContext.RequestServices, pool: null, $"'{context.ActionDescriptor.DisplayName}'");
+    }
+
+    /// <summary>Throws if the filter is the attribute, and the endpoint was not replaced by the one that runs on the pool.</summary>
+    private static void ThrowIfNotRouted(FilterContext context)
+    {
+        HttpContext http = context.HttpContext;
+        if (PoolEndpoint.OfRequest(http) is not null || http.Features.Get<PoolRequest>() is { IsInPool: true }) return;
+        if (!context.ActionDescriptor.FilterDescriptors.Any(static f => f.Filter is RunOnPoolAttribute)) return;
+        throw new InvalidOperationException(
+            $"'{context.ActionDescriptor.DisplayName}' has the attribute RunOnPool, but endpoint routing did not select it, so it cannot run on a pool. "
+            + "Use endpoint routing (UseRouting, MapControllers, MapRazorPages), or RunOnPool() for an endpoint that middleware sets.");
     }
 
     /// <summary>A refusal of the pool, or the action's result that was executed there.</summary>
