@@ -192,6 +192,30 @@ public sealed class EndpointFormTests
         }
     }
 
+    /// <summary>The limits that the README states, next to what RunOnPool does in the same place.</summary>
+    [Fact]
+    public async Task A_replaced_delegate_and_a_handler_with_the_attribute_alone_that_middleware_selects_stay_off_the_pool()
+    {
+        await using ConsumerApp app = await StartAsync(static app =>
+        {
+            app.UseRouting();
+            app.Use((context, next) =>
+            {
+                if (context.Request.Path.StartsWithSegments("/set", out PathString rest)) context.SetEndpoint(Array.Find(EndpointsOf(app), e => e.DisplayName!.EndsWith(rest, StringComparison.Ordinal)));
+                return next(context);
+            });
+            app.MapGet("/attribute", [RunOnPool("io")] static () => Trail.Here);
+            app.MapGet("/on", static () => Trail.Here).RunOnPool("io");
+            ((IEndpointConventionBuilder)app.MapGet("/replaced", static () => "not called").RunOnPool("io")).Finally(
+                static endpoint => endpoint.RequestDelegate = static context => context.Response.WriteAsync(Trail.Here));
+        });
+        foreach (var (path, where) in ((string, string)[])
+            [("/attribute", "io"), ("/on", "io"), ("/set/attribute", "server"), ("/set/on", "io"), ("/replaced", "server")])
+        {
+            Assert.Equal((path, where), (path, (await app.GetAsync(path)).Ok()));
+        }
+    }
+
     /// <summary>Routing does not select the endpoint, so it is not replaced by one that runs on the pool.</summary>
     [Theory]
     [InlineData(true)]
