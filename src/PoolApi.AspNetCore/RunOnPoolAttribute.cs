@@ -17,7 +17,7 @@ namespace PoolApi.AspNetCore;
 /// the writing of the response. With <c>.RunOnPool()</c> only the handler runs there.</para>
 /// <para>In an app without any pool, mapping a controller that has the attribute fails, also if <c>RunOffPool()</c> follows. In such an
 /// app a page fails at its first request. On a minimal API's handler the attribute alone has no effect there, because no code of this
-/// library runs.</para>
+/// library runs. The build of such an app has the warning POOLAPI001.</para>
 /// </remarks>
 /// <param name="pool">The pool's name. Default: the pool that the controller or <c>RunOnPool()</c> names, else the pool that was added first.</param>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
