@@ -8,6 +8,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 internal static class UnsupportedEndpoint
 {
     private static readonly ConditionalWeakTable<Endpoint, string> Alternatives = []; // the alternative; empty: the endpoint can run on a pool
+    private static readonly ConditionalWeakTable<Type, string> TypeAlternatives = []; // the same for a type of metadata: its name costs reflection
 
     /// <exception cref="InvalidOperationException">The endpoint cannot run on a pool.</exception>
     public static void ThrowIfAny(EndpointBuilder endpoint)
@@ -34,16 +35,18 @@ internal static class UnsupportedEndpoint
     {
         foreach (object metadata in all)
         {
-            // By name: the types are internal, or of a package that this library does not reference.
-            string? instead = metadata.GetType().FullName switch
-            {
-                "Microsoft.AspNetCore.SignalR.HubMetadata" => "A hub's methods run while its connection stays open; call pool.RunAsync(…) in the method",
-                "Grpc.AspNetCore.Server.GrpcMethodMetadata" => "A gRPC call writes its response itself; call pool.RunAsync(…) in the method",
-                "Microsoft.AspNetCore.Http.Connections.NegotiateMetadata" => "It negotiates a connection, whose work runs while it stays open; call pool.RunAsync(…) in the hub's method",
-                _ => null,
-            };
-            if (instead is not null) return instead;
+            string instead = TypeAlternatives.GetValue(metadata.GetType(), static type => Alternative(type));
+            if (instead.Length > 0) return instead;
         }
         return null;
     }
+
+    // By name: the types are internal, or of a package that this library does not reference.
+    private static string Alternative(Type metadata) => metadata.FullName switch
+    {
+        "Microsoft.AspNetCore.SignalR.HubMetadata" => "A hub's methods run while its connection stays open; call pool.RunAsync(…) in the method",
+        "Grpc.AspNetCore.Server.GrpcMethodMetadata" => "A gRPC call writes its response itself; call pool.RunAsync(…) in the method",
+        "Microsoft.AspNetCore.Http.Connections.NegotiateMetadata" => "It negotiates a connection, whose work runs while it stays open; call pool.RunAsync(…) in the hub's method",
+        _ => "",
+    };
 }

@@ -26,6 +26,9 @@ internal static class FrameworkSettings
     public static IReadOnlyList<FrameworkSetting> All { get; } =
         [.. HostSettings.All, .. KestrelSettings.All, .. LoggingSettings.All, .. OpenTelemetrySettings.All];
 
+    // Each start looks up every variable of the environment.
+    private static readonly ILookup<char, FrameworkSetting> ByInitial = All.ToLookup(static setting => char.ToUpperInvariant(setting.Key[0]));
+
     /// <summary>The value of a used setting; <see langword="null"/> if it is not set, or wrong.</summary>
     public static string? Value(IConfiguration configuration, string key) =>
         configuration[key] is { Length: > 0 } text && Find(key) is { } setting && setting.Rule.Accepts(text) ? text : null;
@@ -44,7 +47,8 @@ internal static class FrameworkSettings
         OpenTelemetrySettings.ValidateCombinations(configuration, faults);
     }
 
-    private static FrameworkSetting? Find(string key) => All.FirstOrDefault(setting => setting.Covers(key));
+    private static FrameworkSetting? Find(string key) =>
+        key.Length == 0 ? null : ByInitial[char.ToUpperInvariant(key[0])].FirstOrDefault(setting => setting.Covers(key));
 
     private static void Validate(FrameworkSetting setting, string key, string value, List<string> faults)
     {

@@ -35,16 +35,20 @@ internal static class TelemetrySetup
     // promtool check metrics refuses these gauges, because a name that ends in count is for histograms and summaries.
     private static readonly string[] Refused = ["dotnet.assembly.count", "dotnet.timer.count", "dotnet.process.cpu.count"];
 
-    // The SDK reserves memory for the most series of each instrument at the start: 8 MB with its default of 2000.
-    // The tags of most metrics have few values: kinds of work, outcomes, reasons.
-    private const int MaxSeries = 400;
+    // The SDK reserves memory for the most series of each instrument at the start: 8 MB with its default of 2000. So each has what its tags need.
+    // Metrics of kinds of work and their outcomes, and of the store's operations and their errors.
+    private const int ManySeries = 400;
+
+    // Those of Kestrel, ASP.NET Core and the runtime: listeners, protocols, errors, types of exceptions.
+    private const int SomeSeries = 128;
 
     // Metrics with no tags, or with one that has a handful of values.
     private const int FewSeries = 32;
 
     private static readonly string[] OfFewSeries =
         ["dotnet.gc.", "dotnet.jit.", "dotnet.monitor.", "dotnet.process.", "dotnet.thread_pool.", "dotnet.timer.", "dotnet.assembly.",
-            "db.client.", "poolapi.queue.", "poolapi.pool.", "poolapi.budget.", "poolapi.start.", "poolapi.shutdown.", "poolapi.log.", "poolapi.telemetry.", "poolapi.snapshot."];
+            "db.client.", "poolapi.queue.", "poolapi.pool.", "poolapi.budget.", "poolapi.start.", "poolapi.shutdown.", "poolapi.log.",
+            "poolapi.telemetry.", "poolapi.snapshot.", "poolapi.work.accepted", "poolapi.work.rejected", "poolapi.worker.replaced", "poolapi.jobs", "poolapi.job.poisoned"];
 
     /// <param name="services">The services.</param>
     /// <param name="configuration">The settings.</param>
@@ -93,7 +97,8 @@ internal static class TelemetrySetup
     {
         "poolapi.worker.state" => Workers(configuration) * Enum.GetValues<WorkerState>().Length,
         "poolapi.worker.busy.time" or "poolapi.worker.work" => Workers(configuration),
-        _ => OfFewSeries.Any(prefix => instrument.StartsWith(prefix, StringComparison.Ordinal)) ? FewSeries : MaxSeries,
+        _ when OfFewSeries.Any(prefix => instrument.StartsWith(prefix, StringComparison.Ordinal)) => FewSeries,
+        _ => instrument.StartsWith("poolapi.", StringComparison.Ordinal) ? ManySeries : SomeSeries,
     };
 
     /// <summary>The most workers, with as many stand-ins as there may be. A malformed setting ends the start elsewhere.</summary>
