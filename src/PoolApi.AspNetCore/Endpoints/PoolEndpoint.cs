@@ -144,7 +144,7 @@ internal sealed partial class PoolEndpoint
             HttpContext context = invocation.HttpContext;
             PoolEndpoint? endpoint = isAction ? OfRequest(context) : this;
             if (endpoint is null or { IsOff: true } or { HasMvcFilter: true }) return next(invocation); // off the pool, or it enters at MVC's own filter
-            PoolRequest request = context.Features.Get<PoolRequest>()
+            PoolRequest request = PoolRequest.Find(context)
                 ?? throw new InvalidOperationException("The endpoint was not invoked through routing.");
             if (request.HasEnded) return PoolRequest.TooLate();
             if (!request.IsAtHandlerOf(endpoint)) return next(invocation);

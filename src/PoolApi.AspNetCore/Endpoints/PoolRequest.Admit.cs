@@ -9,7 +9,7 @@ internal sealed partial class PoolRequest
 {
     /// <summary>Takes a request through all stages.</summary>
     public static Task ServeAsync(PoolEndpoint endpoint, HttpContext context) =>
-        context.Features.Get<PoolRequest>() is { IsInPool: true }
+        IsAnyInPool(context)
             ? endpoint.Handler(context) // the pipeline already runs on a pool
             : AdmitAsync(endpoint, context, needsRoom: true);
 

@@ -136,11 +136,24 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
 
     /// <summary>Finds the request that enters the pool at an action or a page's handler, and not by an endpoint filter.</summary>
     public static PoolRequest? InFrontOfMvcHandler(HttpContext context) =>
-        context.Features.Get<PoolRequest>() is { IsInPool: false, _endpoint.HasMvcFilter: true } request
+        Find(context) is { IsInPool: false, _endpoint.HasMvcFilter: true } request
         // An error page has the same context, which still has the failed request.
         && ReferenceEquals(request._endpoint, PoolEndpoint.OfRequest(context))
             ? request
             : null;
+
+    /// <summary>Finds the request of a context, also after its end.</summary>
+    /// <remarks>
+    /// By the lifetime first, which is a feature that the server knows: a lookup of any other feature costs five times as much. Middleware may have
+    /// replaced the lifetime.
+    /// </remarks>
+    public static PoolRequest? Find(HttpContext context) =>
+        (context.Features.Get<IHttpRequestLifetimeFeature>() as RequestLifetime)?.Request ?? context.Features.Get<PoolRequest>();
+
+    /// <summary>Whether the request of a context is queued or runs on a pool.</summary>
+    public static bool IsAnyInPool(HttpContext context) =>
+        (context.Features.Get<IHttpRequestLifetimeFeature>() is RequestLifetime lifetime ? lifetime.Request : context.Features.Get<PoolRequest>())
+        is { IsInPool: true };
 
     /// <summary>Creates the cache of ended requests for an endpoint.</summary>
     public static ObjectPool<PoolRequest> NewCache(PoolEndpoint endpoint) => new DefaultObjectPool<PoolRequest>(new Reuse(endpoint), MostKept);
@@ -311,6 +324,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
     private void ReturnToCache()
     {
         Context.Features.Set(Over);
+        _lifetime.Request = Over;
         (Context, _lifetime, _cancelRegistration, _body, TraceId) = (null!, null!, default, null, default);
         (_next, _invocation, _flow, _result, _error) = (null, null, null, null, null);
         (_hasStarted, _isAnswering, _isOver, _outcome, _isReused) = (false, false, false, null, true);

@@ -14,6 +14,6 @@ public static class PoolWork
     public static bool HasStarted(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return context.Features.Get<PoolRequest>() is { HasStarted: true };
+        return PoolRequest.Find(context) is { HasStarted: true };
     }
 }

@@ -46,7 +46,7 @@ internal sealed class QuotaLease : IDisposable
 
     private Task OnResponseStarting()
     {
-        if (_context.Features.Get<PoolRequest>() is not { IsInPool: true }) Dispose();
+        if (!PoolRequest.IsAnyInPool(_context)) Dispose();
         return Task.CompletedTask;
     }
 }

@@ -42,9 +42,13 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenR
         set => _set = value;
     }
 
+    /// <summary>The pool's request of this context, also after its end; <see langword="null"/>: it has not come to a pool.</summary>
+    public PoolRequest? Request { get; set; }
+
     /// <summary>Makes the work's token visible.</summary>
     public void Enter(PoolRequest request)
     {
+        Request = request;
         (_setBefore, _set) = (_set, null);
         _request = request;
         _isFinishTaken = false;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.OutputCaching;
 using Microsoft.AspNetCore.ResponseCaching;
 
@@ -42,8 +43,10 @@ internal static class ServerTiming
     /// Whether one of the framework's caches may store the response. A cache copies the headers before the server starts the response, so that a header that
     /// is added at the start is sent and not stored.
     /// </summary>
+    /// <remarks>A cache that stores the response has put a stream of its own before the body. The server's own body, which is the common case, is found quickly.</remarks>
     private static bool IsUnderCache(HttpContext context) =>
-        context.Features.Get<IOutputCacheFeature>() is not null || context.Features.Get<IResponseCachingFeature>() is not null;
+        !ReferenceEquals(context.Features.Get<IHttpResponseBodyFeature>(), context.Features)
+        && (context.Features.Get<IOutputCacheFeature>() is not null || context.Features.Get<IResponseCachingFeature>() is not null);
 
     private static Task AppendQueueAsync(PoolRequest request)
     {

@@ -35,6 +35,6 @@ public sealed class StoredRequestDelegates
     public static void Committed(HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        context.Features.Get<PoolRequest>()?.Committed();
+        PoolRequest.Find(context)?.Committed();
     }
 }

@@ -25,7 +25,7 @@ internal sealed class AttributeEndpointSelector(AttributeEndpoints endpoints) : 
             if (!candidates.IsValidCandidate(i)) continue;
             ref readonly CandidateState candidate = ref candidates[i];
             // Routing selects the first: they are sorted by their scores.
-            if (isFirst && httpContext.Features.Get<PoolRequest>() is { IsInPool: true }) UnsupportedEndpoint.ThrowIfAny(candidate.Endpoint);
+            if (isFirst && PoolRequest.IsAnyInPool(httpContext)) UnsupportedEndpoint.ThrowIfAny(candidate.Endpoint);
             isFirst = false;
             Endpoint resolved = endpoints.Resolve(candidate.Endpoint);
             if (!ReferenceEquals(resolved, candidate.Endpoint)) candidates.ReplaceEndpoint(i, resolved, candidate.Values);

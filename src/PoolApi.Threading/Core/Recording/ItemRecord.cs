@@ -55,7 +55,8 @@ internal readonly record struct ItemRecord
     {
         if (trace == default) return default;
         Span<ulong> halves = stackalloc ulong[2];
-        trace.CopyTo(MemoryMarshal.AsBytes(halves));
+        // Once for each item, and ActivityTraceId.CopyTo converts one digit after the other.
+        Convert.FromHexString(trace.ToHexString(), MemoryMarshal.AsBytes(halves), out _, out _);
         return (halves[0], halves[1]);
     }
 
