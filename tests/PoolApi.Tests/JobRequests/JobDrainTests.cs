@@ -4,8 +4,9 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using PoolApi.AspNetCore;
 using PoolApi.Jobs;
 using PoolApi.Jobs.Stores;
+using PoolApi.Tests.Service;
 
-namespace PoolApi.Tests.Service;
+namespace PoolApi.Tests.JobRequests;
 
 /// <summary>Clients that wait for their jobs under an idempotency key while the drain begins.</summary>
 public sealed class JobDrainTests

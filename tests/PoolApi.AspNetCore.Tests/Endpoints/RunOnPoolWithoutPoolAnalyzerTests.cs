@@ -3,7 +3,7 @@ using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.Diagnostics;
 using PoolApi.AspNetCore.Analyzers;
 
-namespace PoolApi.AspNetCore.Tests;
+namespace PoolApi.AspNetCore.Tests.Endpoints;
 
 /// <summary>The build of an app reports each [RunOnPool] if the app adds no pool: POOLAPI001.</summary>
 public sealed class RunOnPoolWithoutPoolAnalyzerTests
