@@ -66,6 +66,10 @@ internal sealed class OrderArbiter(Action<bool> setNewestFirst)
             }
         }
 
-        private bool CountsLocked() => _isForNewestFirst && _overrulingsBefore == arbiter._overrulings;
+        private bool CountsLocked()
+        {
+            Debug.Assert(arbiter._lock.IsHeldByCurrentThread);
+            return _isForNewestFirst && _overrulingsBefore == arbiter._overrulings;
+        }
     }
 }
