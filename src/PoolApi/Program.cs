@@ -91,7 +91,8 @@ try
         return Environment.ExitCode;
     }
     StartFaults.HasStarted = true;
-    if (settings.Auth.Keys is null) OpenAccessWarning.Write(settings.Urls, app.Logger);
+    if (settings.Auth.Keys is { } ring) PlainKeyWarning.Write(ring.Now, app.Logger);
+    else OpenAccessWarning.Write(settings.Urls, app.Logger);
     using ITimer? collection = StartGarbage.CollectLater();
     await app.WaitForShutdownAsync();
     return Environment.ExitCode;

@@ -102,7 +102,13 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
             if (haveChanged) ring.Now = keys;
         }
         if (faults.Count > 0) CannotBeUsed(file.Path, string.Join(" ", faults));
-        else if (haveChanged) HaveChanged(keys.Count);
+        else if (haveChanged) Report(keys);
+    }
+
+    private void Report(ApiKeys keys)
+    {
+        HaveChanged(keys.Count);
+        PlainKeyWarning.Write(keys, log);
     }
 
     [LoggerMessage(1, LogLevel.Error, "The keys file {File} cannot be used, and the keys that were read before stay: {Faults}")]

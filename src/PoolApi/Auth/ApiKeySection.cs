@@ -30,6 +30,7 @@ internal static class ApiKeySection
         var clients = new List<(byte[] Hash, ApiClient Client)>();
         var paths = new Dictionary<string, string>(StringComparer.Ordinal); // by hash
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        var plain = new List<string>();
         foreach (IConfigurationSection section in sections)
         {
             // An empty value without clients would require keys that no client has. Some sources of settings give a section with clients an empty value.
@@ -47,15 +48,21 @@ internal static class ApiKeySection
                 else if (!paths.TryAdd(Convert.ToHexString(client.Hash), path))
                     faults.Add($"{path} is the same key as {paths[Convert.ToHexString(client.Hash)]}; it may be another for each client.");
                 else
-                    clients.Add(client);
+                    Add(entry, client);
             }
         }
-        return new ApiKeys(clients);
+        return new ApiKeys(clients, plain);
+
+        void Add(IConfigurationSection entry, (byte[] Hash, ApiClient Client) client)
+        {
+            clients.Add(client);
+            if (!ApiKeyHash.TryRead(Stored(entry), out _)) plain.Add(entry.Key);
+        }
     }
 
     private static (byte[] Hash, ApiClient Client)? ReadEntry(IConfigurationSection entry, string path, List<string> faults)
     {
-        if (!entry.GetChildren().Any()) return HashOf(entry.Value, path, faults) is { } plain ? (plain, new ApiClient(entry.Key)) : null;
+        if (!entry.GetChildren().Any()) return HashOf(entry.Value, path, faults) is { } only ? (only, new ApiClient(entry.Key)) : null;
 
         int before = faults.Count;
         var reader = new SettingsReader(entry, faults);
@@ -67,8 +74,11 @@ internal static class ApiKeySection
         reader.RejectUnknownKeys(secret: true);
         if (entry[Key.Key] is not null && entry[Hash.Key] is not null) faults.Add($"{path} has both {Key.Key} and {Hash.Key}; it may have one of them.");
         if (faults.Count > before) return null;
-        return HashOf(entry[Key.Key] ?? entry[Hash.Key], path, faults) is not { } hash ? null : (hash, new ApiClient(entry.Key, role, concurrency == 0 ? null : concurrency, priority));
+        return HashOf(Stored(entry), path, faults) is not { } hash ? null : (hash, new ApiClient(entry.Key, role, concurrency == 0 ? null : concurrency, priority));
     }
+
+    /// <summary>What is stored for a client: its key, or the hash of its key.</summary>
+    private static string? Stored(IConfigurationSection entry) => entry.Value ?? entry[Key.Key] ?? entry[Hash.Key];
 
     private static byte[]? HashOf(string? text, string path, List<string> faults)
     {

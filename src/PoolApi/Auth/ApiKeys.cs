@@ -5,7 +5,8 @@ namespace PoolApi.Auth;
 
 /// <summary>The keys at one moment: each client with the hash of its key. Immutable.</summary>
 /// <param name="clients">Hashes, each of them once, with their clients.</param>
-internal sealed class ApiKeys(IEnumerable<(byte[] Hash, ApiClient Client)> clients) : IEquatable<ApiKeys>
+/// <param name="plain">The names of the clients whose key itself is stored, not its hash.</param>
+internal sealed class ApiKeys(IEnumerable<(byte[] Hash, ApiClient Client)> clients, params IReadOnlyList<string> plain) : IEquatable<ApiKeys>
 {
     public const string Header = "X-Api-Key";
     public const string Scheme = "Bearer";
@@ -14,6 +15,9 @@ internal sealed class ApiKeys(IEnumerable<(byte[] Hash, ApiClient Client)> clien
 
     /// <summary>How many clients have a key.</summary>
     public int Count => _clients.Length;
+
+    /// <summary>The names of the clients whose key itself is stored, not its hash.</summary>
+    public IReadOnlyList<string> Plain => plain;
 
     /// <summary>Whose request it is: the client of the key in <c>X-Api-Key</c>, or else in <c>Authorization: Bearer</c>.</summary>
     /// <returns><see langword="null"/> if there is no key, or one that no client has.</returns>

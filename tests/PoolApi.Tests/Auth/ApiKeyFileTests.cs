@@ -28,9 +28,11 @@ public sealed class ApiKeyFileTests : IDisposable
         await using ServiceApp app = ServiceApp.With(("Jobs:Store", "none"), ("Auth:KeysFile", file.Path));
         HttpClient client = app.CreateClient();
         Assert.Equal((HttpStatusCode.OK, HttpStatusCode.Unauthorized), (await AskAsync(client, First), await AskAsync(client, Second)));
+        await SeeAsync(app, "The settings have the keys of these clients as plain text: alice.");
 
         file.Write($$"""{ "alice": "{{ApiKeyHash.Write(ApiKeyHash.Of(Second))}}", "bob": "another-good-secret" }""");
         await SeeAsync(app, "The keys were read again: 2 clients have one.");
+        await SeeAsync(app, "The settings have the keys of these clients as plain text: bob.");
         Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.OK), (await AskAsync(client, First), await AskAsync(client, Second)));
 
         file.Write($$"""{ "alice": "{{First}}", """);

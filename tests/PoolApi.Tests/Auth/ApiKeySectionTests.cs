@@ -40,6 +40,15 @@ public class ApiKeySectionTests
         Assert.Equal(new ApiClient("bob", ApiRole.Read), keys.ClientOf(With("another-good-secret")));
     }
 
+    [Fact]
+    public void The_clients_whose_key_itself_is_stored_are_known_by_name()
+    {
+        string hash = ApiKeyHash.Write(ApiKeyHash.Of("the-key-of-a-hash"));
+        Assert.Equal(["bob", "carol", "dave"], Read(
+            ("alice", hash), ("bob", Key), ("carol:Key", "another-good-secret"), ("carol:Role", "read"), ("dave:Hash", "yet-another-good-secret")).Keys.Plain);
+        Assert.Empty(Read(("alice", hash), ("bob:Hash", ApiKeyHash.Write(ApiKeyHash.Of(Key)))).Keys.Plain);
+    }
+
     [Theory]
     [InlineData("Keys:a:Role is 'boss'; it may be read, work or admin.", "a:Role", "boss")]
     [InlineData("Keys:a:MaxConcurrency is '0'; it may be a whole number from 1 to 1000000.", "a:MaxConcurrency", "0")]
