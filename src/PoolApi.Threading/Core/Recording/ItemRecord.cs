@@ -55,8 +55,7 @@ internal readonly record struct ItemRecord
     {
         if (trace == default) return default;
         Span<ulong> halves = stackalloc ulong[2];
-        // Once for each item, and ActivityTraceId.CopyTo converts one digit after the other.
-        Convert.FromHexString(trace.ToHexString(), MemoryMarshal.AsBytes(halves), out _, out _);
+        trace.CopyTo(MemoryMarshal.AsBytes(halves));
         return (halves[0], halves[1]);
     }
 
