@@ -61,11 +61,15 @@ public sealed class RunOnPoolWithoutPoolAnalyzer : DiagnosticAnalyzer
 
         public void VisitName(SyntaxNodeAnalysisContext context)
         {
-            if (_addsPool || ((IdentifierNameSyntax)context.Node).Identifier.ValueText != "AddFixedThreadPool") return;
+            if (_addsPool || ((IdentifierNameSyntax)context.Node).Identifier.ValueText != "AddFixedThreadPool" || IsOnlyNamed(context.Node)) return;
             // A call that does not compile has candidates only. It counts too, so that its error does not come with this warning.
             SymbolInfo called = context.SemanticModel.GetSymbolInfo(context.Node, context.CancellationToken);
             if (IsOfLibrary(called.Symbol ?? called.CandidateSymbols.FirstOrDefault())) _addsPool = true;
         }
+
+        /// <summary>Whether a comment or nameof has the name.</summary>
+        private static bool IsOnlyNamed(SyntaxNode name) => name.IsPartOfStructuredTrivia()
+            || name.Ancestors().OfType<InvocationExpressionSyntax>().Any(static call => call.Expression is IdentifierNameSyntax { Identifier.ValueText: "nameof" });
 
         public void VisitAttribute(SyntaxNodeAnalysisContext context)
         {

@@ -54,7 +54,7 @@ public sealed partial class FixedThreadPool
     /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
     /// </param>
     /// <param name="options">The options of the work.</param>
-    /// <remarks>Allocates nothing in a steady state, except the source of the token if the argument is one.</remarks>
+    /// <remarks>Allocates nothing in a steady state. If the argument is a token, its source is allocated.</remarks>
     [OverloadResolutionPriority(TakesArgument)]
     public ValueTask<TResult> RunAsync<TArgument, TResult>(
         Func<TArgument, TResult> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)
@@ -88,7 +88,7 @@ public sealed partial class FixedThreadPool
     /// Cancels the work. The pool removes queued work at once and frees its place. For running work it cancels the work's own token.
     /// </param>
     /// <param name="options">The options of the work.</param>
-    /// <remarks>Allocates nothing in a steady state, except the source of the token if the argument is one.</remarks>
+    /// <remarks>Allocates nothing in a steady state. If the argument is a token, its source is allocated.</remarks>
     [OverloadResolutionPriority(TakesArgument)]
     public ValueTask RunAsync<TArgument>(
         Action<TArgument> work, TArgument argument, CancellationToken cancellationToken = default, WorkOptions options = default)

@@ -172,6 +172,46 @@ public sealed class EndpointFormTests
         static void Add(IEndpointRouteBuilder app, Endpoint endpoint) => app.DataSources.Add(new Source(endpoint));
     }
 
+    [Fact]
+    public async Task A_renamed_copy_of_an_endpoint_off_the_pool_stays_off_and_a_renamed_wrapper_of_an_action_enters_the_pool_once()
+    {
+        await using ConsumerApp app = await StartAsync(
+            app =>
+            {
+                var inner = new Inner(((IEndpointRouteBuilder)app).ServiceProvider);
+                inner.MapGet("/off", [RunOnPool("io")] static () => Trail.Here).RunOffPool();
+                app.MapControllers().RunOnPool("io");
+                foreach (Endpoint endpoint in (Endpoint[])[.. EndpointsOf(inner), .. EndpointsOf(app)])
+                {
+                    string name = endpoint.DisplayName!.Contains("Marked", StringComparison.Ordinal) ? "marked" : endpoint.DisplayName.Contains("Plain", StringComparison.Ordinal) ? "plain" : "off";
+                    app.DataSources().Add(new Source(
+                        new RouteEndpoint(endpoint.RequestDelegate!, RoutePatternFactory.Parse("/renamed/" + name), 0, endpoint.Metadata, "another name"),
+                        new RouteEndpoint(context => endpoint.RequestDelegate!(context), RoutePatternFactory.Parse("/wrapped/" + name), 0, endpoint.Metadata, "another name")));
+                }
+            },
+            static b => b.Services.AddControllers().Only(typeof(CopyController)));
+        foreach (string way in (string[])["/renamed", "/wrapped"])
+        {
+            Assert.Equal((way, "server"), (way, (await app.GetAsync(way + "/off")).Ok()));
+            Assert.Equal((way, "io"), (way, (await app.GetAsync(way + "/marked")).Ok()));
+            Assert.Equal((way, "io"), (way, (await app.GetAsync(way + "/plain")).Ok()));
+        }
+        Assert.Equal(4, app.Pool("io").GetSnapshot().Accepted);
+    }
+
+    [Fact]
+    public async Task An_endpoint_with_the_attribute_alone_and_the_metadata_of_its_namesake_off_the_pool_runs_on_the_pool()
+    {
+        await using ConsumerApp app = await StartAsync(static app =>
+        {
+            app.MapGet("/host", static () => Trail.Here).RequireHost("example.org").RunOffPool();
+            object[] all = [.. Copyable(EndpointsOf(app).Single()).Where(static m => m is not IHostMetadata)];
+            app.MapGet("/host", [RunOnPool("io")] static () => Trail.Here).WithMetadata(all);
+            Assert.Equal(2, EndpointsOf(app).Count(e => e.DisplayName == EndpointsOf(app)[0].DisplayName));
+        });
+        Assert.Equal("io", (await app.GetAsync("/host")).Ok());
+    }
+
     /// <summary>A convention may put its own delegate around the endpoint's.</summary>
     [Fact]
     public async Task An_endpoint_whose_delegate_a_convention_wraps_runs_on_the_pool()
@@ -280,6 +320,8 @@ public sealed class EndpointFormTests
 
 file static class Wrapping
 {
+    public static ICollection<EndpointDataSource> DataSources(this IEndpointRouteBuilder app) => app.DataSources;
+
     public static RouteHandlerBuilder AddWrap(this RouteHandlerBuilder endpoint)
     {
         ((IEndpointConventionBuilder)endpoint).Add(Wrap);

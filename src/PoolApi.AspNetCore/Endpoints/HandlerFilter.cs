@@ -76,7 +76,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
         return returned is IResult own ? new PoolActionResult(own) : null;
     }
 
-    /// <summary>Throws if the app has no pool. In such an app no code of this library runs at the start, so nothing has checked it before.</summary>
+    /// <summary>Throws if the app has no pool. The start has not checked a page, nor an app beside another app of the process that has a pool.</summary>
     private static void ThrowIfNoPool(FilterContext context)
     {
         if (context.HttpContext.RequestServices.GetService<PoolContexts>() is null)
@@ -87,7 +87,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
     private static void ThrowIfNotRouted(FilterContext context)
     {
         HttpContext http = context.HttpContext;
-        if (PoolEndpoint.OfRequest(http) is not null || http.Features.Get<PoolRequest>() is { IsInPool: true }) return;
+        if ((http.GetEndpoint() is { } endpoint && PoolEndpoint.Find(endpoint) is not null) || http.Features.Get<PoolRequest>() is { IsInPool: true }) return;
         if (!context.ActionDescriptor.FilterDescriptors.Any(static f => f.Filter is RunOnPoolAttribute)) return;
         throw new InvalidOperationException(
             $"'{context.ActionDescriptor.DisplayName}' has the attribute RunOnPool, but endpoint routing did not select it, so it cannot run on a pool. "

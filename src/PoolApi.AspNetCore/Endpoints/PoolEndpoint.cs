@@ -215,13 +215,25 @@ internal sealed partial class PoolEndpoint
     public static PoolEndpoint? OfRequest(HttpContext context) =>
         context.GetEndpoint() is { } endpoint ? Find(endpoint) ?? endpoint.Metadata.GetMetadata<PoolEndpoint>() : null;
 
+    /// <summary>Whether the metadata of an endpoint has its own state, and not only that of other endpoints.</summary>
+    public static bool HasOwn(IEnumerable<object> metadata, string? name) => metadata.OfType<PoolEndpoint>().Any(p => p.IsOf(metadata, name));
+
     /// <summary>
-    /// Whether this is the state of the endpoint. An endpoint that a data source makes of another one has the other's name, or its delegate, which runs
-    /// on the pool. The delegate of an endpoint off the pool may be that of several endpoints.
+    /// Whether this is the state of the endpoint, or of the one that a data source has made it of. The delegate of an endpoint on the pool is its own;
+    /// that of an endpoint off the pool may be that of several endpoints.
     /// </summary>
     private bool IsOf(Endpoint endpoint) =>
         _builder is not null
-        && (_builder.DisplayName == endpoint.DisplayName || (!IsOff && ReferenceEquals(_builder.RequestDelegate, endpoint.RequestDelegate)));
+        && ((!IsOff && ReferenceEquals(_builder.RequestDelegate, endpoint.RequestDelegate)) || IsOf(endpoint.Metadata, endpoint.DisplayName));
+
+    /// <summary>By the action or the handler. An endpoint without one, which has a plain RequestDelegate, is known by its name.</summary>
+    private bool IsOf(IEnumerable<object> metadata, string? name)
+    {
+        if (_builder is null) return false;
+        return TargetOf(_builder.Metadata) is { } own && TargetOf(metadata) is { } other ? own.Equals(other) : name is not null && name == _builder.DisplayName;
+
+        static object? TargetOf(IEnumerable<object> all) => all.OfType<ActionDescriptor>().LastOrDefault() ?? (object?)all.OfType<MethodInfo>().LastOrDefault();
+    }
 
     /// <summary>Creates the endpoint for a branch of the pipeline under a path.</summary>
     /// <exception cref="InvalidOperationException">There is no such pool.</exception>

@@ -26,7 +26,9 @@ internal sealed class RequestTracking(IServiceProvider services) : IStartupFilte
     private static async Task TrackAsync(HttpContext context, ShutdownCoordinator shutdown, RequestDelegate rest)
     {
         // Before any other middleware, so that a token that middleware sets can be distinguished from the client's.
-        var lifetime = new RequestLifetime(context.Features.Get<IHttpRequestLifetimeFeature>(), shutdown.Requests.Enter());
+        // A pool of an app that passes its requests on to this one may already run the request.
+        IHttpRequestLifetimeFeature? outer = context.Features.Get<IHttpRequestLifetimeFeature>();
+        var lifetime = new RequestLifetime(outer, shutdown.Requests.Enter()) { Request = (outer as RequestLifetime)?.Request };
         try
         {
             shutdown.Connections.Note(context);

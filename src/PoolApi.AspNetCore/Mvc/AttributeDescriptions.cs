@@ -21,7 +21,7 @@ internal sealed class AttributeDescriptions(IServiceProvider services) : IApiDes
         foreach (ApiDescription description in context.Results)
         {
             IList<object> metadata = description.ActionDescriptor.EndpointMetadata ?? [];
-            if (!metadata.Any(static m => m is RunOnPoolAttribute) || metadata.Any(static m => m is PoolEndpoint)) continue;
+            if (!metadata.Any(static m => m is RunOnPoolAttribute) || PoolEndpoint.HasOwn(metadata, description.ActionDescriptor.DisplayName)) continue;
             foreach (int status in PoolEndpoint.ProblemsOf(metadata, description.ActionDescriptor.DisplayName, services))
             {
                 if (description.SupportedResponseTypes.Any(r => r.StatusCode == status)) continue;

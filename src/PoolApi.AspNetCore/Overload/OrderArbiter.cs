@@ -51,7 +51,7 @@ internal sealed class OrderArbiter(Action<bool> setNewestFirst)
         }
 
         /// <summary>
-        /// The endpoint's clients wait long and stay connected. This overrules all votes so far; an endpoint may vote again. Costs one volatile read while
+        /// The endpoint's clients wait long and stay connected. This overrules all votes so far; an overruled endpoint votes again after its own queue was short. Costs one volatile read while
         /// no other endpoint votes for newest-first.
         /// </summary>
         public void ForOldestFirst()

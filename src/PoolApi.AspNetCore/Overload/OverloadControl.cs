@@ -13,7 +13,8 @@ namespace PoolApi.AspNetCore.Overload;
 /// </code>
 /// <para>Calm: every request is admitted up to the queue's capacity, and the oldest runs first. A burst is not an overload.</para>
 /// <para>Wary: a request whose predicted queue time is over a quarter of the patience is refused before its body is read. Until the backlog
-/// is served or gone, the pool runs the newest item first, because the clients of the oldest are about to disconnect. Requests of this endpoint may
+/// is served or gone, the pool runs the newest item first, because the clients of the oldest are about to disconnect. Another endpoint may overrule
+/// that: then requests are refused as while the oldest runs first. Requests of this endpoint may
 /// stop coming before that, so a timer checks the order while it is newest-first, and only then.</para>
 /// <para>The patience grows by a quarter each time its trust ends without a new disconnect. Trust lasts half a minute when it was learned
 /// from many clients, and as little as half a second when it was learned from a handful.</para>

@@ -97,6 +97,7 @@ internal static class TelemetrySetup
     {
         "poolapi.worker.state" => Workers(configuration) * Enum.GetValues<WorkerState>().Length,
         "poolapi.worker.busy.time" or "poolapi.worker.work" => Workers(configuration),
+        "kestrel.connection.duration" => ManySeries, // addresses, ports, protocols and some forty errors
         _ when OfFewSeries.Any(prefix => instrument.StartsWith(prefix, StringComparison.Ordinal)) => FewSeries,
         _ => instrument.StartsWith("poolapi.", StringComparison.Ordinal) ? ManySeries : SomeSeries,
     };

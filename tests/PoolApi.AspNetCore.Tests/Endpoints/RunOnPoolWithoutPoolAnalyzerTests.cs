@@ -101,6 +101,12 @@ public sealed class RunOnPoolWithoutPoolAnalyzerTests
         Assert.Single(await ReportedAsync(App(Handler).AddReferences(Library("public static class Nothing { }"))));
     }
 
+    [Theory]
+    [InlineData("/// <summary>Not <see cref=\"FixedThreadPoolServices.AddFixedThreadPool\"/>.</summary>\npublic static class Own { }")]
+    [InlineData("public static class Own { public const string Name = nameof(FixedThreadPoolServices.AddFixedThreadPool); }")]
+    public async Task The_name_of_the_method_in_a_comment_or_in_nameof_does_not_count(string code) =>
+        Assert.Single(await ReportedAsync(App(Handler, code)));
+
     [Fact]
     public async Task An_attribute_of_the_same_name_in_another_namespace_is_not_reported() => Assert.Empty(await ReportedAsync(App(
         $"{Start}app.MapGet(\"/\", [Other.RunOnPool] () => \"\");\nnamespace Other {{ public sealed class RunOnPoolAttribute : Attribute {{ }} }}")));
