@@ -78,7 +78,9 @@ internal static class ApiKeySection
     }
 
     /// <summary>What is stored for a client: its key, or the hash of its key.</summary>
-    private static string? Stored(IConfigurationSection entry) => entry.Value ?? entry[Key.Key] ?? entry[Hash.Key];
+    /// <remarks>Some sources of settings give a section an empty value.</remarks>
+    private static string? Stored(IConfigurationSection entry) =>
+        entry.GetChildren().Any() ? entry[Key.Key] ?? entry[Hash.Key] : entry.Value;
 
     private static byte[]? HashOf(string? text, string path, List<string> faults)
     {

@@ -45,7 +45,7 @@ public class ApiKeySectionTests
     {
         string hash = ApiKeyHash.Write(ApiKeyHash.Of("the-key-of-a-hash"));
         Assert.Equal(["bob", "carol", "dave"], Read(
-            ("alice", hash), ("bob", Key), ("carol:Key", "another-good-secret"), ("carol:Role", "read"), ("dave:Hash", "yet-another-good-secret")).Keys.Plain);
+            ("alice", hash), ("bob", Key), ("carol", ""), ("carol:Key", "another-good-secret"), ("carol:Role", "read"), ("dave:Hash", "yet-another-good-secret")).Keys.Plain);
         Assert.Empty(Read(("alice", hash), ("bob:Hash", ApiKeyHash.Write(ApiKeyHash.Of(Key)))).Keys.Plain);
     }
 
