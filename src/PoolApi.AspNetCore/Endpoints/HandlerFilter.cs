@@ -87,7 +87,7 @@ internal sealed class HandlerFilter : IAsyncActionFilter, IAsyncPageFilter, IOrd
     private static void ThrowIfNotRouted(FilterContext context)
     {
         HttpContext http = context.HttpContext;
-        if ((http.GetEndpoint() is { } endpoint && PoolEndpoint.Find(endpoint) is not null) || http.Features.Get<PoolRequest>() is { IsInPool: true }) return;
+        if ((http.GetEndpoint() is { } endpoint && PoolEndpoint.Find(endpoint) is not null) || PoolRequest.IsAnyInPool(http)) return;
         if (!context.ActionDescriptor.FilterDescriptors.Any(static f => f.Filter is RunOnPoolAttribute)) return;
         throw new InvalidOperationException(
             $"'{context.ActionDescriptor.DisplayName}' has the attribute RunOnPool, but endpoint routing did not select it, so it cannot run on a pool. "

@@ -151,6 +151,10 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         (context.Features.Get<IHttpRequestLifetimeFeature>() as RequestLifetime)?.Request ?? context.Features.Get<PoolRequest>();
 
     /// <summary>Whether the request of a context is queued or runs on a pool.</summary>
+    /// <remarks>
+    /// Unlike <see cref="Find"/>, it looks no further than a lifetime without a request. That is the usual case, a request that comes to its first pool,
+    /// and a request in the pool has set the lifetime.
+    /// </remarks>
     public static bool IsAnyInPool(HttpContext context) =>
         (context.Features.Get<IHttpRequestLifetimeFeature>() is RequestLifetime lifetime ? lifetime.Request : context.Features.Get<PoolRequest>())
         is { IsInPool: true };
