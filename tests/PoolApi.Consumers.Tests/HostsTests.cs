@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Mvc.Testing;
 
 namespace PoolApi.Consumers.Tests;
@@ -122,6 +124,68 @@ public sealed class HostsTests
         gate.Open();
         Assert.Equal("io", (await running).Ok());
         await Task.WhenAll(more);
+    }
+
+    [Fact]
+    public async Task A_request_that_an_app_passes_on_from_its_pool_to_another_app_stays_on_that_pool()
+    {
+        var relay = new Relay();
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Services.AddFixedThreadPool("inner", static o => o.Workers = 1);
+        builder.Services.AddSingleton<IServer>(relay);
+        await using WebApplication inner = builder.Build();
+        inner.MapGet("/", static () => Trail.Here).RunOnPool("inner");
+        await inner.StartAsync(ConsumerApp.Token);
+        await using ConsumerApp outer = await ConsumerApp.StartAsync(
+            static b => b.Services.AddFixedThreadPool("outer", static o => o.Workers = 1),
+            app => app.MapGet("/", relay.ServeAsync).RunOnPool("outer"));
+
+        Assert.Equal("outer", (await outer.GetAsync("/")).Ok());
+        Assert.Equal((1, 0), (outer.Pool("outer").GetSnapshot().Accepted, inner.Services.GetRequiredService<FixedThreadPool>().GetSnapshot().Accepted));
+    }
+
+    /// <summary>A server without sockets: another app of the process passes its requests on to it.</summary>
+    private sealed class Relay : IServer
+    {
+        private Func<IFeatureCollection, Task>? _serve;
+
+        public IFeatureCollection Features { get; } = new FeatureCollection();
+
+        public Task StartAsync<TContext>(IHttpApplication<TContext> application, CancellationToken cancellationToken)
+            where TContext : notnull
+        {
+            _serve = async features =>
+            {
+                TContext context = application.CreateContext(features);
+                try
+                {
+                    await application.ProcessRequestAsync(context);
+                }
+                finally
+                {
+                    application.DisposeContext(context, exception: null);
+                }
+            };
+            return Task.CompletedTask;
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        /// <summary>Passes a request on with all that the other app knows of it, but for that app's services, endpoint and route values.</summary>
+        public Task ServeAsync(HttpContext context)
+        {
+            var features = new FeatureCollection();
+            foreach ((Type type, object feature) in context.Features)
+            {
+                if (feature is not (IServiceProvidersFeature or IEndpointFeature or IRouteValuesFeature)) features[type] = feature;
+            }
+            return _serve!(features);
+        }
+
+        public void Dispose()
+        {
+        }
     }
 
     /// <summary>The counters of one app: its instruments belong to its own meter factory.</summary>

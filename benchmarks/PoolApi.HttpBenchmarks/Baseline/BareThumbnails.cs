@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using PoolApi.HttpBenchmarks.Contenders;
 using PoolApi.JobBenchmarks.Load;
 using PoolApi.Thumbnails;
@@ -19,12 +20,20 @@ internal static class BareThumbnails
 
     private static readonly ThumbnailSpec Spec = new(Width, null, ThumbnailFormat.Webp, ThumbnailFit.Inside);
 
+    /// <summary>The picture that both sides make thumbnails of.</summary>
+    public static byte[] Image()
+    {
+        // Loads libvips. A native program does not load it at its start, as the service does not.
+        RuntimeHelpers.RunClassConstructor(typeof(Thumbnailer).TypeHandle);
+        return SampleImage.Make();
+    }
+
     public static void Run(ReadOnlySpan<string> args)
     {
         if (args is not [var threads, var milliseconds]) throw new FormatException($"{Command} takes a number of threads and of milliseconds.");
         var duration = TimeSpan.FromMilliseconds(int.Parse(milliseconds, CultureInfo.InvariantCulture));
         int count = int.Parse(threads, CultureInfo.InvariantCulture);
-        byte[] image = SampleImage.Make();
+        byte[] image = Image();
         Loop(image, count, duration / 4); // until the compiler and libvips are warm
         Console.WriteLine(Loop(image, count, duration).ToString("R", CultureInfo.InvariantCulture));
     }

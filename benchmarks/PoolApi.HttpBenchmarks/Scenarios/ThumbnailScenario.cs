@@ -27,7 +27,7 @@ internal sealed class ThumbnailScenario : IScenario
         var samples = new Samples();
         using ServerProcess server = pool.Start(settings, Workers);
         var target = new Target(
-            new Uri(server.Routes.Base, $"/v1/thumbnails?width={BareThumbnails.Width}"), "POST", [$"Content-Type: {SampleImage.ContentType}"], SampleImage.Make());
+            new Uri(server.Routes.Base, $"/v1/thumbnails?width={BareThumbnails.Width}"), "POST", [$"Content-Type: {SampleImage.ContentType}"], BareThumbnails.Image());
         ClosedLoop.Run(target, Clients, WarmUp);
         for (int round = 0; round < (settings.Rounds ?? Rounds); round++)
         {

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -30,6 +31,9 @@ namespace PoolApi.AspNetCore.Endpoints;
 internal sealed partial class PoolEndpoint
 {
     public const string ProblemMediaType = "application/problem+json";
+
+    // Of endpoints whose delegate does not show whose state they have: requests come to them, and their metadata is searched once.
+    private static readonly ConditionalWeakTable<Endpoint, StrongBox<PoolEndpoint?>> Searched = [];
 
     private readonly EndpointBuilder? _builder;
     private readonly Lazy<Services> _services;
@@ -205,8 +209,10 @@ internal sealed partial class PoolEndpoint
     public static PoolEndpoint? Find(Endpoint endpoint)
     {
         PoolEndpoint? last = endpoint.Metadata.GetMetadata<PoolEndpoint>();
-        if (last is null || last.IsOf(endpoint)) return last;
-        return endpoint.Metadata.GetOrderedMetadata<PoolEndpoint>().LastOrDefault(p => p.IsOf(endpoint));
+        return last is null || last.HasDelegateOf(endpoint) ? last : Searched.GetValue(endpoint, Search).Value;
+
+        static StrongBox<PoolEndpoint?> Search(Endpoint endpoint) =>
+            new(endpoint.Metadata.GetOrderedMetadata<PoolEndpoint>().LastOrDefault(p => p.HasDelegateOf(endpoint) || p.IsOf(endpoint.Metadata, endpoint.DisplayName)));
     }
 
     /// <summary>
@@ -218,15 +224,13 @@ internal sealed partial class PoolEndpoint
     /// <summary>Whether the metadata of an endpoint has its own state, and not only that of other endpoints.</summary>
     public static bool HasOwn(IEnumerable<object> metadata, string? name) => metadata.OfType<PoolEndpoint>().Any(p => p.IsOf(metadata, name));
 
-    /// <summary>
-    /// Whether this is the state of the endpoint, or of the one that a data source has made it of. The delegate of an endpoint on the pool is its own;
-    /// that of an endpoint off the pool may be that of several endpoints.
-    /// </summary>
-    private bool IsOf(Endpoint endpoint) =>
-        _builder is not null
-        && ((!IsOff && ReferenceEquals(_builder.RequestDelegate, endpoint.RequestDelegate)) || IsOf(endpoint.Metadata, endpoint.DisplayName));
+    /// <summary>Whether the delegate of the endpoint is this one's own. The delegate of an endpoint off the pool may be that of several endpoints.</summary>
+    private bool HasDelegateOf(Endpoint endpoint) => _builder is not null && !IsOff && ReferenceEquals(_builder.RequestDelegate, endpoint.RequestDelegate);
 
-    /// <summary>By the action or the handler. An endpoint without one, which has a plain RequestDelegate, is known by its name.</summary>
+    /// <summary>
+    /// Whether this is the state of the endpoint with the metadata, or of the one that a data source has made it of. The action or the handler shows it. An
+    /// endpoint that has neither, but a plain RequestDelegate, is known by its name.
+    /// </summary>
     private bool IsOf(IEnumerable<object> metadata, string? name)
     {
         if (_builder is null) return false;

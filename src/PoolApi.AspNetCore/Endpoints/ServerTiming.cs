@@ -60,6 +60,12 @@ internal static class ServerTiming
         return Task.CompletedTask;
     }
 
-    private static void Append(PoolRequest request, ServerTimingValues values) =>
-        request.Context.Response.Headers.Append(Name, values.Get(request.QueueTime, request.RunTime, request.WorkerName));
+    private static void Append(PoolRequest request, ServerTimingValues values)
+    {
+        IHeaderDictionary headers = request.Context.Response.Headers;
+        string value = values.Get(request.QueueTime, request.RunTime, request.WorkerName);
+        // Append looks for an earlier value, which costs as much as to set the new one. Most responses have no header yet.
+        if (headers.Count == 0) headers[Name] = value;
+        else headers.Append(Name, value);
+    }
 }
