@@ -27,13 +27,13 @@ internal static class PoolSettings
 
     public static readonly Setting<long> QueueBytes = Setting.WholeNumber(
         "QueueBytes", Defaults.QueueBytes, 1, 1L << 40,
-        "bytes of the bodies of all waiting requests, and as many again of answers that clients have not read yet")
+        "bytes of the bodies of all waiting requests, and as many again of responses that clients have not read yet")
         .WithDefault(PoolOptions.DefaultQueueBytes, isInFaults: true);
 
     public static readonly Setting<bool> OverloadControl = Setting.Boolean(
         "OverloadControl", Defaults.OverloadControl, "refuse requests that would wait longer than a quarter of the time that the clients of the same route are seen to wait");
 
-    public static readonly Setting<bool> ServerTiming = Setting.Boolean("ServerTiming", Defaults.ServerTiming, "answers have a `Server-Timing` header");
+    public static readonly Setting<bool> ServerTiming = Setting.Boolean("ServerTiming", Defaults.ServerTiming, "responses have a `Server-Timing` header");
 
     public static readonly Setting<TimeSpan> StuckAfter = Setting.Time(
         "StuckAfter", Defaults.StuckAfter, Shortest, Longest,

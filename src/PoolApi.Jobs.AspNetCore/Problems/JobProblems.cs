@@ -7,7 +7,7 @@ namespace PoolApi.Jobs.AspNetCore.Problems;
 internal static class JobProblems
 {
     public static readonly ProblemType ResultTooLarge = new(
-        "result-too-large", 500, "Something went wrong here", "the job failed: its answer is larger than `MaxResultBytes`");
+        "result-too-large", 500, "Something went wrong here", "the job failed: its response is larger than `MaxResultBytes`");
 
     public static readonly ProblemType Poison = new(
         JobError.Poison.Name, 500, "Something went wrong here", "the job failed: its instance died each time that it ran");

@@ -3,7 +3,7 @@ namespace PoolApi.Jobs.AspNetCore.Replay;
 /// <summary>The response is larger than a stored result may be.</summary>
 internal sealed class ResultTooLargeException(int limit) : Exception(TextOf(limit))
 {
-    public static string TextOf(int limit) => $"The answer is larger than {limit} bytes.";
+    public static string TextOf(int limit) => $"The response is larger than {limit} bytes.";
 }
 
 /// <summary>Keeps in memory what is written to it, and throws beyond a limit.</summary>

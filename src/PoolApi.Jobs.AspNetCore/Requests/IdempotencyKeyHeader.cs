@@ -19,7 +19,7 @@ internal static class IdempotencyKeyHeader
 
     public static readonly RequestParameter<string> Parameter = new(
         "Idempotency-Key", ParameterLocation.Header,
-        "The client's own name for this request: sent again under the same key, it is the same job. Without respond-async the answer is the result.",
+        "The client's own name for this request: sent again under the same key, it is the same job. Without respond-async the response is the result.",
         static _ => RequestParameter.PlainText(),
         new ParameterRule<string>(
             $"{Rule}, in double quotes or (without quotes, commas, semicolons and backslashes) bare, such as a UUID", TryParse),

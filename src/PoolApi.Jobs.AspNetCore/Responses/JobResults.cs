@@ -62,7 +62,7 @@ internal static class JobResults
 
     private static JobProblem NoRoom(HttpContext context) => JobProblem.Later(
         context, CommonProblems.Overloaded,
-        "There is no room for this answer: other clients have not read theirs yet. Try again after the time in Retry-After.", StoreUnavailable.RetryAfter);
+        "There is no room for this response: other clients have not read theirs yet. Try again after the time in Retry-After.", StoreUnavailable.RetryAfter);
 
     /// <summary>202, with the URL of the job and the job itself.</summary>
     public static JsonHttpResult<JobView> Accepted(HttpContext context, Job job)

@@ -45,7 +45,7 @@ internal static class JobDocs
         .WithOperationId("getJob")
         .WithSummary("Returns a job. With `Prefer: wait`, waits until it has ended or changed.")
         .WithDescription(
-            "With `Prefer: wait=N` the answer comes when the job has ended; with `If-None-Match` as well, when its version is none of those; "
+            "With `Prefer: wait=N` the response comes when the job has ended; with `If-None-Match` as well, when its version is none of those; "
             + "after N seconds in any case, with the job as it is then.")
         .WithJobId()
         .WithParameters(PreferHeader.OfJob, JobETag.Parameter)

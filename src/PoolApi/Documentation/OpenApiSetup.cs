@@ -3,7 +3,7 @@ using Microsoft.OpenApi;
 
 namespace PoolApi.Documentation;
 
-/// <summary><c>GET /openapi/v1.json</c>: every route with every answer.</summary>
+/// <summary><c>GET /openapi/v1.json</c>: every route with every response.</summary>
 internal static class OpenApiSetup
 {
     /// <param name="services">The services.</param>

@@ -31,7 +31,7 @@ internal static class PasswordEndpoints
             .Produces<PasswordHash>()
             .WithTags(Tag)
             .WithOperationId("hashPassword")
-            .WithSummary("Hashes a password with Argon2id; the answer is a PHC string.")
+            .WithSummary("Hashes a password with Argon2id; the response is a PHC string.")
             .WithProblems(CommonProblems.InvalidRequest, ServiceProblems.UnsupportedMedia);
 
         endpoints.MapPost("/v1/password-verifications", static (VerifyPassword request, HttpContext context) =>
@@ -97,12 +97,12 @@ internal sealed record HashPasswordBody([property: Required] string Password);
 [Description("The body of a request to verify.")]
 internal sealed record VerifyPasswordBody([property: Required] string Password, [property: Required] string Hash);
 
-/// <summary>The answer: a hash.</summary>
-[Description("The answer: a hash.")]
+/// <summary>The response: a hash.</summary>
+[Description("The response: a hash.")]
 internal sealed record PasswordHash(string Hash);
 
-/// <summary>The answer: whether the password belongs to the hash.</summary>
-[Description("The answer: whether the password belongs to the hash.")]
+/// <summary>The response: whether the password belongs to the hash.</summary>
+[Description("The response: whether the password belongs to the hash.")]
 internal sealed record PasswordVerification(bool Valid);
 
 /// <summary>The types that the password routes read and write.</summary>

@@ -38,7 +38,7 @@ internal static class KestrelSettings
         Used("Kestrel:Limits:Http2:InitialConnectionWindowSize", "1048576", ValueRule.WholeNumber(65_535, int.MaxValue), "bytes of bodies that one connection may have on the way"),
         Used("Kestrel:Limits:Http2:InitialStreamWindowSize", "786432", ValueRule.WholeNumber(65_535, int.MaxValue), "bytes of one body that may be on the way"),
         Used("Kestrel:Limits:Http2:KeepAlivePingDelay", "never", ValueRule.Time(Second, Day), "after so long without a frame the server sends a ping"),
-        Used("Kestrel:Limits:Http2:KeepAlivePingTimeout", "00:00:20", ValueRule.Time(Second, Hour), "how long it waits for the answer to the ping"),
+        Used("Kestrel:Limits:Http2:KeepAlivePingTimeout", "00:00:20", ValueRule.Time(Second, Hour), "how long it waits for the response to the ping"),
         Used(Protocols, "Http1AndHttp2", ValueRule.OneOf("Http1", "Http2", "Http1AndHttp2"), "what the API speaks. Without TLS, `Http1AndHttp2` means HTTP/1.1 only; for HTTP/2 with prior knowledge set `Http2`, and give the management a port of its own. Such a port speaks HTTP/1.1"),
         Used(Certificate, "none", ValueRule.File, "the certificate of the addresses https://… in `Urls`: PEM with the certificates above it, or PFX"),
         Used("Kestrel:Certificates:Default:KeyPath", "none", ValueRule.File, "the private key of a PEM certificate"),

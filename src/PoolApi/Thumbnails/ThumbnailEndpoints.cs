@@ -26,7 +26,7 @@ internal static class ThumbnailEndpoints
 
     private static readonly RequestParameter<ThumbnailFormat> Format = RequestParameter.OneOf(
         "format", "ThumbnailFormat",
-        "The format of the answer; jpg is jpeg. If it is not given, the header Accept chooses, by its qualities; webp where that leaves it open.",
+        "The format of the response; jpg is jpeg. If it is not given, the header Accept chooses, by its qualities; webp where that leaves it open.",
         Formats, isFirstUsual: false, ("jpg", ThumbnailFormat.Jpeg));
 
     private static readonly RequestParameter<ThumbnailFit> Fit = RequestParameter.OneOf(

@@ -5,7 +5,7 @@ internal static class CommonProblems
 {
     public static readonly ProblemType Overloaded = new(
         "overloaded", 503, "Overloaded",
-        "there is no memory, or no room for the body or for the answer, or the request would wait too long for clients of the route, which have disconnected before "
+        "there is no memory, or no room for the body or for the response, or the request would wait too long for clients of the route, which have disconnected before "
         + "(without `Retry-After` the work has run and may have taken effect)",
         ProblemRetry.Later);
 
