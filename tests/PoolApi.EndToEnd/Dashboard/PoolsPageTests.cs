@@ -175,7 +175,7 @@ public sealed partial class PoolsPageTests
     }
 
     [Theory]
-    [InlineData(502, "no answer", "The server is gone")]
+    [InlineData(502, "no response", "The server is gone")]
     [InlineData(302, "not allowed: sign in and reload", null)]
     public async Task The_page_does_not_mistake_a_response_of_a_proxy_for_one_of_the_server(int status, string said, string? banner)
     {

@@ -23,7 +23,7 @@ public sealed partial class ReconnectTests
 
         way.Cut();
         ILocator live = browser.Page.Locator("#live");
-        await Assertions.Expect(live).ToContainTextAsync("no answer");
+        await Assertions.Expect(live).ToContainTextAsync("no response");
         await SleepAsync(service, Meanwhile, 300);
         Assert.Equal(Before, await RowsAsync(browser));
         way.Open();
@@ -58,7 +58,7 @@ public sealed partial class ReconnectTests
 
         await service.KillAsync();
         await service.DisposeAsync();
-        await Assertions.Expect(page.Locator("#live")).ToContainTextAsync("no answer");
+        await Assertions.Expect(page.Locator("#live")).ToContainTextAsync("no response");
         await using var again = await PoolApiProcess.StartAtAsync(ServiceForm.Any, "127.0.0.1", api, management, settings);
         Assert.NotEqual(before, await InstanceAsync(again));
         await Assertions.Expect(page.Locator("#live")).ToHaveTextAsync("live");

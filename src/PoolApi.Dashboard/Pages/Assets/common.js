@@ -148,48 +148,48 @@ function post(url, body) {
 
 /** Sends a request. If the server needs a key, asks the user for it and sends the request again. */
 async function send(url, body) {
-  const answer = await post(url, body);
-  if (answer.status !== 401 || !/^Bearer/i.test(answer.headers.get("WWW-Authenticate") ?? "")) return answer;
+  const response = await post(url, body);
+  if (response.status !== 401 || !/^Bearer/i.test(response.headers.get("WWW-Authenticate") ?? "")) return response;
   key = await askForKey();
-  return key ? post(url, body) : answer;
+  return key ? post(url, body) : response;
 }
 
 /** Reads a file that needs the right to change something. Rejects with the server's reason. */
 export async function download(url) {
-  const answer = await send(url);
-  if (answer.ok) return answer.blob();
+  const response = await send(url);
+  if (response.ok) return response.blob();
   let detail = null;
-  try { detail = (await answer.json()).detail; } catch { /* a proxy's page */ }
-  throw new Error(detail ?? `The server answered ${answer.status}.`);
+  try { detail = (await response.json()).detail; } catch { /* a proxy's page */ }
+  throw new Error(detail ?? `The server answered ${response.status}.`);
 }
 
-/** Sends a change. Resolves to the answer's JSON; rejects with the fault that the server reports. */
+/** Sends a change. Resolves to the response's JSON; rejects with the fault that the server reports. */
 export async function change(url, body) {
-  const answer = await send(url, body);
-  const text = await answer.text();
+  const response = await send(url, body);
+  const text = await response.text();
   let json = null;
   try { json = text ? JSON.parse(text) : null; } catch { /* a proxy's page */ }
-  if (!answer.ok) throw new Error(json?.detail ?? json?.title ?? `The server answered ${answer.status}.`);
+  if (!response.ok) throw new Error(json?.detail ?? json?.title ?? `The server answered ${response.status}.`);
   return json;
 }
 
 export async function read(url, signal) {
-  const answer = await fetch(url, { cache: "no-store", headers: { Accept: "application/json" }, signal: signal ?? AbortSignal.timeout(10_000) });
-  if (!answer.ok) {
+  const response = await fetch(url, { cache: "no-store", headers: { Accept: "application/json" }, signal: signal ?? AbortSignal.timeout(10_000) });
+  if (!response.ok) {
     let detail = null;
-    try { detail = (await answer.json()).detail; } catch { /* not JSON */ }
-    const fault = new Error(detail ?? `The server answered ${answer.status}.`);
-    fault.status = answer.status;
+    try { detail = (await response.json()).detail; } catch { /* not JSON */ }
+    const fault = new Error(detail ?? `The server answered ${response.status}.`);
+    fault.status = response.status;
     throw fault;
   }
-  return answer.json();
+  return response.json();
 }
 
 /** Whether the same request would be refused again. 408, 425 and 429 mean: later. */
 export function isRefusal(status) { return status >= 400 && status < 500 && ![408, 425, 429].includes(status); }
 
 /**
- * Reads again and again, with pauses, until there is an answer. Rejects if the server refuses the request itself.
+ * Reads again and again, with pauses, until there is a response. Rejects if the server refuses the request itself.
  * @param failed    gets each fault after which it continues
  */
 export async function readUntilAnswered(url, failed) {

@@ -111,11 +111,11 @@ export class Live {
     }
     while (true) {
       try {
-        const answer = await fetch("status", { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(3000) });
-        if (isSignIn(answer)) this.#state("gone", "not allowed: sign in and reload");
-        else if (!answer.ok) this.#lost(); // a proxy answers for it
+        const response = await fetch("status", { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(3000) });
+        if (isSignIn(response)) this.#state("gone", "not allowed: sign in and reload");
+        else if (!response.ok) this.#lost(); // a proxy answers for it
         else {
-          const status = await answer.json();
+          const status = await response.json();
           this.#show(status);
           if (status.state === "running" || status.state === "starting") {
             await pause(this.#nextPause());
@@ -149,7 +149,7 @@ export class Live {
   }
 
   #lost() {
-    this.#state("gone", "no answer");
+    this.#state("gone", "no response");
     if (!this.#status || this.#gone) return;
     this.#gone = true;
     const seen = this.#status;
@@ -201,11 +201,11 @@ async function refusal(url) {
   const asked = new AbortController();
   const late = setTimeout(() => asked.abort(), 3000);
   try {
-    const answer = await fetch(url, { cache: "no-store", redirect: "manual", headers: { Accept: "text/event-stream" }, signal: asked.signal });
-    if (!isSignIn(answer) && !isRefusal(answer.status)) return null;
+    const response = await fetch(url, { cache: "no-store", redirect: "manual", headers: { Accept: "text/event-stream" }, signal: asked.signal });
+    if (!isSignIn(response) && !isRefusal(response.status)) return null;
     let detail = null;
-    try { detail = (await answer.json()).detail; } catch { /* not JSON */ }
-    return detail ?? (isSignIn(answer) ? "It is not allowed. Sign in and reload the page." : `The server answered ${answer.status}.`);
+    try { detail = (await response.json()).detail; } catch { /* not JSON */ }
+    return detail ?? (isSignIn(response) ? "It is not allowed. Sign in and reload the page." : `The server answered ${response.status}.`);
   } catch {
     return null;
   } finally {
@@ -215,6 +215,6 @@ async function refusal(url) {
 }
 
 /** Whether the user must sign in first: a redirect leads to the page for that. */
-function isSignIn(answer) { return answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403; }
+function isSignIn(response) { return response.type === "opaqueredirect" || response.status === 401 || response.status === 403; }
 
 function pause(ms) { return new Promise(done => setTimeout(done, ms)); }

@@ -633,9 +633,9 @@ async function perfetto(url, title) {
   const other = window.open(origin);
   if (!other) { complain("The browser did not open Perfetto's page. Download the trace and open it there."); return; }
   try {
-    const answer = await fetch(url, { cache: "no-store" });
-    if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
-    const buffer = await answer.arrayBuffer();
+    const response = await fetch(url, { cache: "no-store" });
+    if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+    const buffer = await response.arrayBuffer();
     let asking = 0, tries = 0;
     const pong = event => {
       if (event.origin !== origin || event.data !== "PONG") return;
