@@ -28,7 +28,7 @@ public sealed partial class LinkTests
     [Theory]
     [InlineData("## Who may reach what", "who-may-reach-what")]
     [InlineData("# The log: `Limited`, always", "the-log-limited-always")]
-    [InlineData("### One request, from its first byte to its answer", "one-request-from-its-first-byte-to-its-answer")]
+    [InlineData("### One request, from its first byte to its response", "one-request-from-its-first-byte-to-its-response")]
     public void An_anchor_is_the_heading_in_small_letters_with_hyphens(string heading, string anchor) => Assert.Equal([anchor], Anchors(heading));
 
     private static IEnumerable<string> Broken(string page)

@@ -27,7 +27,7 @@ public static class ClientProgram
 
         // Kiota does not show the status. Only a 202 has a Location; without one, the stream would be the thumbnail itself.
         var headers = new HeadersInspectionHandlerOption { InspectResponseHeaders = true };
-        Stream answer = await client.V1.Thumbnails.PostAsync(image, "image/jpeg", request =>
+        Stream response = await client.V1.Thumbnails.PostAsync(image, "image/jpeg", request =>
         {
             request.QueryParameters.Width = 320;
             request.QueryParameters.Tag = ["holiday"];
@@ -35,7 +35,7 @@ public static class ClientProgram
             request.Options.Add(headers);
         });
         if (!headers.ResponseHeaders.ContainsKey("Location")) throw new InvalidOperationException("expected a Location");
-        JobView job = await KiotaJsonSerializer.DeserializeAsync<JobView>(answer, JobView.CreateFromDiscriminatorValue);
+        JobView job = await KiotaJsonSerializer.DeserializeAsync<JobView>(response, JobView.CreateFromDiscriminatorValue);
         JobView ended = await client.V1.Jobs[job.Id.Value].GetAsync(request => request.Headers.Add("Prefer", "wait=60"));
         Stream thumbnail = await client.V1.Jobs[job.Id.Value].Result.GetAsync();
         byte[] result = await ReadAsync(thumbnail);

@@ -20,10 +20,10 @@ public static class ClientProgram
             direct = await ReadAsync(whole.Stream);
 
         var body = new FileParameter(image, "photo.jpg", "image/jpeg");
-        using FileResponse answer = await client.CreateThumbnailAsync(width: 320, body: body, prefer: "respond-async", tag: ["holiday"]);
+        using FileResponse response = await client.CreateThumbnailAsync(width: 320, body: body, prefer: "respond-async", tag: ["holiday"]);
         // 200 would be the thumbnail itself.
-        if (answer.StatusCode != 202) throw new InvalidOperationException($"expected 202, got {answer.StatusCode}");
-        JobView job = JsonSerializer.Deserialize<JobView>(answer.Stream);
+        if (response.StatusCode != 202) throw new InvalidOperationException($"expected 202, got {response.StatusCode}");
+        JobView job = JsonSerializer.Deserialize<JobView>(response.Stream);
         JobView ended = await client.GetJobAsync(job.Id, prefer: "wait=60");
         using FileResponse thumbnail = await client.GetJobResultAsync(job.Id);
         byte[] result = await ReadAsync(thumbnail.Stream);
