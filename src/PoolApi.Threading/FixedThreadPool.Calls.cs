@@ -17,10 +17,10 @@ namespace PoolApi.Threading;
 /// </remarks>
 public sealed partial class FixedThreadPool
 {
-    // A token that follows a delegate of one parameter is its argument.
+    // A token that follows a delegate of one parameter is the delegate's argument. This priority selects the overload that takes an argument.
     private const int TakesArgument = 2;
 
-    // An async lambda fits Task and ValueTask alike.
+    // An async lambda converts to a delegate that returns Task and to one that returns ValueTask. This priority selects Task.
     private const int IsTask = 1;
 
     /// <summary>Runs a function on the pool.</summary>

@@ -56,7 +56,7 @@ public sealed partial class FixedThreadPool
         }
         catch (Exception e)
         {
-            calls.Add(Task.FromException<TResult>(e)); // the submitted calls end first
+            calls.Add(Task.FromException<TResult>(e)); // as a task, because the result completes only after the submitted calls
         }
         return Task.WhenAll(calls);
     }

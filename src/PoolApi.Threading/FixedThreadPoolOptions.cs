@@ -59,8 +59,9 @@ public sealed class FixedThreadPoolOptions
     public int? MaxStandIns { get; set; }
 
     /// <summary>
-    /// Lowers the priority of the workers' threads, so that a server's own threads respond while the pool uses every core: 0 to 19. On Linux each
-    /// worker's nice value is the process's nice value plus this number, at most 19. On other systems the workers get the nearest priority.
+    /// Lowers the priority of the workers' threads, so that a server's own threads respond while the pool uses every core: 0 to 19. On Linux the pool
+    /// adds this number to the process's nice value. A sum above 19 counts as 19, the highest nice value; the sum is negative in a process whose
+    /// nice value is low enough, such as -20. On other systems the workers get the nearest priority.
     /// Default: <see langword="null"/>, the process's priority.
     /// </summary>
     public int? Nice { get; set; }

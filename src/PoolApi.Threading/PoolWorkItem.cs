@@ -198,7 +198,7 @@ public abstract partial class PoolWorkItem
     internal void NotifyEnded(WorkOutcome outcome, Exception? error)
     {
         EndWatch<ProcessorOps>();
-        // Only now may it be submitted again. Until here the pool needed its links and times.
+        // From here on the item may be submitted again. Before, the pool needed its links and times.
         if (outcome is not (WorkOutcome.Abandoned or WorkOutcome.TimedOut)) State = WorkItemState.Ended;
         OnEnded(outcome, error);
         // The item is not accessed from here on, because it may be submitted again.

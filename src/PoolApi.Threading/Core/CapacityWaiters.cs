@@ -95,7 +95,7 @@ internal sealed class CapacityWaiters
         {
             if (_waiters.First is not { } longest) return;
             bool closed = _core.IsClosed;
-            // Read before the space. A worker without a local batch passes the gate after its next item, and notifies the waiters then.
+            // Read before the space: a worker that has no local batch by then passes the gate after its next item, and notifies the waiters.
             bool anyBatch = _core.Views.AnyLikelyBatch;
             long room = _core.Views.RoomEstimate;
             if (room <= 0 && !closed)
@@ -109,7 +109,7 @@ internal sealed class CapacityWaiters
                 ScheduleLocked();
                 return;
             }
-            // As many waiters as there are places. More would find none.
+            // Wakes one waiter for each free place. A further waiter would find no place.
             for (; _waiters.First is { } first && (closed || room > 0); room--)
             {
                 _waiters.RemoveFirst();

@@ -51,7 +51,7 @@ internal sealed class ExpiryTimer
         }
         catch (OutOfMemoryException)
         {
-            TimerSetting.Set(_timer, OneMillisecond); // again: the queue relies on it
+            TimerSetting.Set(_timer, OneMillisecond); // set again, because the queue may count the timer as set
         }
     }
 

@@ -89,7 +89,7 @@ internal sealed class ObserverNotifier(PoolCore core, IFixedThreadPoolObserver? 
         }
         catch (Exception)
         {
-            // A listener of the metrics threw. Nothing can be notified of that.
+            // A listener of the metrics threw. The observer is not notified, because a batch belongs to no single item.
         }
     }
 

@@ -18,7 +18,7 @@ internal sealed class PoolClock
     public PoolClock(TimeProvider time)
     {
         Time = time;
-        // On other systems the two come from different clocks and may drift apart.
+        // On other systems the precise and the coarse time come from different clocks, which may drift apart.
         HasCoarse = OperatingSystem.IsLinux() && time == TimeProvider.System && Stopwatch.Frequency % 1000 == 0;
         _ticksPerMillisecond = Stopwatch.Frequency / 1000;
         _offset = NeverAhead(

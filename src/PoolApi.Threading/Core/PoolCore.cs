@@ -39,7 +39,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
     private readonly long _longUnmeasured; // 20 ms: the same for times of the coarse clock
     private readonly long _tiny; // 1 µs: shorter items are taken in local batches, without a pass of the gate for each
     private readonly bool _hasShortLimit; // a limit too short for the coarse clock
-    private readonly long _maxQueueTicks; // of the clock; long.MaxValue: no limit
+    private readonly long _maxQueueTicks; // in ticks of the clock; long.MaxValue: no limit
     private readonly long _maxRunTicks; // likewise
     private volatile bool _limitsRuns; // the pool, or an accepted item, has a limit on run time
 
@@ -176,7 +176,7 @@ internal sealed class PoolCore : IItemOwner, IStopHost
             GiveBack(count);
             throw;
         }
-        // As in Submit: the claims before this fence, the requests after it. (The places were reserved before the claims.)
+        // As in Submit: this fence is between the claims and the reads of CancelRequested. (The places were reserved before the claims.)
         Interlocked.MemoryBarrier();
         foreach (PoolWorkItem item in items[..count]) urgent |= item.CancelRequested;
 

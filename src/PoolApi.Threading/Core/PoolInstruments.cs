@@ -109,7 +109,7 @@ internal sealed class PoolInstruments
             KeyValuePair<string, object?> kind = new("kind", first.Kind);
             KeyValuePair<string, object?> how = new("outcome", first.Outcome);
             _finished.Add(alike, name, kind, how);
-            // One instrument after the other, so that each has its cache lines together.
+            // Records all items with one instrument before the next, so that an instrument's cache lines are used together.
             if (_queueDuration.Enabled)
             {
                 foreach (ref readonly Measured item in items[..alike]) _queueDuration.Record(item.QueueTicks * seconds, name, kind);
@@ -188,7 +188,7 @@ internal sealed class PoolInstruments
         }
         catch (Exception)
         {
-            // A listener of the metrics threw. The one that collects must see the observed values anyway.
+            // A listener of the metrics threw. The collector must get the observed values anyway.
         }
         return [new(snapshot.Accepted, Pool(pool.Name))];
     }

@@ -8,7 +8,7 @@ namespace PoolApi.Threading.Core;
 /// <summary>The pool's own records beside those of its workers: ends on no worker, counts of refusals, and the callback for the next work.</summary>
 internal sealed class PoolRecords(PoolCore core, bool isOn)
 {
-    // 16 large rings and 48 small ones are 7 MiB: what 64 workers have, of one pool or of several.
+    // The rings of 64 workers, in one pool or in several, take 7 MiB: 16 are large and 48 are small.
     private const int LargeRing = 4096;
     private const int SmallRing = 1024;
     private const int MostLargeRings = 16;

@@ -173,7 +173,7 @@ internal sealed class PoolShutdown(PoolCore core)
         if (step.IsCompleted) return true;
         if (timeout < TimeSpan.Zero) timeout = TimeSpan.Zero;
         if (core.Clock.Time != TimeProvider.System) return CompletesWithin(step, timeout).GetAwaiter().GetResult();
-        // By the system's clock without a timer or a continuation, which would need a thread of the .NET ThreadPool.
+        // Waits by the system's clock, without a timer or a continuation, which would need a thread of the .NET ThreadPool.
         WaitHandle.WaitAny([((IAsyncResult)step).AsyncWaitHandle, ((IAsyncResult)_enoughWaited.Task).AsyncWaitHandle], timeout);
         return step.IsCompleted;
     }

@@ -7,7 +7,7 @@ internal sealed class PoolTaskScheduler(PoolCore core) : TaskScheduler
 
     protected override void QueueTask(Task task)
     {
-        // ContinueWith queues a task of an internal type of the runtime, on the thread on which the antecedent has ended.
+        // A task of an internal type of the runtime comes from ContinueWith, which queues it on the thread on which the antecedent has ended.
         if (!core.TryForce(new TaskItem(this, core, task), isContinuation: task.GetType().IsNotPublic)) throw new WorkRejectedException(core.Name, SubmitResult.Closed);
     }
 

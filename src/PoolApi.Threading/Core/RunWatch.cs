@@ -76,7 +76,7 @@ internal sealed class RunWatch
             using (new UninterruptibleLock(this))
             {
                 _due = long.MaxValue; // the timer has fired
-                SetLocked(long.MinValue, 0); // in a millisecond; only a check knows what is due
+                SetLocked(long.MinValue, 0); // in a millisecond, because only a check finds the next limit
             }
         }
     }
@@ -93,7 +93,7 @@ internal sealed class RunWatch
         }
         finally
         {
-            Notify(ended, ref after); // also of the items that ended before there was no memory
+            Notify(ended, ref after); // also if the memory ran out after some items had ended
         }
         foreach ((Worker worker, long since) in stuck) _core.Workers.NoteStuck(worker, since);
     }
@@ -166,7 +166,7 @@ internal sealed class RunWatch
 
         void End(PoolWorkItem item)
         {
-            // The memory first: an item that has ended must be notified.
+            // Allocates first, because an item that has ended must be notified.
             var error = new WorkTimedOutException(_core.Name, _core.Clock.Time.GetElapsedTime(0, _core.RunLimitOf(item)));
             ended.EnsureCapacity(ended.Count + 1);
             if (_core.TryTimeOutLocked(item, now, out CancellationTokenSource? source)) ended.Add(new TimedOutItem(item, source, error));

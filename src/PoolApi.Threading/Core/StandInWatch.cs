@@ -90,7 +90,7 @@ internal sealed class StandInWatch
         }
         catch (OutOfMemoryException)
         {
-            TimerSetting.Set(_checking, NoThread); // again: the queue relies on it
+            TimerSetting.Set(_checking, NoThread); // set again, because the queue may count the check as set
         }
     }
 

@@ -11,7 +11,7 @@ internal static class ThreadIds
         if (!OperatingSystem.IsLinux()) return 0;
         try
         {
-            // "{process}/task/{thread}". A link, and not gettid(), which not every C library has.
+            // The target of the link is "{process}/task/{thread}". Not every C library has gettid().
             return new FileInfo("/proc/thread-self").LinkTarget is { } target
                 && int.TryParse(target.AsSpan(target.LastIndexOf('/') + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int id)
                 ? id

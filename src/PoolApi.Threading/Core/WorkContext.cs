@@ -10,7 +10,7 @@ internal abstract class WorkContext(PoolCore core, PoolWorkItem? cause) : Synchr
     public override void Post(SendOrPostCallback d, object? state)
     {
         ForcedItem item = ToItem(d, state);
-        // A closed pool accepts only continuations of items in flight. Any other runs elsewhere, because a caller may wait for it.
+        // A closed pool accepts only continuations of items in flight. Any other callback runs on the .NET ThreadPool, because a caller may wait for it.
         if (!core.TryForce(item, cause, isContinuation: true)) item.RunElsewhere();
     }
 

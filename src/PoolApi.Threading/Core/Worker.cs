@@ -155,7 +155,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
                     // An item's execution context (its culture, its AsyncLocals) must not leak into the next item.
                     if (SynchronizationContext.Current is not null) SynchronizationContext.SetSynchronizationContext(null);
                     if (!ReferenceEquals(ExecutionContext.Capture(), clean)) ExecutionContext.Restore(clean!);
-                    // This costs a quarter of a microsecond, which matters only for tiny items.
+                    // ForgetInterrupt costs a quarter of a microsecond, too much after a tiny item.
                     if (LastTook > _worthForgetting) ForgetInterrupt();
                     now = LastStamp;
                     break;
@@ -225,7 +225,7 @@ internal sealed class Worker(PoolCore core, int id, string name) : QueueWorker
         }
         catch (ThreadInterruptedException)
         {
-            // Consumed.
+            // The exception has consumed the interrupt.
         }
     }
 

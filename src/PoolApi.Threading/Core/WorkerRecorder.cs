@@ -95,7 +95,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
         }
         catch (Exception)
         {
-            return null; // code of a caller threw: the item is recorded without it
+            return null; // code of a caller threw: the item is recorded without an origin
         }
     }
 
@@ -107,7 +107,7 @@ internal sealed class WorkerRecorder(PoolCore core, WorkerLedger ledger)
         }
         catch (Exception)
         {
-            return default; // likewise
+            return default; // as in OriginOf
         }
     }
 

@@ -179,7 +179,7 @@ internal sealed class WorkerSet
             if (ledger.Item is null || Volatile.Read(ref worker.StuckSince) != 0) continue;
             long since = ledger.ItemSince;
             TimeSpan busy = _core.Clock.Time.GetElapsedTime(since);
-            TimeSpan left = busy > TimeSpan.Zero ? StuckAfter - busy : StuckAfter; // StuckAfter may be the largest time
+            TimeSpan left = busy > TimeSpan.Zero ? StuckAfter - busy : StuckAfter; // avoids an overflow if StuckAfter is the largest time
             if (left >= TimeSpan.Zero) next = Sooner(next, left);
             else NoteStuck(worker, since);
         }
@@ -377,7 +377,7 @@ internal sealed class WorkerSet
         Debug.Assert(Monitor.IsEntered(this));
         foreach (Worker worker in _all)
         {
-            // The loop has ended. The thread ends in a moment, and must have ended before the worker starts on another thread.
+            // A worker that is not live has left its loop. Its thread ends in a moment, and must have ended before the worker starts on another thread.
             if (worker.IsLive) continue;
             TimeSpan left = Moment - Stopwatch.GetElapsedTime(since);
             if (HasEnded(worker, left > TimeSpan.Zero ? left : TimeSpan.Zero)) return worker;

@@ -51,7 +51,7 @@ internal static class Gate<TOps>
             TOps.Yield();
             if (TOps.Read(ref gate) == Open && TryEnter(ref gate)) return;
         }
-        // This thread holds it as 2 even if no other thread waits: one wake too many, never one too few.
+        // This thread holds the gate as HeldAndAwaited even if no other thread waits: at worst one wake-up too many, never one too few.
         while (TOps.Exchange(ref gate, HeldAndAwaited) != Open) TOps.Wait(ref gate, HeldAndAwaited); // fault point: gate-wait
     }
 }

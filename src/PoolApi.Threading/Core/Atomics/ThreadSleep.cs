@@ -54,7 +54,7 @@ internal static unsafe partial class ThreadSleep
             }
             catch (ThreadInterruptedException)
             {
-                interrupted = true; // an early return, and not lost
+                interrupted = true; // the wait returns early, and the interrupt is raised again below
             }
         }
         if (interrupted) Thread.CurrentThread.Interrupt();

@@ -9,7 +9,7 @@ namespace PoolApi.Threading.Core.Queue;
 internal struct Backlog<TOps>
     where TOps : struct, IAtomicOps
 {
-    private const int ResumptionTurns = 16; // one of so many starts is an item's while resumptions are queued
+    private const int ResumptionTurns = 16; // while resumptions are queued, one turn in so many is an item's
 
     private readonly object _owner; // the owner of the items that are queued here
     private readonly ExpiryHeap _ownLimits = new();

@@ -13,7 +13,7 @@ internal struct DeferredActions
 
     public readonly bool IsNothing => _wake is null && _ended is null && _needs == 0;
 
-    /// <summary>Whether an item has ended and must be notified, which runs code of a caller.</summary>
+    /// <summary>Whether an item has ended without having run. The thread that left the gate must notify it of its end, which runs code of a caller.</summary>
     public readonly bool HasEnded => _ended is not null;
 
     /// <summary>Whether the pool has drained: it is closed, and every accepted item has ended.</summary>

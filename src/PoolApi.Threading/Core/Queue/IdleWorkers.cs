@@ -55,7 +55,7 @@ internal struct IdleWorkers<TOps>
         TOps.Fence(); // fault point: rest-fence
         if (!_inbox.HasItems) return NextStep.Sleep; // fault point: rest-check-again
         _sleepers.Remove(worker);
-        // It still searches: a submitter that pushed before the sleep was visible relies on it.
+        // The worker searches on: a submitter that pushed before the sleep was visible relies on the searcher.
         _searcher ??= worker; // fault point: rest-search-on
         Publish();
         return null;

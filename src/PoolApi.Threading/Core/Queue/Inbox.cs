@@ -19,7 +19,7 @@ internal sealed class Inbox<TOps>
     private static readonly object Closed = new();
 
     // Written by submitters only, so on one line, away from what workers write.
-    private object? _newest; // the chain's last pushed item, linked to the older by Previous; or the mark
+    private object? _newest; // the chain's last pushed item, linked to the older by Previous; or the mark Closed
     private long _reserved; // places ever reserved, less those given back unused
     private long _releasedSeen; // the number of places that were known to be free again at the last count
 #pragma warning disable CS0169, IDE0051 // never read: it keeps neighbours off the line

@@ -37,12 +37,12 @@ internal struct LocalBatches<TOps>(WorkerRegistry<TOps> registry)
         if (worker.LikelyHasBatch<TOps>())
         {
             Gate<TOps>.Enter(ref worker.BatchGate);
-            // The queue ends an expired item: Next takes the local batch back.
+            // An expired item stays in the batch: the queue ends it, after Next has taken the batch back.
             if (worker.LocalBatch.First is { } item && item.ExpiresAt > now)
             {
                 item.State = WorkItemState.InFlight;
                 worker.TakeInHand<TOps>(item, owner, now, isStart: true); // fault point: batch-take
-                // In this order: a thread without this gate reads the local batch first, then the worker's item, and finds it in one of the two.
+                // In this order: a thread without this gate reads the local batch first, then the worker's item, and finds the item in one of the two.
                 TOps.WriteBarrier();
                 worker.LocalBatch.RemoveFirst(); // fault point: batch-remove
                 Gate<TOps>.Exit(ref worker.BatchGate);

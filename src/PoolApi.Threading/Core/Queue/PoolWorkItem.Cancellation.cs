@@ -64,7 +64,7 @@ public abstract partial class PoolWorkItem
         if (Extras is not null) Extras.RunLimit = 0;
         if (_watch is { } watch)
         {
-            // A callback under way holds the watch's lock and waits for the push of an item that names its pool. This ends its wait.
+            // A callback under way holds the watch's lock and waits for the push of an item that names its pool. Without an owner the callback stops waiting.
             TOps.Write(ref Owner, null); // fault point: unclaim-owner
             watch.End<TOps>();
             _watch = null;

@@ -245,7 +245,7 @@ internal sealed class WorkQueue<TOps> : IReleasedCount
             if (_backlog.TryTake(worker, now, batchPolicy, out assignment, ref after))
             {
                 FoundLocked(worker, ref after);
-                // It may have taken something else.
+                // The queue may still have an item that a blocked worker waits for.
                 NoteCausedLocked(ref after); // fault point: next-note-caused
                 step = NextStep.Run;
                 break;

@@ -36,9 +36,9 @@ internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacit
     {
         int next = _next + 1;
         TOps.Write(ref _words.Int(Begun), next); // fault point: record-begin
-        Volatile.WriteBarrier(); // begun before any part of the entry; pairs with the ReadBarrier in Read
+        Volatile.WriteBarrier(); // Begun is written before any part of the entry; pairs with the ReadBarrier in Read
         slots.Store(_next & (capacity - 1), entry); // fault point: record-store
-        // The entry before it: a release; pairs with the first Read in Read, an acquire.
+        // A release: the entry is written before this number. Pairs with the first Read in Read, an acquire.
         TOps.Write(ref _words.Int(Done), next); // fault point: record-done
         _next = next; // fault point: record-next
     }
@@ -54,7 +54,7 @@ internal sealed class RecordRing<TOps, TSlots, TEntry>(TSlots slots, int capacit
         int from = missed > (uint)capacity ? done - capacity : cursor;
         int before = into.Count;
         for (int i = from; i != done; i++) into.Add(slots.Load(i & (capacity - 1)));
-        Volatile.ReadBarrier(); // the entries before begun; pairs with the WriteBarrier in Write
+        Volatile.ReadBarrier(); // the entries are read before Begun; pairs with the WriteBarrier in Write
         int begun = TOps.Read(ref _words.Int(Begun)); // fault point: read-begun
         int torn = Math.Clamp(begun - capacity - from, 0, done - from);
         into.RemoveRange(before, torn);

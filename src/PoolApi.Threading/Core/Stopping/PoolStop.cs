@@ -149,7 +149,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
         queue.Enter();
         try
         {
-            // Before the first step, since none may be taken without the others.
+            // Reserves memory before the first step, because the steps are taken all or none.
             ReserveLocked(ref after);
             items.EnsureCapacity(queue.AsyncInFlight + queue.Workers.Length);
             running.EnsureCapacity(queue.Workers.Length);
@@ -163,7 +163,7 @@ internal sealed class PoolStop<TOps>(WorkQueue<TOps> queue, IStopHost host)
                 if (item is null || !worker.IsLive) continue;
                 // If a synchronous item is ending right now, its worker counts the end and leaves.
                 if (!item.IsAsync && item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned)) items.Add(item); // fault point: abandon-item
-                // The item has timed out before. Its worker did not come back in time.
+                // The item had timed out before, and its code has not returned in the grace time.
                 if (item.State == WorkItemState.TimedOut) item.State = WorkItemState.Abandoned;
                 if (item.IsAsync || item.State == WorkItemState.Abandoned) running.Add(worker);
             }
