@@ -54,7 +54,7 @@ public static class PoolApiResourceBuilderExtensions
             .WithAddress("Urls", IPoolApiResource.ApiEndpointName)
             .WithAddress("Management__Urls", IPoolApiResource.ManagementEndpointName)
             .WithHealthTelemetryAndNames()
-            // A container would refuse it: it takes changes from its own loopback interface only.
+            // Only the program has this command: the service accepts changes only from its own loopback interface, which Aspire cannot reach in a container.
             .WithHttpCommand("/drain", "Drain", IPoolApiResource.ManagementEndpointName, "drain", new HttpCommandOptions
             {
                 Method = HttpMethod.Post,
@@ -92,7 +92,7 @@ public static class PoolApiResourceBuilderExtensions
         builder
             .WithHttpHealthCheck("/readyz", endpointName: IPoolApiResource.ManagementEndpointName)
             .WithOtlpExporter()
-            // Other containers ask by these names: the bare one in a published application, the others under Aspire.
+            // Other containers reach the service under these names: the first in a published application, the others under Aspire.
             .WithEnvironment("Management__AllowedHosts", string.Join(';', builder.Resource.Name, $"{builder.Resource.Name}.dev.internal", "aspire.dev.internal"));
 
     /// <summary>Makes the program listen on the port that Aspire has chosen for the endpoint.</summary>

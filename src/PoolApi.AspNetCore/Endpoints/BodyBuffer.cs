@@ -14,7 +14,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </remarks>
 internal sealed class BodyBuffer : IBufferedBodyFeature, IHttpMaxRequestBodySizeFeature
 {
-    // Largest first buffer.
+    // The most bytes of the first buffer.
     private const int FirstChunk = 64 * 1024;
 
     // If the length is known, each buffer is this many times as large as the one before, up to the declared length. The outgrown buffers stay in
@@ -96,7 +96,7 @@ internal sealed class BodyBuffer : IBufferedBodyFeature, IHttpMaxRequestBodySize
         int length = 0;
         try
         {
-            // The body ends where a read returns nothing. The declared length is a hint only: it is that of the compressed bytes if middleware decompresses.
+            // The body ends where a read returns nothing. The declared length is only a hint: if middleware decompresses, it counts the compressed bytes.
             while (await context.Request.Body.ReadAsync(bytes.AsMemory(length), cancellation) is > 0 and int read)
             {
                 length += read;

@@ -33,7 +33,7 @@ internal sealed class BufferedResult : IResult, IDisposable
             : CancellationToken.None;
         using var body = new ResponseBuffer(context, pool?.Responses, cancellation);
         // A context of its own: a filter that has given the handler up writes to the request's context meanwhile.
-        _ = (context.RequestServices, context.Items); // created at the first read, in the context that is read
+        _ = (context.RequestServices, context.Items); // the first read creates them, in the context that is read
         HttpContext own = WithBody(context, new StreamResponseBodyFeature(body));
         return await FillAsync(body, own, context => WriteAsync(context, result, isCutSilently: false), pool, cancellation);
     }
@@ -44,7 +44,7 @@ internal sealed class BufferedResult : IResult, IDisposable
         CancellationToken cancellation = context.RequestAborted;
         using var body = new ResponseBuffer(context, pool?.Responses, cancellation);
         IHttpResponseBodyFeature response = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
-        _ = context.RequestServices; // created at the first read, which is not safe from two flows
+        _ = context.RequestServices; // the first read creates them, which two flows must not do at once
         context.Features.Set(new ServerBody(response));
         context.Features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(body));
         try

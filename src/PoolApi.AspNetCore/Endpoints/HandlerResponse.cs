@@ -76,10 +76,10 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
     {
         IFeatureCollection features = context.Features;
         var response = new HandlerResponse(features.GetRequiredFeature<IHttpResponseFeature>(), features.GetRequiredFeature<IHttpResponseBodyFeature>());
-        _ = context.RequestServices; // created at the first read, which is not safe from two flows
+        _ = context.RequestServices; // the first read creates them, which two flows must not do at once
         features.Set<IHttpResponseFeature>(response);
         features.Set<IHttpResponseBodyFeature>(response);
-        // The framework's cookies keep the headers that they have found at their first use. Others, such as a cookie policy's, have rules that must hold.
+        // The framework's cookies keep the headers of their first use, so they are replaced. Others, such as a cookie policy's, stay: their rules must hold.
         if (features.Get<IResponseCookiesFeature>() is ResponseCookiesFeature) features.Set<IResponseCookiesFeature>(new ResponseCookiesFeature(features));
         HandlerUpgrades.Attach(features, response.Pass);
         return response;
@@ -128,7 +128,7 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
         var features = new FeatureCollection(context.Features);
         features.Set(_server);
         features.Set(_serverBody);
-        // Not the handler's context, which it still uses.
+        // The services and items are new, because the handler still uses those of its context.
         await using AsyncServiceScope scope = context.RequestServices.GetRequiredService<IServiceScopeFactory>().CreateAsyncScope();
         features.Set<IServiceProvidersFeature>(new ServiceProvidersFeature { RequestServices = scope.ServiceProvider });
         features.Set<IItemsFeature>(new ItemsFeature());
@@ -222,7 +222,7 @@ internal sealed class HandlerResponse : IHttpResponseFeature, IHttpResponseBodyF
 
     async Task IHttpResponseBodyFeature.CompleteAsync()
     {
-        if (IsDetached && !IsAnswering) return; // it is complete, or about to be
+        if (IsDetached && !IsAnswering) return; // the response in the handler's place is complete, or about to be
         await FlushWriterAsync(CancellationToken.None);
         Pass();
         await _serverBody.CompleteAsync();

@@ -48,7 +48,7 @@ internal sealed partial class PoolEndpoint
     public PoolEndpoint(EndpointBuilder? builder = null)
     {
         _builder = builder;
-        // An exception, as for a lack of memory at the first request, is not kept for the later ones.
+        // PublicationOnly does not cache an exception: a lack of memory at the first request does not fail the later ones.
         _services = new Lazy<Services>(() => new Services(this, _app!), LazyThreadSafetyMode.PublicationOnly);
     }
 
@@ -275,7 +275,7 @@ internal sealed partial class PoolEndpoint
         Handler = endpoint.RequestDelegate
             ?? throw new InvalidOperationException($"RunOnPool needs an endpoint with a handler; '{Name}' has none.");
         IsAction = action is ControllerActionDescriptor or CompiledPageActionDescriptor;
-        // MVC executes the result after all of its filters. If that must run on the pool, all of MVC runs there.
+        // MVC executes the result after all of its filters. If the pool must execute the result, all of MVC runs on the pool.
         bool isWhole = IsAction && Options.ExecuteResult;
         HasMvcFilter = !isWhole && IsAction && !HasEndpointFilter;
         HasHandler = !isWhole && (HasMvcFilter || HasEndpointFilter);

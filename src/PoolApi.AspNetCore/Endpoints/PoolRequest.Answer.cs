@@ -84,7 +84,7 @@ internal sealed partial class PoolRequest
         {
             await OutlastAsync(left);
             if (_pending is { } pending) await OutlastAsync(pending);
-            // Nothing but the filter has stopped this work, so what the filter has answered or thrown counts. Work that was stopped would run again.
+            // Only the filter has cancelled this work, so the filter's response or exception counts. Work that something else has cancelled may run again.
             if (_accepted is not null && !isStopped && _outcome == WorkOutcome.Cancelled) _accepted.Ended(WorkOutcome.Completed);
         }
     }

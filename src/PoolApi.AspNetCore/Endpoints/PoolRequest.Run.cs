@@ -179,7 +179,7 @@ internal sealed partial class PoolRequest
         ReleaseQuota();
         if (ends)
         {
-            Volatile.Write(ref _poolState, null); // no filter can have given it up, so nothing waits for this
+            Volatile.Write(ref _poolState, null); // no filter can have given up the work, so no code waits until it has left the pool
             Finish();
         }
         else

@@ -202,7 +202,7 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         // this object may be reused.
         RequestLifetime lifetime = _lifetime;
         Task answered = InvokeAsync();
-        // RunAsync was not called yet, or will not be called, so the request has not ended.
+        // If this call takes the end, RunAsync was not called yet or is never called, so the request has not ended.
         return lifetime.TryTakeFinish() ? EndAsync(answered) : answered;
     }
 

@@ -24,7 +24,7 @@ internal sealed class AttributeEndpointSelector(AttributeEndpoints endpoints) : 
         {
             if (!candidates.IsValidCandidate(i)) continue;
             ref readonly CandidateState candidate = ref candidates[i];
-            // Routing selects the first: they are sorted by their scores.
+            // Routing selects the first valid candidate, because candidates are sorted by score.
             if (isFirst && PoolRequest.IsAnyInPool(httpContext)) UnsupportedEndpoint.ThrowIfAny(candidate.Endpoint);
             isFirst = false;
             Endpoint resolved = endpoints.Resolve(candidate.Endpoint);

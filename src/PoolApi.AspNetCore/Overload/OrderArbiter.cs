@@ -30,7 +30,7 @@ internal sealed class OrderArbiter(Action<bool> setNewestFirst)
     internal sealed class EndpointVote(OrderArbiter arbiter)
     {
         private bool _isForNewestFirst;
-        private int _overrulingsBefore; // as the vote was cast
+        private int _overrulingsBefore; // when the vote was cast
 
         /// <summary>Whether the pool runs the newest item first. The endpoint's own vote may have been overruled since it was cast.</summary>
         public bool IsNewestFirst => arbiter._isNewestFirst;

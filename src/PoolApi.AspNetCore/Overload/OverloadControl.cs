@@ -58,7 +58,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
     private int _served; // in this window: requests that a worker took after a long wait
     private int _left; // in this window: clients that disconnected
     private TimeSpan _leftAfter; // the sum of their times from admission to disconnect
-    private TimeSpan _lastWait; // the queue time of the last request that a worker took: while calm only after a long wait, while wary always
+    private TimeSpan _lastWait; // the queue time of the last request that a worker took; while calm, short ones are not recorded
     private long _lastTaken;
     private long _learned; // when the patience was learned or doubted last
     private int _doubts; // since the patience was learned
@@ -83,7 +83,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
             if (!IsTooLong(wait, now)) return false;
             // With newest-first, a worker takes an item that has waited long only if no newer one is queued. So this request would run next,
             // and its client is less likely to disconnect than the clients of the queued items.
-            // If another endpoint has restored oldest-first, that does not hold.
+            // None of this holds if another endpoint has restored oldest-first.
             if (_isNewestFirst && order.IsNewestFirst && _lastWait.Ticks > Limit) return false;
             _lastNeeded = now;
             return true;

@@ -56,7 +56,7 @@ public static class DrainEndpoint
         }
         finally
         {
-            // Also if the response fails, as behind middleware that has begun it: the app refuses work from now on, so it must not stay.
+            // Also if the response fails, for example because middleware has begun it: the app refuses work from now on, so the host must stop.
             host.StopApplication();
         }
     }

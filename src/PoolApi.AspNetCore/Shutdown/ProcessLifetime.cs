@@ -101,7 +101,7 @@ internal sealed class ProcessLifetime(IEnumerable<ILoggerProvider> logs) : IDisp
             ProcessEnd.Now(Code());
         }
 
-        // If the last line was written before, its code holds. As at the end of the program, 0 leaves a code that the app has set.
+        // If the stop has written its last line, the exit code in that line counts. As at the end of the program, 0 does not replace a code of the app.
         int Code() => shutdown.ExitCode switch { null => exitCode, 0 => Environment.ExitCode, { } code => code };
     }
 }

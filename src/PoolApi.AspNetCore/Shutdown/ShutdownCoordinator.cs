@@ -243,7 +243,7 @@ internal sealed class ShutdownCoordinator(
         }
         catch (Exception)
         {
-            // The last line is written, so the log cannot have it, and the process must end.
+            // The exception is not logged, because the last line is already written. The process must end.
         }
     }
 
@@ -325,7 +325,7 @@ internal sealed class ShutdownCoordinator(
         }
         catch (OutOfMemoryException e)
         {
-            // A step of a pool reserves memory first. The stop continues to its last line, in which a pool without a report was not joined: exit code 4.
+            // A pool reserves memory before each step. The stop continues. In its last line, a pool without a report counts as not joined: exit code 4.
             shutdownLog.PoolsFailed(e);
         }
     }
