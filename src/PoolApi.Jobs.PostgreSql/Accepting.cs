@@ -118,7 +118,7 @@ internal sealed class Accepting : IAsyncDisposable
             Row[] others = [.. rows.Where(static r => r.Acceptance is null)];
             if (others.Length > 0) await FindAsync(connection, others);
         }
-        catch (Exception e) when (mayClaim && (isInserted || e is not PostgresException)) // what the server refuses, it has rolled back
+        catch (Exception e) when (mayClaim && (isInserted || e is not PostgresException)) // the server has rolled back a statement that it refuses
         {
             claims.Lost(call);
             throw;

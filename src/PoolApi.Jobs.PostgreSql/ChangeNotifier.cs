@@ -185,7 +185,7 @@ internal sealed class ChangeNotifier : IAsyncDisposable
                 Start();
             }
             await Task.Delay(MissedPause, _closed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            // Another loss begins the repetition anew.
+            // Another loss ends this wait, and the pauses start again from the shortest.
             if (pause > MissedPause) await lostAgain.Task.WaitAsync(pause - MissedPause, _closed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

@@ -109,7 +109,7 @@ internal sealed class Claiming
             throw;
         }
         foreach (JobClaim claim in claimed.Claims) _changes.Changed(new JobChange(claim.Job.Id, claim.Job.Version, false));
-        // A lost call may still reach the database and claim jobs. Only a later call undoes that, so the result asks for one.
+        // A lost call may still reach the database and claim jobs. Only a later call undoes these claims, so the result makes the caller call again soon.
         return _lost.MayArrive && claimed.Claims.Count == 0 && !(claimed.NextDue < LostClaims.Pause)
             ? claimed with { NextDue = LostClaims.Pause }
             : claimed;
@@ -122,7 +122,7 @@ internal sealed class Claiming
         {
             return await ClaimAsync(connection, taking, max);
         }
-        catch (Exception e) when (taking.Claims.Count > 0 || e is not PostgresException) // what the server refuses, it has rolled back
+        catch (Exception e) when (taking.Claims.Count > 0 || e is not PostgresException) // the server has rolled back a statement that it refuses
         {
             undelivered.Lost(taking.Call);
             throw;

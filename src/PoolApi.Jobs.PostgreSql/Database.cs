@@ -38,7 +38,7 @@ internal sealed class Database : IAsyncDisposable
         var given = new NpgsqlConnectionStringBuilder(connectionString);
         Location = LocationOf(given);
         _closed = $"The job store in {Location} is closed.";
-        // A second for the pool and the handshake.
+        // One more second, for the pool and the handshake.
         TimeSpan limit = TimeSpan.FromSeconds(limits.ConnectSeconds + 1);
         var order = new HostOrder(TimeProvider.System);
         given.Timeout = limits.ConnectSeconds;
@@ -48,7 +48,7 @@ internal sealed class Database : IAsyncDisposable
         given.Enlist = false;
         // With Prefer, the default, Npgsql tries an unreachable host twice: with GSS encryption and without.
         if (given.GssEncryptionMode == GssEncryptionMode.Prefer) given.GssEncryptionMode = GssEncryptionMode.Disable;
-        given.MaxAutoPrepare = 0; // what is worth it is prepared by name
+        given.MaxAutoPrepare = 0; // the store itself prepares the statements that are worth it
         given.ApplicationName ??= "poolapi";
         // Many instances share one server. Npgsql's default of 100 connections for each instance is the server's default for all.
         if (!given.ShouldSerialize("Maximum Pool Size")) given.MaxPoolSize = 16; // not set
@@ -151,7 +151,7 @@ internal sealed class Database : IAsyncDisposable
             }
             catch (Exception e) when (e is NpgsqlException or TimeoutException or IOException)
             {
-                // The first exception decides what becomes of the operation.
+                // The first exception, thrown below, decides how the operation ends.
             }
             throw;
         }
@@ -203,7 +203,7 @@ internal sealed class Database : IAsyncDisposable
 
     private NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings, string name)
     {
-        // Without a name the metrics would have the connection string in its place.
+        // Without a name the metrics would show the connection string as the name.
         var builder = new NpgsqlSlimDataSourceBuilder(settings.ConnectionString) { Name = name };
         builder.EnableArrays();
         builder.EnableTransportSecurity();

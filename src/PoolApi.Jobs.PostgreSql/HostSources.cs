@@ -55,7 +55,7 @@ internal sealed class HostSources : IAsyncDisposable
         for (int tried = 1; ; tried++)
         {
             int host = (first + tried - 1) % _sources.Length;
-            // Every operation of the store comes here: one source is cancelled by the limit and by the caller.
+            // This runs for every operation of the store, so a single source serves both the limit and the caller's token.
             using var cancelled = new CancellationTokenSource(_limit, _time);
             using CancellationTokenRegistration caller = cancellation.UnsafeRegister(static source => ((CancellationTokenSource)source!).Cancel(), cancelled);
             try

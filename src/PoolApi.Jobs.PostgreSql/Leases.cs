@@ -33,7 +33,7 @@ internal sealed class Leases : IAsyncDisposable
         _progress = new Batcher<(JobClaim, double), bool>(ReportAsync, lanes: 1, maxItems: 256, maxWeight: 1);
         const string Input = "unnest($1, $2, $3)";
         const string Held = "j.id = i.id and case j.state when 1 then j.claim = i.claim and j.worker = i.owner else false end";
-        // A job that is taken back may still have the number of an older call, which may be one that was given up (LostClaims).
+        // A job that is taken back may still have the number of an older call. That call may have been given up (LostClaims), so the number is removed.
         _renew =
             $"""
             update {schema}.jobs j set

@@ -29,7 +29,7 @@ internal sealed class LostClaims(Database database, string schema, ChangeNotifie
         returning id, version
         """;
 
-    private readonly ConcurrentDictionary<long, long> _calls = new(); // and when it was given up
+    private readonly ConcurrentDictionary<long, long> _calls = new(); // the number of each call, and when it was given up
     private long _lookedAt; // a timestamp
 
     /// <summary>Whether a call may still arrive.</summary>

@@ -35,7 +35,7 @@ internal sealed class Reading(Database database, string schema, BodyReader bodie
         from {schema}.payloads p where p.job_id = $1
         """;
 
-    // Each client by one step along the index of clients.
+    // A loose index scan: one step along the index for each client.
     private readonly string _clients =
         $"""
         with recursive clients (client) as (
@@ -148,7 +148,7 @@ internal sealed class Reading(Database database, string schema, BodyReader bodie
                 await using var batch = new NpgsqlBatch(connection);
                 NpgsqlBatchCommand list = ListCommand(query);
                 bool dependsOnValues = query.Tag is null ? query.Kind is not null && query.Client is not null : query.Kind is not null || query.Client is not null;
-                // A batch is one transaction, at whose end the session is as it was.
+                // The setting is local to the transaction, which is the batch. Afterwards the session has its old setting.
                 if (dependsOnValues) batch.BatchCommands.Add(new NpgsqlBatchCommand("select set_config('plan_cache_mode', 'force_custom_plan', true)"));
                 batch.BatchCommands.Add(list);
                 if (!dependsOnValues) await batch.PrepareAsync();

@@ -56,7 +56,7 @@ internal static class ServerErrors
 
         "57P01" or "57P02" or "57P03" or "57P04" => ServerError.Lost, // shutdown, crash, starting up, database dropped
         "40003" => ServerError.Lost, // statement completion unknown
-        ['0', '8', ..] => ServerError.Lost, // connection; also what poolers say of the server behind them
+        ['0', '8', ..] => ServerError.Lost, // connection; poolers also report these about the server behind them
 
         "0A000" => ServerError.StaleSession, // cached plan must not change result type
         "26000" or "42P05" => ServerError.StaleSession, // prepared statement does not exist, or exists already

@@ -50,7 +50,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             table.Insert(row, job.Payload, job.Idempotency);
             return new JobAcceptance(AcceptOutcome.Created, accepted);
         }
-        // The same versions as if it had been queued first.
+        // The job gets the same versions as if it had been queued first.
         row.Version++;
         Take(row, owner, lease);
         table.Insert(row, job.Payload, job.Idempotency);
@@ -78,7 +78,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
             long length = reads.BodyLength(row);
             if (length > maxBytes - bytes) return new JobClaims(claims, null, IsOutOfBytes: true);
             bytes += length;
-            if (isAlone) suspects.BeginAlone(row); // only if it fits: this begins its turn
+            if (isAlone) suspects.BeginAlone(row); // only if the body fits, because this begins the suspect's turn
             // The writer's thread reads no large body, because all other operations would wait for it.
             bool isInline = length <= BodyLimits.Inline && inline + length <= BodyLimits.InlineTogether;
             if (isInline) inline += length;
@@ -97,7 +97,7 @@ internal sealed class JobWrites(Database database, JobReads reads, JobTable tabl
     public bool Finish(JobClaim claim, JobEnd ending)
     {
         if (reads.Find(claim.Job.Id) is not { } row) return false;
-        if (row.Claim == claim.Number && row.EndedClaim == claim.Number) return true; // repeated, because the first response was lost
+        if (row.Claim == claim.Number && row.EndedClaim == claim.Number) return true; // a repeated call, because the response to the first was lost
         if (!row.IsHeldBy(claim))
         {
             Acquit(row, claim);

@@ -75,7 +75,7 @@ internal sealed class Operation<TContext, TState, TResult> : Operation<TContext>
 
     protected override void Cancel(CancellationToken cancellation)
     {
-        _state = default!; // it never runs, and its inbox keeps it until the thread takes it: without the body of its job
+        _state = default!; // the operation never runs, but stays in the inbox until the thread takes it, and must not keep the body of its job
         _done.TrySetCanceled(cancellation);
     }
 }

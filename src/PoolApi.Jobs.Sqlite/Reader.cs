@@ -39,7 +39,7 @@ internal sealed class Reader(StoreFile file, OperationInbox<Operation<ReaderSess
         }
         catch (Exception e)
         {
-            // A new connection is cheap and has no state of the failed one. But one to a moved file is kept, since the file may be moved back.
+            // A new connection is cheap and has no state of the failed one. A connection to a moved file is kept, since the file may be moved back.
             if (e is not JobStoreUnavailableException)
             {
                 _session?.Dispose();

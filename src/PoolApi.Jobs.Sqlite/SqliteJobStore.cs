@@ -218,8 +218,8 @@ internal sealed class SqliteJobStore : IJobStore
         foreach (StoreThread thread in _reading) await thread.JoinAsync();
         _writer.Close();
         Task closed = CloseFileAsync();
-        // Not open yet: the writer's thread may wait for another process, for as long as that prepares the store. It closes the file when it gets the
-        // lock, or ends with this process.
+        // If the store is not open yet, the writer's thread may wait for another process that prepares the file, for as long as that takes. The thread
+        // closes the file when it gets the lock, or ends with this process.
         if (_writing.Opened.IsCompleted) await closed;
     }
 

@@ -155,7 +155,7 @@ internal sealed class Statement : IDisposable
     /// <summary>Makes the statement ready for the next use, from any state.</summary>
     public void Reset()
     {
-        // Its result repeats that of the last step, and is ignored. It also frees the columns of the last row.
+        // The reset also frees the columns of the last row. Its result repeats that of the last step, and is ignored.
         raw.sqlite3_reset(_statement);
         if (_parameter > 0) raw.sqlite3_clear_bindings(_statement);
         _parameter = 0;

@@ -184,7 +184,7 @@ internal sealed class StoreFile(string path, int? maxPages, Action<StoreStep, st
         }
         catch (Exception e) when (DiskRoom.IsOut(e, path) && !session.IsBroken)
         {
-            // Done by the first commit that finds space.
+            // The first commit that finds space ends these leases.
             _orphans = session.Maintenance.Running();
         }
     }

@@ -21,7 +21,7 @@ internal sealed class HandlerEndpoints : IJobEndpoints, IEndpointRouteBuilder
         {
             foreach (JobHandler handler in handlers)
             {
-#pragma warning disable RDG002 // the handler is the app's: it is known as the app starts
+#pragma warning disable RDG002 // the app gives the handler when it starts, so the generator cannot know it
                 this.MapPost("/", handler.Handler)
 #pragma warning restore RDG002
                     .WithDisplayName($"job {handler.Kind}")

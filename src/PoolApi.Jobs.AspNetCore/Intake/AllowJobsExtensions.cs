@@ -67,7 +67,7 @@ public static class AllowJobsExtensions
             return null;
         Type type = parameter.ParameterInfo.ParameterType;
         bool isText = type == typeof(string) || (parameter.HasTryParse && !parameter.HasBindAsync);
-        // A request that has a body has its list there.
+        // If the endpoint reads the list from the body, it is not a query parameter.
         bool isList = (type.IsArray || type == typeof(StringValues)) && !endpoint.Metadata.OfType<IAcceptsMetadata>().Any(body => body.RequestType == type);
         bool isInPath = (endpoint as RouteEndpointBuilder)?.RoutePattern.GetParameter(parameter.Name) is not null;
         return (isText || isList) && !isInPath ? parameter.Name : null;

@@ -52,7 +52,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
 
     private async Task<IResult> CommitAsync()
     {
-        // An endpoint filter may call again. It gets the same job: the body is released.
+        // An endpoint filter may call this again. It gets the same job, because the body is released by then.
         if (_committed is null)
         {
             _received = Clock.GetTimestamp(); // the body is read by now; the client's wait includes the commit
@@ -66,7 +66,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
 
         if (preference.RespondAsync) return await RespondAsync(acceptance.Job);
         if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return IntakeRejections.KeyInProgress(context, acceptance.Job);
-        // The claim has the job as running here. While the instance drains, AnswerOnceAsync waits for the end of such a job only.
+        // In the claim's version the job runs on this instance. While the instance drains, AnswerOnceAsync waits for the end of such a job only.
         return await AnswerOnceAsync(acceptance.Claim?.Job ?? acceptance.Job);
     }
 

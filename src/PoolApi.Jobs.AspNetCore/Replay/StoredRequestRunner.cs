@@ -20,7 +20,7 @@ internal sealed partial class StoredRequestRunner(
     JobKinds kinds, IServiceScopeFactory scopes, IOptions<JobsOptions> options, ILogger<StoredRequestRunner> logger, IHttpContextFactory? contexts = null)
     : IJobExecutor
 {
-    // The job's row and every event and list with the job have its error. The whole problem is in the result.
+    // The job's row and every event and list with the job contain its error, so it is short. The whole problem is in the result.
     private const int MostName = 100;
     private const int MostDetail = 2000;
 
@@ -28,7 +28,7 @@ internal sealed partial class StoredRequestRunner(
     {
         Job job = attempt.Claim.Job;
         var request = StoredRequest.Of(attempt.Claim.Payload);
-        // It is tried again: while instances of two versions share a store, another one may have the work.
+        // The job is tried again: while instances of two versions share a store, another instance may have the work.
         if (kinds.Find(job.Kind, request.Method) is not { } endpoint)
             return Failed(JobProblems.UnknownKind.Name, "No instance that tried it has such work. It may have been switched off since.") with { MayRetry = true };
 
@@ -79,7 +79,7 @@ internal sealed partial class StoredRequestRunner(
             // Without an outcome, the endpoint itself has answered before its work began: it refuses the request, such as an image beyond a
             // limit, or an endpoint filter has answered in place of the handler.
             WorkOutcome.Completed or null when !stored.IsRefused => stored.IsAborted ? Aborted : Answered(stored.Result),
-            // An endpoint filter has answered the exception of the work. Of an attempt that was stopped meanwhile, the response may be cut.
+            // An endpoint filter has answered the exception of the work. If the attempt was stopped meanwhile, its response may be truncated.
             WorkOutcome.Failed when !cancellation.IsCancellationRequested => stored.IsAborted ? Aborted : Answered(stored.Result),
             WorkOutcome.TimedOut => TimedOut(stored.Result) with { CodeEnds = stored.CodeEnds },
             _ => AttemptEnd.Stopped,
@@ -94,7 +94,7 @@ internal sealed partial class StoredRequestRunner(
     private static AttemptEnd Answered(JobResult result)
     {
         if (result.Status < 400) return new AttemptEnd(AttemptOutcome.Succeeded, result, null, MayRetry: false);
-        // A fault of the request would be there in the next attempt too.
+        // A fault of the request would recur in the next attempt.
         return new AttemptEnd(AttemptOutcome.Failed, result, ErrorOf(result), MayRetry: result.Status >= 500);
     }
 

@@ -157,7 +157,7 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
         public override void Flush()
         {
             Task start = response.StartAsync();
-            if (start.IsFaulted) start.GetAwaiter().GetResult(); // it has ended: this throws, and does not wait
+            if (start.IsFaulted) start.GetAwaiter().GetResult(); // the start has failed: this throws its exception, and does not block
         }
 
         public override Task FlushAsync(CancellationToken cancellationToken) => response.StartAsync();

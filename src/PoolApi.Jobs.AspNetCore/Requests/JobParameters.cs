@@ -25,7 +25,7 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
     private static readonly RequestParameter<WorkPriority> PriorityQuery = RequestParameter.OneOf(
         "priority", JobPriorities.TypeName, "With respond-async. Which job is taken first; normal if it is not given.", JobPriorities.All);
 
-    // A text: of the format date-time, NSwag would make a method that sends the time without its offset.
+    // Declared as plain text. For the format date-time, NSwag would generate a method that sends the time without its offset.
     private static readonly RequestParameter<DateTimeOffset> RunAtQuery = new(
         "runAt", ParameterLocation.Query, "With respond-async. Not before this moment (RFC 3339), at most a year ahead.",
         static _ => RequestParameter.PlainText(Rfc3339.Pattern, RunAtExample),

@@ -156,7 +156,7 @@ internal static class PreferHeader
         {
             while (!_rest.IsEmpty && _rest[0] != ',')
             {
-                // A comma between quotes ends nothing.
+                // A comma in a quoted string does not end the preference.
                 if (TakeOne() == '"') TakeQuoted();
             }
         }

@@ -32,7 +32,7 @@ internal static class JobRejections
 
     public static IResult HasFailed(HttpContext context, Job job) => JobProblem.Of(
         context, JobProblems.OfFailure(job.Error?.Name),
-        // A result that is too large once is too large again.
+        // A result that is too large would be too large again, so the text does not propose a retry.
         (job.Error?.Detail ?? "The work failed. The details are in the log.")
         + (job.Error?.Name == JobProblems.ResultTooLarge.Name ? "" : $" {HowToRetry(context, job)}"));
 

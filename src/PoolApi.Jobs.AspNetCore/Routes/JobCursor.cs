@@ -28,7 +28,7 @@ internal static class JobCursor
     /// <returns><see langword="null"/> if it is no cursor.</returns>
     public static Guid? Parse(string text)
     {
-        // The decoder throws at what is not of its alphabet, and passes over blanks.
+        // The decoder throws at characters outside of its alphabet, and skips white space.
         if (text.Length != Base64Url.GetEncodedLength(Length) || !Base64Url.IsValid(text, out int length) || length != Length) return null;
         Span<byte> bytes = stackalloc byte[Length];
         Base64Url.DecodeFromChars(text, bytes);

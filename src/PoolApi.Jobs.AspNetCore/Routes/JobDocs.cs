@@ -109,7 +109,7 @@ internal static class JobDocs
         {
             if (each is not OpenApiSchema property) continue;
             if (name is "createdAt" or "startedAt" or "finishedAt" or "endedAt" or "runAt" or "deadline") property.Format = "date-time";
-            // It is left out, and never null.
+            // The property may be omitted, but is never null.
             if (name == "attempts") property.Type = JsonSchemaType.Array;
             if (name == "progress") (property.Minimum, property.Maximum) = ("0", "1");
         }

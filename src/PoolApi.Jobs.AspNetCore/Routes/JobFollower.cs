@@ -91,7 +91,7 @@ internal sealed class JobFollower : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stopRegistration.DisposeAsync();
-        if (_limit is not null) await _limit.DisposeAsync(); // before what it cancels
+        if (_limit is not null) await _limit.DisposeAsync(); // before the source that the timer cancels
         await _versions.DisposeAsync();
         _over.Dispose();
     }

@@ -29,7 +29,7 @@ internal static class JobId
         while (Interlocked.CompareExchange(ref s_last, time, last) != last);
 
         Span<byte> bytes = stackalloc byte[16];
-        Guid.NewGuid().TryWriteBytes(bytes, bigEndian: true, out _); // the variant, in the second half, is the same
+        Guid.NewGuid().TryWriteBytes(bytes, bigEndian: true, out _); // the second half stays: its variant bits are those of version 7 too
         const long Version = 7L << FractionBits;
         BinaryPrimitives.WriteInt64BigEndian(bytes, ((time >> FractionBits) << 16) | Version | (time & ((1 << FractionBits) - 1)));
         return new Guid(bytes, bigEndian: true);

@@ -26,7 +26,7 @@ internal sealed partial class JobDispatcher
     /// <summary>Completes when the end of each attempt is written whose work has ended or has not begun.</summary>
     private async Task LastWritesEndAsync()
     {
-        // Again, since further attempts may end meanwhile. One whose end is written is not listed any more.
+        // Repeats, since further attempts may end meanwhile. An attempt whose end is written is no longer listed.
         while (_attempts.Keys.Where(static attempt => attempt.IsEnding || !attempt.HasStarted).Select(static attempt => attempt.Completion).ToArray() is { Length: > 0 } last)
             await Task.WhenAll(last);
     }
@@ -63,7 +63,7 @@ internal sealed partial class JobDispatcher
         if (!attempt.HasStarted)
         {
             if (why == StopReason.NoWorker) Volatile.Write(ref _noWorkerAt, _time.GetTimestamp());
-            // The pool refused it: pause, so that it is not submitted again at once.
+            // The pool refused the attempt. The pause delays the next submission.
             if (ended.Outcome == AttemptOutcome.Stopped)
             {
                 isPrompt = attempt is { Priority: WorkPriority.Normal, Why: StopReason.None };

@@ -210,7 +210,7 @@ internal sealed partial class JobDispatcher
         else
         {
             due = _share.DueIn();
-            // An attempt that still waits for a worker runs before it. Its start or end wakes this flow.
+            // An attempt that still waits for a worker goes first. Its start or end wakes this flow.
             if (Volatile.Read(ref _waiting) > 0) due = null;
             // Other instances get time to claim the job that was handed back.
             if (due is { } wait && Volatile.Read(ref _noWorkerAt) is var left and not 0)

@@ -34,7 +34,7 @@ internal sealed partial class JobDispatcher
             try
             {
                 // Renew first: after an outage of the store this instance's own leases have run out too, and maintenance would redeliver its jobs.
-                // All of them: the other dispatchers may not have renewed theirs yet.
+                // It renews for all dispatchers: the others may not have renewed their leases yet.
                 await RenewAsync(_maintainsFor?.Invoke() ?? [this]);
                 MaintenanceReport report = _maintainsFor is not null ? await MaintainOnceAsync(Rules()) : MaintenanceReport.Nothing;
                 _succeededAt = _time.GetTimestamp();
@@ -83,7 +83,7 @@ internal sealed partial class JobDispatcher
             }
             catch (Exception e)
             {
-                // The next one may succeed, or the round fails too.
+                // The next renewal may succeed. If it does not, the round fails too.
                 StoreFails(e);
             }
         }

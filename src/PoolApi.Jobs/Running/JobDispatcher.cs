@@ -156,8 +156,8 @@ internal sealed partial class JobDispatcher : IJobStoreListener, IAsyncDisposabl
         // Maintenance stops last, so that leases are renewed until the last attempt has ended.
         await AttemptsEndAsync().WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopped.CancelAsync();
-        // The write under way may not be the job's last: the end comes after the progress, and a job that is claimed now is handed back. The
-        // caller closes the store next, which would refuse the second one.
+        // After the write under way a job may need another one: its end after its progress, or its hand-back after its claim. The caller closes the
+        // store next, and a closed store would refuse the second write.
         await _claiming.WaitAsync(cut).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await AcceptancesEndAsync().WaitAsync(cut).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await LastWritesEndAsync().WaitAsync(cut).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

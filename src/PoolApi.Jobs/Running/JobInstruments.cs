@@ -86,7 +86,7 @@ internal sealed class JobInstruments
         }
         catch (Exception)
         {
-            // Nothing can be notified of that.
+            // There is no observer to report the exception to.
         }
     }
 

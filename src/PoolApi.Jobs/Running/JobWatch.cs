@@ -45,7 +45,7 @@ internal sealed class JobWatch(IJobStore store)
         Watched watched = Join(id);
         try
         {
-            var (next, _, _, earlier) = watched.Current(); // this watcher's own read is later than that fault
+            var (next, _, _, earlier) = watched.Current(); // that fault is older than this watcher's own read, so it is not thrown
             Job? job = await store.GetAsync(id, cancellation);
             if (job is not null) watched.Seen(job);
             while (job is not null)
@@ -128,7 +128,7 @@ internal sealed class JobWatch(IJobStore store)
             }
             catch (Exception)
             {
-                // The store is away. Watchers get the exception of their own reads; this loop tries again.
+                // The store is unavailable. Watchers get the exceptions of their own reads; this loop tries again.
             }
         }
     }

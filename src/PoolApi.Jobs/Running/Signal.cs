@@ -49,8 +49,8 @@ internal sealed class Signal
             waiter = _waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
         Task waiting = waiter.Task.WaitAsync(wait, clock, cancellation);
-        // Read after the timeout has begun. A test that advances its clock between the two would else wait until the end that it computed, which the
-        // timer does not know, for a flow that still waits.
+        // The clock is read after the timeout has begun, so _until may be later than the timer, never earlier. Otherwise a test that advances its clock
+        // between the two could take a wait for over before its timer fires.
         long until = time is null ? long.MaxValue : clock.GetTimestamp() + (long)(wait.TotalSeconds * clock.TimestampFrequency);
         lock (_lock) (_wait, _until) = (waiting, until);
         await waiting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -38,6 +38,6 @@ internal sealed class UnfailingLog(ILogger log) : ILogger
         }
     }
 
-    // The framework's loggers throw one exception for those of all providers.
+    // The framework's loggers wrap the exceptions of all providers in one AggregateException.
     private static bool IsOfLog(Exception e) => e is AggregateException or OutOfMemoryException;
 }
