@@ -31,7 +31,7 @@ internal sealed class ChangeGuard(PoolDashboardOptions options, IConfiguration c
     {
         if (options.AllowedHosts.Count > 0) return options.AllowedHosts;
         string setting = configuration["AllowedHosts"] ?? "";
-        // The app answers by localhost. That does not make the pages of this machine's other programs its own.
+        // The app answers under the name localhost, and so do other programs of this machine. Their pages are not this app's own.
         return setting.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
             .Where(static name => KnownHosts.IsName(name) && !HostForm.IsLocalhost(name));
     }

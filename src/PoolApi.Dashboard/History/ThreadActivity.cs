@@ -15,7 +15,7 @@ internal readonly record struct ThreadReading(TimeSpan At, long Running, long Wa
 /// </remarks>
 internal sealed class ThreadActivity(ThreadReading first)
 {
-    private ThreadReading _decided = first; // the last reading that decided
+    private ThreadReading _decided = first; // the last reading that decided what the thread did
     private ThreadReading _last = first;
     private WorkerActivityView? _known;
 

@@ -69,7 +69,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
         Dictionary<string, JsonElement>? body;
         try
         {
-            // Limited, because it is read as a whole.
+            // The body is limited, because it is read into memory as a whole.
             using var bounded = new MemoryStream();
             var buffer = new byte[1024];
             int read;

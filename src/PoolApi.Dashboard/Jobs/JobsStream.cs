@@ -99,7 +99,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
         using var timer = new PeriodicTimer(Period, time);
         string? accepted = await AcceptedTraceAsync(id, over.Token);
         bool isFirst = true;
-        (bool, string?)? sent = null; // a page that has come again may show anything of these two
+        (bool, string?)? sent = null; // null: unknown, because a page that reconnects may show outdated values of both
         do
         {
             // The watch ends with the job. A user may retry the job, so this loop begins a new watch once a second.
@@ -126,7 +126,7 @@ internal sealed class JobsStream(IJobStore store, JobWatch watch, ActionLog log,
                     else
                     {
                         job = await GetAsync(id, over.Token);
-                        if (job is null || job.Version != after) continue; // its next version comes
+                        if (job is null || job.Version != after) continue; // the watch reports the next version
                     }
                     (bool IsStale, string? Lane) now = (JobJson.IsStale(job, lease), running.Find(id).Worker);
                     if (job.Version == after && now == sent) continue;

@@ -128,9 +128,9 @@ internal sealed partial class FrameFeed : IDisposable
         {
             _watchers++;
             if (_isRunning) return;
-            // The first frame must be current, not that of the last watcher's time.
+            // The first frame must be current, and not the one that an earlier watcher got last.
             TryAdd();
-            // Under the lock: when the watcher is seen, the timer is set.
+            // The timer is created under the lock, so a thread that sees the watcher can rely on the timer.
             using AsyncFlowControl flow = ExecutionContext.SuppressFlow();
             _ = RunAsync(new PeriodicTimer(Period, _time));
             _isRunning = true;
@@ -214,7 +214,7 @@ internal sealed partial class FrameFeed : IDisposable
             _hasFailed = false;
             _kept.Clear();
             _characters = 0;
-            _last++; // the frame that is missing
+            _last++; // skips the number of the frame that could not be made
         }
         _kept.Enqueue(frame);
         _last++;

@@ -17,7 +17,7 @@ internal static class GcTrack
     /// <param name="track">The track.</param>
     public static IEnumerable<(GcPause Pause, TraceSlice Slice)> Place(IEnumerable<GcPause> pauses, DateTime zero, int process, int track)
     {
-        long last = 0; // the end of the pause before
+        long last = 0; // the end of the previous pause
         foreach (GcPause pause in pauses)
         {
             long end = (pause.EndUtc - zero).Ticks;

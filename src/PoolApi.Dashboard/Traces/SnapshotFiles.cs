@@ -36,7 +36,7 @@ internal static class SnapshotFiles
 
     private static void DeleteOld(string directory, Snapshot added)
     {
-        // Of processes that ended before they were written.
+        // Unfinished files, of processes that ended while they wrote them.
         foreach (string path in Directory.EnumerateFiles(directory, $"*{Extension}{Unfinished}"))
         {
             if (TryParse(Path.GetFileName(path)[..^(Extension.Length + Unfinished.Length)]) is not null) File.Delete(path);

@@ -171,7 +171,7 @@ internal static class TraceExport
                 long end = Nanoseconds(item.EndedAt);
                 // If an item ended apart from its worker, the worker's own record has the flow.
                 bool hasFlow = item.EnqueuedAt is not null && (item.Form != RecordForm.End || item.StartedAt is null);
-                // By its worker's clock, an item may start before it was submitted.
+                // According to its worker's clock, an item may start before it was submitted.
                 if (hasFlow) to.Slice(new TraceSlice(process, SubmissionTrack, Math.Min(Nanoseconds(item.EnqueuedAt!.Value), start), 0, item.Kind, FlowFrom: id));
                 string name = item.Form switch
                 {

@@ -112,7 +112,7 @@ internal sealed class PerfettoTraceWriter(Stream to) : ITraceWriter
         _event.Text(Descriptor.Name, name);
         _event.Number(Descriptor.ParentUuid, Uuid(process, null));
         _inner.Clear();
-        _event.Message(Descriptor.Counter, _inner); // empty: that it is a counter
+        _event.Message(Descriptor.Counter, _inner); // an empty message marks the track as a counter
         _packet.Message(Packet.TrackDescriptor, _event);
         EndPacket();
         return uuid;
