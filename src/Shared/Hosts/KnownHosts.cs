@@ -4,8 +4,8 @@ namespace PoolApi;
 
 // No XML documentation here: the OpenAPI package reads that of referenced projects too, and fails where a member is in two of them.
 // The hosts by which people open an app's pages.
-// A web page can point a name of its own at this app (DNS rebinding), and is then same-origin with it in the eyes of the
-// browser. It cannot choose an IP address or localhost as its name. Any other name must be configured.
+// A web page can point a name of its own at this app (DNS rebinding). For the browser, page and app then have the same origin. The page
+// cannot choose an IP address or localhost as its name. Any other name must be configured.
 internal sealed class KnownHosts
 {
     public const string Rule = "host names without port, separated by ';', such as pool.example or *.ops.example. "

@@ -62,7 +62,7 @@ internal static class OperationDocs
             return Task.CompletedTask;
         });
 
-    // The header Retry-After of a response that is there already.
+    // Adds the header Retry-After to a response that the operation already has.
     public static Task AddRetryAfter(OpenApiOperation operation, int status)
     {
         if (operation.Responses?.GetValueOrDefault(status.ToString(System.Globalization.CultureInfo.InvariantCulture)) is OpenApiResponse response)

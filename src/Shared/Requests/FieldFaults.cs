@@ -10,7 +10,7 @@ internal class FieldFaults
 {
     private Dictionary<string, string[]>? _byField;
 
-    // Reads a text as something else.
+    // Parses a text.
     public delegate bool Parser<T>(string text, out T value);
 
     // The faults of each field. Null: no fault. Read after all fields have been read.
@@ -33,9 +33,9 @@ internal class FieldFaults
         _byField[field] = _byField.TryGetValue(field, out string[]? others) ? [.. others, fault] : [fault];
     }
 
-    // Reads a field that may be given once. What is wrong with it is a fault.
+    // Reads a field that may be given once. Notes a fault if it is invalid.
     // rule: What it may be, in words.
-    // Returns whether it is given, and nothing is wrong with it.
+    // Returns whether it is given and valid.
     public bool TryRead<T>(string field, StringValues values, string rule, Parser<T> parse, out T value, bool required = false)
     {
         value = default!;

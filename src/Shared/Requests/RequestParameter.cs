@@ -76,7 +76,7 @@ internal class RequestParameter(
 
     // One of a few words, in any case of the letters.
     // type: The name of the words' type in the document, and so in generated clients.
-    // isFirstUsual: Whether the first word counts where none is given.
+    // isFirstUsual: Whether the first word is the default.
     // aliases: Other words that are read too, and that the document does not list.
     public static RequestParameter<T> OneOf<T>(
         string name, string type, string description, IReadOnlyList<(string Word, T Value)> words, bool isFirstUsual = false,
@@ -111,7 +111,7 @@ internal class RequestParameter(
 // A parameter that is read into a value.
 //
 // ruleOf: What it may be, where that depends on the request.
-// usual: What counts where it is not given.
+// usual: The default if the client does not send the parameter.
 internal sealed class RequestParameter<T>(
     string name, ParameterLocation location, string description, Func<OpenApiDocument, IOpenApiSchema> schema, Func<HttpContext, ParameterRule<T>> ruleOf,
     bool isRequired = false, T usual = default!, string? example = null)
@@ -129,35 +129,35 @@ internal sealed class RequestParameter<T>(
     public RequestParameter<T> AsHeader(string header, string note, string example) =>
         new(header, ParameterLocation.Header, $"{Description} {note}", static _ => PlainText(), ruleOf, example: example);
 
-    // Reads it. What is wrong with it is a fault.
-    // Returns whether it is given, and nothing is wrong with it.
+    // Reads the parameter. Notes a fault if it is invalid.
+    // Returns whether it is given and valid.
     public bool TryRead(HttpContext context, FieldFaults faults, out T value)
     {
         value = default!;
         return (IsRequired || IsGivenIn(context.Request)) && TryRead(context, ValuesIn(context.Request), faults, out value);
     }
 
-    // Reads it from values that stand elsewhere: in a body.
+    // Reads the parameter from other values, such as a member of a body.
     public bool TryRead(HttpContext context, StringValues values, FieldFaults faults, out T value)
     {
         ParameterRule<T> rule = ruleOf(context);
         return faults.TryRead(Name, values, rule.MayBe, rule.Parse, out value, IsRequired);
     }
 
-    // Its value; the usual one where it is not given, or is a fault.
+    // The parameter's value; the default if it is not given, or is invalid.
     public T Read(HttpContext context, FieldFaults faults) => TryRead(context, faults, out T value) ? value : usual;
 }
 
 // What a parameter may be.
 //
 // MayBe: In words, for the text of a fault: "NAME may be …".
-// Parse: Reads a text. False: it is a fault.
+// Parse: Parses a text. False: the text is invalid.
 internal sealed record ParameterRule<T>(string MayBe, FieldFaults.Parser<T> Parse);
 
 // Reads parameters for which a missing value differs from every given value.
 internal static class OptionalParameters
 {
-    // Null: it is not given, or is a fault.
+    // Null: the parameter is not given, or is invalid.
     public static T? ReadOrNull<T>(this RequestParameter<T> parameter, HttpContext context, FieldFaults faults)
         where T : struct => parameter.TryRead(context, faults, out T value) ? value : null;
 }

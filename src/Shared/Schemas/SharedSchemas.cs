@@ -3,7 +3,7 @@ using Microsoft.OpenApi;
 
 namespace PoolApi.Documentation;
 
-// Schemas that stand once in the document, under a name. Generators name the types of a client after them.
+// Schemas that the document has once, under a name. Generators name the types of a client after them.
 // No XML documentation here: the OpenAPI package reads that of referenced projects too, and fails where a member is in two of them.
 internal static class SharedSchemas
 {
@@ -23,7 +23,7 @@ internal static class SharedSchemas
         return shared;
     }
 
-    // A reference to a schema, which the document has from now on.
+    // Adds a schema to the document, and returns a reference to it.
     public static OpenApiSchemaReference Share(OpenApiDocument document, string name, IOpenApiSchema schema)
     {
         document.AddComponent(name, schema);
