@@ -13,15 +13,15 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
     // If other files in the folder change all the time, no pause comes. Then the watch reads the file after this time.
     private static readonly TimeSpan LongestSettling = TimeSpan.FromSeconds(1);
 
-    // After a reading that there was no memory for, or whose line the log did not take.
+    // The pause after a reading that failed for lack of memory, or whose log line failed.
     private static readonly TimeSpan Repetition = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
     private FileSystemWatcher? _watcher;
     private ITimer? _settled;
-    private long? _firstChange; // since the file was read last, by the clock's timestamps
-    private long _readings; // that have begun
-    private long _newest; // the newest reading that has ended
+    private long? _firstChange; // a timestamp: the first change since the last reading began; null: there was none
+    private long _readings; // the number of readings that have begun
+    private long _newest; // the number of the newest reading that has ended
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -95,7 +95,7 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
         bool haveChanged;
         lock (_lock)
         {
-            // The timer may fire again while a reading waits for the disk. Its older keys must not replace the newer ones: some may be revoked.
+            // The timer may fire again while a reading waits for the disk. The older reading must not replace the keys of the newer one: some may be revoked.
             if (reading < _newest) return;
             _newest = reading;
             haveChanged = faults.Count == 0 && !keys.Equals(ring.Now);

@@ -22,7 +22,7 @@ internal static class KeyDocs
             Name = ApiKeys.Header,
             Description = "The client's key.",
         };
-        // One of them is enough.
+        // A request needs only one of the two schemes.
         operation.Security =
         [
             new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(BearerScheme, document)] = [] },

@@ -99,7 +99,7 @@ internal static class RouteDocs
     public static void AddProblemMembers(OpenApiSchema schema)
     {
         schema.Properties ??= new Dictionary<string, IOpenApiSchema>();
-        // Kiota makes the message of its exception of this member.
+        // Kiota takes the message of its exception from this member.
         if (schema.Properties.TryGetValue("detail", out IOpenApiSchema? detail) && detail is OpenApiSchema message)
             (message.Extensions ??= new Dictionary<string, IOpenApiExtension>())["x-ms-primary-error-message"] = new JsonNodeExtension(true);
         schema.Properties["traceId"] = new OpenApiSchema

@@ -70,7 +70,7 @@ internal sealed partial class AcceptFailures(EndPoint address, TimeProvider time
         }
         catch (OutOfMemoryException)
         {
-            // There is none for the pause either. The listener tries again at once, since an exception would end it.
+            // There is no memory for the pause either. The listener tries again at once, since an exception would end it.
             return !unbound.IsCancellationRequested;
         }
     }

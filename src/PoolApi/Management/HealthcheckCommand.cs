@@ -34,7 +34,7 @@ internal static class HealthcheckCommand
             foreach (string fault in faults) Console.Error.WriteLine(fault);
             return 1;
         }
-        // It asks this machine: a proxy that the environment names for others is not asked.
+        // The probes are on this machine, so the command ignores a proxy that the environment sets.
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Timeout.InfiniteTimeSpan };
         using var late = new CancellationTokenSource(Patience);
         foreach (Uri probe in probes)

@@ -48,7 +48,7 @@ internal sealed class ServerUrls
             names);
         if (urls.Api.Any(IsHttps) && FrameworkSettings.Value(configuration, KestrelSettings.Certificate) is null)
             faults.Add($"{ApiKey} has an address https://…, and no certificate is set: {KestrelSettings.Certificate} names its file.");
-        // The port alone decides which routes answer: addresses that share a port in part would open the management to clients of the API.
+        // The port alone decides which routes answer. If only some addresses of a port were shared, clients of the API could reach the management routes.
         foreach (int port in urls.Management.Select(PortOf).Intersect(urls.Api.Select(PortOf)).Where(static port => port != 0))
         {
             string[] management = On(urls.Management, port);

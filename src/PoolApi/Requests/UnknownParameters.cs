@@ -28,7 +28,7 @@ internal static class UnknownParameters
 
     private static bool IsKnown(string name, IReadOnlyList<QueryParameterMetadata> known)
     {
-        // As the framework's own query has it, case does not matter.
+        // Case-insensitive, as the framework's own query is.
         foreach (QueryParameterMetadata parameter in known)
         {
             if (string.Equals(parameter.Name, name, StringComparison.OrdinalIgnoreCase)) return true;

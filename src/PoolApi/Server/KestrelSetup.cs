@@ -49,8 +49,8 @@ internal static class KestrelSetup
 
     private static void SetLimits(KestrelServerLimits limits, Values values)
     {
-        // Each route that reads a body has its own limit, and answers why. The server's would cut the connection instead, and does so also
-        // while it reads away the body of a request that a route has refused.
+        // Each route that reads a body has its own limit, and its response gives the reason. The server's limit would cut the connection instead, even
+        // while the server discards the body of a request that a route has refused.
         limits.MaxRequestBodySize = null;
         limits.KeepAliveTimeout = values.Time("KeepAliveTimeout") ?? limits.KeepAliveTimeout;
         limits.RequestHeadersTimeout = values.Time("RequestHeadersTimeout") ?? limits.RequestHeadersTimeout;

@@ -18,7 +18,7 @@ internal static class ReverseProxy
         string? prefix = FrameworkSettings.Value(configuration, HostSettings.PathBaseKey);
         string? proxies = FrameworkSettings.Value(configuration, HostSettings.KnownProxiesKey);
         if (proxies is not null) services.PostConfigure<ForwardedHeadersOptions>(options => Trust(options, ValueRule.NetworksOf(proxies)!));
-        // The framework's own switch adds the middleware too. Twice, it would take two addresses off X-Forwarded-For.
+        // The framework's own switch adds the middleware too. If it ran twice, it would remove two addresses from X-Forwarded-For.
         bool forwards = proxies is not null && !(FrameworkSettings.Value(configuration, FrameworkKey) is { } on && bool.Parse(on));
         if (proxies is not null || prefix is not null) services.AddSingleton<IStartupFilter>(new Filter(forwards, prefix));
     }

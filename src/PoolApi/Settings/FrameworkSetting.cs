@@ -44,7 +44,7 @@ internal sealed record FrameworkSetting(string Key, SettingUse Use, string Text)
     public bool Covers(string key)
     {
         if (Key.EndsWith('*')) return key.AsSpan().StartsWith(Key.AsSpan(..^1), StringComparison.OrdinalIgnoreCase);
-        // Each start compares every variable of the environment with every setting: most differ without an allocation.
+        // Each start compares every variable of the environment with every setting. This check rejects most of them without an allocation.
         if (!_segments[0].StartsWith('{') && !key.StartsWith(_segments[0], StringComparison.OrdinalIgnoreCase)) return false;
         string[] others = key.Split(':');
         // A refused section is refused with all that is under it.

@@ -24,7 +24,7 @@ internal sealed class CollectorResponse
     {
         var last = new CollectorResponse(TimeSpan.FromMilliseconds(options.TimeoutMilliseconds));
         Func<HttpClient> make = options.HttpClientFactory;
-        // The client underneath has the certificates and the timeout.
+        // The inner client has the certificates and the timeout.
         options.HttpClientFactory = () => new HttpClient(new Handler(last, record, make())) { Timeout = Timeout.InfiniteTimeSpan };
         return last;
     }
@@ -43,7 +43,7 @@ internal sealed class CollectorResponse
     private static string? FaultOf(HttpResponseMessage response)
     {
         if (!response.IsSuccessStatusCode) return $"HTTP status {(int)response.StatusCode}";
-        // Of a response without a body, gRPC has the status in the headers.
+        // If a gRPC response has no body, its status is in the headers.
         string? status = Field("grpc-status");
         return status is null or "0" ? null : $"gRPC status {status} {Uri.UnescapeDataString(Field("grpc-message") ?? "")}".TrimEnd();
 
@@ -62,7 +62,7 @@ internal sealed class CollectorResponse
             {
                 using HttpRequestMessage copy = Copy(request);
                 HttpResponseMessage response = client.Send(copy, cancellationToken);
-                copy.Content = null; // the request's own
+                copy.Content = null; // the content belongs to the request, so the copy must not dispose of it
                 return last._response = response;
             }
             catch (Exception e)
@@ -83,7 +83,7 @@ internal sealed class CollectorResponse
             {
                 using HttpRequestMessage copy = Copy(request);
                 HttpResponseMessage response = await client.SendAsync(copy, cancellationToken);
-                copy.Content = null; // the request's own
+                copy.Content = null; // the content belongs to the request, so the copy must not dispose of it
                 return last._response = response;
             }
             catch (Exception e)

@@ -15,7 +15,7 @@ internal static class LogFormat
     private const string HealthChecks = "Microsoft.Extensions.Diagnostics.HealthChecks";
     private const string Time = "yyyy-MM-ddTHH:mm:ss.fffZ";
 
-    // A start that fails is explained once, without stack traces (StartFaults); afterwards nothing is kept back.
+    // A start that fails is explained once, without stack traces (StartFaults). After the start, these categories are logged as usual.
     private static readonly string[] QuietAtStart = [Host, "Microsoft.AspNetCore.Server.Kestrel"];
 
     /// <summary>Writes a line of the stop before there is a log, as the log does by default.</summary>
@@ -28,7 +28,7 @@ internal static class LogFormat
         logging.AddConsole();
         logging.Services.RemoveAll<ILoggerProvider>();
         logging.Services.AddSingleton<ILoggerProvider, ConsoleLog>();
-        // The form stays as it is checked at the start. After a change of the settings, a format that is wrong would make every call of the log throw.
+        // The format stays as it was checked at the start. If a change of the settings made it invalid, every call of the log would throw.
         logging.Services.RemoveAll<IOptionsChangeTokenSource<SimpleConsoleFormatterOptions>>();
         logging.Services.RemoveAll<IOptionsChangeTokenSource<JsonConsoleFormatterOptions>>();
         logging.Services.RemoveAll<IOptionsChangeTokenSource<ConsoleFormatterOptions>>();
@@ -50,7 +50,7 @@ internal static class LogFormat
         void SetTime(ConsoleFormatterOptions options, string format)
         {
             if (IsUnset("UseUtcTimestamp")) options.UseUtcTimestamp = true;
-            // The Z of the format is for UTC.
+            // The Z of the format means UTC. Local times have their offset in its place.
             if (IsUnset("TimestampFormat")) options.TimestampFormat = options.UseUtcTimestamp ? format : format.Replace("Z", "zzz", StringComparison.Ordinal);
         }
 

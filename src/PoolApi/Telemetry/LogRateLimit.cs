@@ -27,7 +27,7 @@ internal sealed class LogRateLimit(TimeProvider time)
         Event one = _events.GetOrAdd(eventId, static _ => new Event());
         lock (one)
         {
-            // When the bucket is full again: a line moves that by one pause.
+            // The time when the bucket is full again. Each line delays it by one pause.
             long now = time.GetTimestamp();
             long pause = (long)(Pause.TotalSeconds * time.TimestampFrequency);
             long full = Math.Max(one.FullAt ?? now, now);

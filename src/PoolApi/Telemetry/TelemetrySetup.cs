@@ -35,11 +35,11 @@ internal static class TelemetrySetup
     // promtool check metrics refuses these gauges, because a name that ends in count is for histograms and summaries.
     private static readonly string[] Refused = ["dotnet.assembly.count", "dotnet.timer.count", "dotnet.process.cpu.count"];
 
-    // The SDK reserves memory for the most series of each instrument at the start: 8 MB with its default of 2000. So each has what its tags need.
+    // At the start the SDK reserves memory for the most series of each instrument: 8 MB with its default of 2000. So the limit is what the tags need.
     // Metrics of kinds of work and their outcomes, and of the store's operations and their errors.
     private const int ManySeries = 400;
 
-    // Those of Kestrel, ASP.NET Core and the runtime: listeners, protocols, errors, types of exceptions.
+    // Metrics of Kestrel, ASP.NET Core and the runtime: listeners, protocols, errors, types of exceptions.
     private const int SomeSeries = 128;
 
     // Metrics with no tags, or with one that has a handful of values.
@@ -56,11 +56,11 @@ internal static class TelemetrySetup
     public static void AddTelemetry(this IServiceCollection services, IConfiguration configuration, bool postgres)
     {
         OpenTelemetryBuilder telemetry = services.AddOpenTelemetry()
-            // The detector comes last: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins.
+            // The detector comes last, so that OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
             .ConfigureResource(static resource => resource.AddService("poolapi", serviceVersion: ThisAssemblyVersion).AddEnvironmentVariableDetector())
             .WithMetrics(metrics =>
             {
-                // What the specification has by default, and the SDK has not.
+                // The default of the specification. The SDK has another one.
                 if (FrameworkSettings.Value(configuration, "OTEL_METRICS_EXEMPLAR_FILTER") is null) metrics.SetExemplarFilter(ExemplarFilterType.TraceBased);
                 metrics
                     .AddMeter(FixedThreadPool.MeterName)
@@ -87,7 +87,7 @@ internal static class TelemetrySetup
     /// </remarks>
     private static void AddView(MeterProviderBuilder metrics, IMeterFactory own, IConfiguration configuration) => metrics.AddView(instrument =>
         Refused.Contains(instrument.Name) || (instrument.Meter.Scope is IMeterFactory factory && factory != own) ? MetricStreamConfiguration.Drop
-        // It has the route, the method and the status, so it keeps the SDK's default.
+        // Its tags are the route, the method and the status, so it keeps the SDK's default limit.
         : instrument.Name == "http.server.request.duration" ? null
         : instrument.Name == ConnectionCount ? new MetricStreamConfiguration { Name = "db.client.connections", CardinalityLimit = FewSeries }
         : new MetricStreamConfiguration { CardinalityLimit = SeriesOf(instrument.Name, configuration) });

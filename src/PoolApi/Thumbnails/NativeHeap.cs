@@ -21,7 +21,7 @@ internal static partial class NativeHeap
     // What a heap may keep free at its end.
     private const int TrimThreshold = 4 * 1024 * 1024;
 
-    // So many bytes of decoded pixels are worth the milliseconds that a trim takes.
+    // After this many bytes of decoded pixels, a trim is worth the milliseconds that it takes.
     private const long TrimAfter = 64 * 1024 * 1024;
 
     private static bool s_isGlibc;
@@ -43,7 +43,7 @@ internal static partial class NativeHeap
         }
         catch (Exception e) when (e is EntryPointNotFoundException or DllNotFoundException)
         {
-            // musl: its heap has neither.
+            // musl has neither mallopt nor malloc_trim.
         }
     }
 
@@ -54,7 +54,7 @@ internal static partial class NativeHeap
     public static void Freed(long bytes)
     {
         if (!s_isGlibc || Interlocked.Add(ref s_decoded, bytes) < TrimAfter) return;
-        // Of several threads that see the number, one trims.
+        // Of several threads that reach the limit, one trims.
         if (Interlocked.Exchange(ref s_decoded, 0) >= TrimAfter) _ = Trim(0);
     }
 
@@ -64,7 +64,7 @@ internal static partial class NativeHeap
 
     private static void Set(int parameter, int value, string variable, string tunable)
     {
-        // mallopt would override both.
+        // mallopt would override the environment.
         if (!IsSet(Environment.GetEnvironmentVariable(variable), Environment.GetEnvironmentVariable("GLIBC_TUNABLES"), tunable))
             _ = SetMallocOption(parameter, value);
     }

@@ -153,7 +153,7 @@ public static class Thumbnailer
                 $"the image has {megapixels:0.#} megapixels; at most {DecodeLimits.MaxSourceMegapixels} are accepted"));
         }
 
-        // The estimate is for the picture that the walk over the container has found. Of an AVIF it finds the coded images.
+        // The estimate is for the picture that the walk over the container has found. In an AVIF the walk finds the coded images instead.
         if (image.Kind != ImageKind.Avif && (double)header.Width * header.Height > image.Cost.Pixels)
         {
             throw new UnprocessableImageException(FormattableString.Invariant(

@@ -19,7 +19,7 @@ internal static class WelcomeEndpoint
             // A management port on every interface is reachable under the host of this request.
             string host = ListenHost.IsWildcard(address.Host) ? context.Request.Host.Host : address.Host;
             string management = $"http://{host}:{address.Port}";
-            // Single quotes keep a shell from looking for variables; who copies the line puts a key in.
+            // Single quotes keep a shell from expanding variables. The reader of the page replaces YOUR-KEY.
             string curl = keys ? $"curl -H '{ApiKeys.Header}: YOUR-KEY'" : "curl";
             context.Response.Headers.Append(HeaderNames.Vary, HeaderNames.Accept);
             bool html = context.Request.GetTypedHeaders().Accept.Any(

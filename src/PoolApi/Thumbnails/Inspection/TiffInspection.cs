@@ -195,7 +195,7 @@ internal static class TiffInspection
 
             double decoded = Math.Min(2, strips);
             if (IsSubsampled) return pixels * (decoded * RgbaBytes + SubsampledBytes);
-            // Beside them a strip before its samples are converted, which those of RGB and inks are not, and a strip of one plane.
+            // Also in memory: a strip before the conversion of its samples, except for RGB and inks, which are not converted, and a strip of one plane.
             double converted = _photometric is Rgb or SeparatedInks ? 0 : 1;
             return pixels * bytesPerPixel * (decoded + converted + (hasPlanes ? 1 / samples : 0));
         }

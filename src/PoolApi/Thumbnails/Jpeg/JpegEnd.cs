@@ -296,7 +296,7 @@ internal static class JpegEnd
         public bool TryDecode(HuffmanTable table, out int symbol)
         {
             if (_count < 16) Fill();
-            // Behind the end come ones, which no code consists of.
+            // Behind the end all bits are ones, and no code consists of ones only.
             int bits = _count >= 16 ? (int)(_bits >> (_count - 16)) & 0xFFFF : (int)((_bits << (16 - _count)) | ((1UL << (16 - _count)) - 1)) & 0xFFFF;
             (int length, symbol) = table[bits];
             if (length == 0 || length > _count) return false;
