@@ -45,6 +45,13 @@ internal sealed partial class StoredRequestRunner(
         using Activity span = JobSpans.Process(attempt.Claim, metadata.TraceParent);
         attempt.TraceId = span.TraceId;
         await using var stored = new StoredRequestContext(attempt, request, metadata, endpoint, scopes, contexts, options.Value.MaxResultBytes, logger, cancellation);
+        AttemptEnd end = await RunAsync(stored, endpoint, job, span, cancellation);
+        // However the attempt has ended, its code may still run.
+        return end with { CodeEnds = stored.CodeEnds };
+    }
+
+    private async Task<AttemptEnd> RunAsync(StoredRequestContext stored, Endpoint endpoint, Job job, Activity span, CancellationToken cancellation)
+    {
         try
         {
             await endpoint.Metadata.GetRequiredMetadata<StoredRequestDelegates>().Run(stored.Http);
@@ -53,13 +60,13 @@ internal sealed partial class StoredRequestRunner(
         catch (Exception) when (stored.IsTooLarge) // the work may have wrapped the exception of its write
         {
             span.SetStatus(ActivityStatusCode.Error);
-            return Failed(JobProblems.ResultTooLarge.Name, ResultTooLargeException.TextOf(options.Value.MaxResultBytes) + " Ask for a smaller one.") with { CodeEnds = stored.CodeEnds };
+            return Failed(JobProblems.ResultTooLarge.Name, ResultTooLargeException.TextOf(options.Value.MaxResultBytes) + " Ask for a smaller one.");
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {
             // The work was stopped, or did not run: what an endpoint filter made of the pool's own response does not count.
             if (stored.IsRefused || stored.Outcome is not (null or WorkOutcome.Completed or WorkOutcome.Failed or WorkOutcome.TimedOut))
-                return AttemptEnd.Stopped with { CodeEnds = stored.CodeEnds };
+                return AttemptEnd.Stopped;
             span.SetStatus(ActivityStatusCode.Error);
             string trace = span.TraceId.ToString();
             LogFailed(e, job.Id, job.Kind, job.Attempt, job.MaxAttempts, trace);
@@ -67,12 +74,11 @@ internal sealed partial class StoredRequestRunner(
                 AttemptOutcome.Failed,
                 JobRejections.FailedIn(stored.Http, job, stored.HasStarted, trace),
                 JobRejections.FailedIn(stored.HasStarted, trace),
-                MayRetry: true)
-            { CodeEnds = stored.CodeEnds };
+                MayRetry: true);
         }
         catch (OperationCanceledException)
         {
-            return AttemptEnd.Stopped with { CodeEnds = stored.CodeEnds };
+            return AttemptEnd.Stopped;
         }
         return stored.Outcome switch
         {
@@ -81,7 +87,7 @@ internal sealed partial class StoredRequestRunner(
             WorkOutcome.Completed or null when !stored.IsRefused => stored.IsAborted ? Aborted : Answered(stored.Result),
             // An endpoint filter has answered the exception of the work. If the attempt was stopped meanwhile, its response may be truncated.
             WorkOutcome.Failed when !cancellation.IsCancellationRequested => stored.IsAborted ? Aborted : Answered(stored.Result),
-            WorkOutcome.TimedOut => TimedOut(stored.Result) with { CodeEnds = stored.CodeEnds },
+            WorkOutcome.TimedOut => TimedOut(stored.Result),
             _ => AttemptEnd.Stopped,
         };
     }

@@ -32,7 +32,7 @@ internal static class LogFormat
         logging.Services.RemoveAll<IOptionsChangeTokenSource<SimpleConsoleFormatterOptions>>();
         logging.Services.RemoveAll<IOptionsChangeTokenSource<JsonConsoleFormatterOptions>>();
         logging.Services.RemoveAll<IOptionsChangeTokenSource<ConsoleFormatterOptions>>();
-        // Except for the name: the framework sets it after it has bound it.
+        // FormatterName is read from the settings again, because the framework may set it after it has bound it.
         logging.Services.Configure<ConsoleLoggerOptions>(console =>
         {
             console.FormatterName = configuration[Section + "FormatterName"]?.ToLowerInvariant() ?? ConsoleFormatterNames.Simple;

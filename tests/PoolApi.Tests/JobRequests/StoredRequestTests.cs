@@ -193,6 +193,46 @@ public sealed class StoredRequestTests
     }
 
     [Fact]
+    public async Task The_end_of_an_attempt_that_a_stop_abandons_names_the_code_that_still_runs()
+    {
+        using var gate = new Gate();
+        RecordingExecutor? executor = null;
+        await using StorableApp app = await StorableApp.StartAsync(
+            app => app.MapPost("/", () => gate.Pass()).AllowJobs().RunOnPool(),
+            services: services => services.AddSingleton<IJobExecutor>(
+                s => executor = new RecordingExecutor(ActivatorUtilities.CreateInstance<StoredRequestRunner>(s))),
+            settings: [("PoolShutdown:Drain", "00:00:00.050"), ("PoolShutdown:Cancel", "00:00:00.050")]);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/");
+        request.Headers.Add("Prefer", "respond-async");
+        using HttpResponseMessage accepted = await app.Client.SendAsync(request, ServiceApp.Token);
+        Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
+        await gate.NextArrivalAsync();
+
+        Task stop = app.App.StopAsync(ServiceApp.Token);
+        AttemptEnd end = await executor!.End.Patiently();
+
+        Assert.Equal((AttemptOutcome.Stopped, false), (end.Outcome, end.CodeEnds.IsCompleted));
+        gate.Open();
+        await end.CodeEnds.Patiently();
+        await stop;
+    }
+
+    /// <summary>Records how the first attempt ends.</summary>
+    private sealed class RecordingExecutor(IJobExecutor executor) : IJobExecutor
+    {
+        private readonly TaskCompletionSource<AttemptEnd> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<AttemptEnd> End => _end.Task;
+
+        public async ValueTask<AttemptEnd> ExecuteAsync(JobAttempt attempt, CancellationToken cancellation)
+        {
+            AttemptEnd end = await executor.ExecuteAsync(attempt, cancellation);
+            _end.TrySetResult(end);
+            return end;
+        }
+    }
+
+    [Fact]
     public async Task Objects_that_a_failed_handler_registered_are_disposed_and_a_failed_OnCompleted_callback_is_logged()
     {
         var events = new ConcurrentQueue<string>();
