@@ -17,6 +17,7 @@ internal sealed class Target
         if (!IPAddress.TryParse(url.Host, out IPAddress? address) || !IPAddress.IsLoopback(address))
             throw new ArgumentException($"{url} is not on this machine.", nameof(url));
         Url = url;
+        IsPlain = method == "GET" && headers is null && body.IsEmpty;
         Server = new IPEndPoint(address, url.Port);
         var lines = new StringBuilder($"{method} {url.PathAndQuery} HTTP/1.1\r\nHost: {url.Authority}\r\n");
         foreach (string header in headers ?? []) lines.Append(header).Append("\r\n");
@@ -25,6 +26,9 @@ internal sealed class Target
     }
 
     public Uri Url { get; }
+
+    /// <summary>Whether it is a GET without headers of its own.</summary>
+    public bool IsPlain { get; }
 
     public IPEndPoint Server { get; }
 

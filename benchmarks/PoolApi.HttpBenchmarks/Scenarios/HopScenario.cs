@@ -13,7 +13,7 @@ namespace PoolApi.HttpBenchmarks.Scenarios;
 internal sealed class HopScenario : IScenario
 {
     private const double RatioBar = 0.95, FloorBar = 0.98;
-    private const int Pairs = 7, Workers = 2;
+    private const int Pairs = 7, Workers = 2, Connections = 32;
 
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(3), CompilerPause = TimeSpan.FromMilliseconds(500);
 
@@ -21,7 +21,7 @@ internal sealed class HopScenario : IScenario
 
     public string Name => "hop";
 
-    public string Summary => $"requests for nothing, by way of the pool and in the handler ({Wrk.Description})";
+    public string Summary => $"requests for nothing, by way of the pool and in the handler ({Wrk.Describe(Connections)})";
 
     public void Run(Settings settings, Report report, Overview overview)
     {
@@ -74,7 +74,7 @@ internal sealed class HopScenario : IScenario
             // Twice each, with a pause: the compiler optimizes code in steps, and only while no new code is compiled.
             foreach (Target target in new[] { server.Routes.Noop, server.Routes.Plain, server.Routes.Noop, server.Routes.Plain })
             {
-                Wrk.Run(target, duration);
+                Wrk.Run(target, Connections, duration);
                 Thread.Sleep(CompilerPause);
             }
             return server;
@@ -82,9 +82,9 @@ internal sealed class HopScenario : IScenario
 
         void Measure(ContenderKind kind, Routes routes, bool isHopFirst)
         {
-            double hop = isHopFirst ? Wrk.Run(routes.Noop, duration) : 0;
-            double none = Wrk.Run(routes.Plain, duration);
-            if (!isHopFirst) hop = Wrk.Run(routes.Noop, duration);
+            double hop = isHopFirst ? Wrk.Run(routes.Noop, Connections, duration) : 0;
+            double none = Wrk.Run(routes.Plain, Connections, duration);
+            if (!isHopFirst) hop = Wrk.Run(routes.Noop, Connections, duration);
             Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {kind.Name}: {hop:N0} of {none:N0}/s"));
             hops.Add(kind.Name, hop);
             plain.Add(kind.Name, none);

@@ -160,20 +160,23 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
     private bool IsStillWary(long now)
     {
         if (_patience == 0) return false;
-        bool doubted = time.GetElapsedTime(_learned, now) > Trust;
-        if (time.GetElapsedTime(_lastNeeded, now) > Quiet || (doubted && ++_doubts > MaxDoubts))
+        if (time.GetElapsedTime(_lastNeeded, now) > Quiet) return Calm();
+        // Every trust that has ended is one doubt, also those that have ended while no request came.
+        while (time.GetElapsedTime(_learned, now) > Trust)
+        {
+            if (++_doubts > MaxDoubts) return Calm();
+            _learned += (long)(Trust.TotalSeconds * time.TimestampFrequency);
+            _witnesses /= 2;
+            Volatile.Write(ref _patience, _patience + (_patience / 4));
+        }
+        return true;
+
+        bool Calm()
         {
             Volatile.Write(ref _patience, 0);
             SetNewestFirst(false);
             return false;
         }
-        if (doubted)
-        {
-            Volatile.Write(ref _patience, _patience + (_patience / 4));
-            _learned = now;
-            _witnesses /= 2;
-        }
-        return true;
     }
 
     private bool IsTooLong(TimeSpan wait, long now)

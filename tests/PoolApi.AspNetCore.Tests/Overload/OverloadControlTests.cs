@@ -188,14 +188,28 @@ public sealed class OverloadControlTests
     {
         Learn();
         _wait = TimeSpan.FromHours(1);
-        for (int i = 0; i < 7; i++)
+        // 30 s, 15 s, 7.5 s, 3.75 s, 1.9 s, 0.9 s and 0.5 s
+        for (int second = 0; second < 60; second++)
         {
             Assert.True(_control.ShouldRefuse());
-            _time.Advance(TimeSpan.FromSeconds(31));
+            _time.Advance(TimeSpan.FromSeconds(1));
         }
 
         Assert.False(_control.ShouldRefuse());
         Assert.False(_newestFirst);
+    }
+
+    [Fact]
+    public void A_patience_learned_from_eight_clients_is_forgotten_within_seconds_also_if_no_request_comes()
+    {
+        Learn(witnesses: 8);
+        _wait = TimeSpan.FromHours(1);
+        Assert.True(_control.ShouldRefuse());
+
+        _time.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.False(_control.ShouldRefuse());
+        Assert.Equal((null, false), (_control.Patience, _newestFirst));
     }
 
     [Fact]
