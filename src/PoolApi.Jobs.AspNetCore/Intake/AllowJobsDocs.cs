@@ -15,7 +15,7 @@ internal static class AllowJobsDocs
 
     public static Task DescribeAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellation)
     {
-        foreach (RequestParameter parameter in (RequestParameter[])[PreferHeader.OfWork, IdempotencyKeyHeader.Parameter, .. JobParameters.All])
+        foreach (RequestParameter parameter in RequestIntake.Parameters)
             (operation.Parameters ??= []).Add(parameter.ToOpenApi(context.Document!));
         string jobs = context.ApplicationServices.GetRequiredService<JobsPath>().Value;
 

@@ -65,16 +65,6 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
     /// <summary>All of them: first the headers, then those in the query.</summary>
     public static IReadOnlyList<RequestParameter> All { get; } = [.. Pairs.Select(static p => p.Header), .. Pairs.Select(static p => p.Query)];
 
-    /// <summary>Whether a request has any. Cheap for one that has none.</summary>
-    public static bool AreGiven(HttpRequest request)
-    {
-        foreach (var (query, header, _) in Pairs)
-        {
-            if (header.IsGivenIn(request) || query.IsGivenIn(request)) return true;
-        }
-        return false;
-    }
-
     /// <summary>Of a request that becomes no job, each parameter that is given is a fault.</summary>
     public static void Refuse(HttpRequest request, JobFaults faults) => Refuse(
         request, faults, static _ => true, static name => $"{name} is for jobs: send it with the header 'Prefer: respond-async', or leave it out.");
