@@ -7,9 +7,9 @@ namespace PoolApi.Jobs.PostgreSql;
 /// <remarks>Thread-safe. Refuses items after <see cref="DisposeAsync"/>.</remarks>
 /// <param name="run">Runs a batch and returns one result for each item, in order. If it throws, all callers of the batch fail.</param>
 /// <param name="lanes">The number of batches that run concurrently.</param>
-/// <param name="maxItems">The most items of a batch.</param>
+/// <param name="maxItems">The maximum number of items in a batch.</param>
 /// <param name="maxWeight">
-/// The most weight of a batch. An item of more than a quarter of it runs alone, beside the lanes. The number of such items that run concurrently is also
+/// The maximum total weight of a batch. An item of more than a quarter of it runs alone, beside the lanes. The number of such items that run concurrently is also
 /// limited to that of the lanes, because more would slow each other down until all time out.
 /// </param>
 internal sealed class Batcher<TItem, TResult>(

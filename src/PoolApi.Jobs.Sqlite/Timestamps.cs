@@ -1,6 +1,6 @@
 namespace PoolApi.Jobs.Sqlite;
 
-/// <summary>Converts times to and from the file's form: whole microseconds since 1970, the precision of every store. Saturates at the limits.</summary>
+/// <summary>Converts times to and from the file's form: whole microseconds since 1970, the precision of every store.</summary>
 internal static class Timestamps
 {
     public static long ToMicroseconds(DateTimeOffset value) =>
@@ -11,11 +11,11 @@ internal static class Timestamps
     /// <summary>Rounds a time as storing does.</summary>
     public static DateTimeOffset Stored(DateTimeOffset value) => FromMicroseconds(ToMicroseconds(value));
 
-    /// <summary>Adds a duration to a time; at most the latest time.</summary>
+    /// <summary>Adds a duration to a time. The result is at most <see cref="DateTimeOffset.MaxValue"/>.</summary>
     public static DateTimeOffset After(DateTimeOffset from, TimeSpan time) =>
         Stored(time < DateTimeOffset.MaxValue - from ? from + time : DateTimeOffset.MaxValue);
 
-    /// <summary>Subtracts a duration from a time; at least the earliest time.</summary>
+    /// <summary>Subtracts a duration from a time. The result is at least <see cref="DateTimeOffset.UnixEpoch"/>.</summary>
     public static DateTimeOffset Before(DateTimeOffset from, TimeSpan time) =>
         Stored(time < from - DateTimeOffset.UnixEpoch ? from - time : DateTimeOffset.UnixEpoch);
 }

@@ -13,7 +13,7 @@ public interface IFixedThreadPoolObserver
 
     /// <summary>
     /// An accepted item has ended, whether it ran or not. Called exactly once for each, before the item itself is notified, on a worker or on
-    /// the thread that cancelled, expired, timed out or handed back the item.
+    /// the thread that cancelled, expired, timed out, abandoned or handed back the item.
     /// </summary>
     /// <param name="item">The item.</param>
     /// <param name="outcome">The outcome.</param>

@@ -2,7 +2,7 @@ namespace PoolApi;
 
 /// <summary>A number of bytes that may be held at a time. Thread-safe.</summary>
 /// <remarks>
-/// A refusal changes nothing, not even for a moment: a request that does not fit never keeps out one that does.
+/// A refused call takes no bytes, not even temporarily. So it does not cause the refusal of a concurrent call that fits.
 /// </remarks>
 internal sealed class ByteBudget(long limit)
 {

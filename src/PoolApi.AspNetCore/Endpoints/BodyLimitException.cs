@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace PoolApi.AspNetCore.Endpoints;
 
-/// <summary>A limit that became known after the body was buffered is smaller than the body. The framework's binding answers 413 by itself.</summary>
+/// <summary>Thrown when a handler reads a buffered body that is larger than a limit that was set after the buffering. The framework's binding responds with 413.</summary>
 /// <param name="limit">The limit in bytes.</param>
 #pragma warning disable CA1032, CA1064 // thrown in one place, and never to be caught by its own type outside of this library
 internal sealed class BodyLimitException(long limit) : BadHttpRequestException(

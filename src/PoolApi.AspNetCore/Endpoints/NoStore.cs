@@ -17,7 +17,10 @@ internal sealed class NoStore
 
     /// <summary>Replaces the headers, and disables the app's output cache for this response.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="anyStatus">Whether this also holds if the response has no status of an error. Otherwise it does not: middleware has replaced it.</param>
+    /// <param name="anyStatus">
+    /// Whether the headers are also replaced if the response starts with a status below 400. If <see langword="false"/>, middleware that sets such a status has
+    /// replaced the response, and its headers stay.
+    /// </param>
     public static void Set(HttpContext context, bool anyStatus = false)
     {
         context.Features.Set(anyStatus ? Always : Errors);

@@ -32,7 +32,7 @@ internal sealed partial class PoolEndpoint
 {
     public const string ProblemMediaType = "application/problem+json";
 
-    // Of endpoints whose delegate does not show whose state they have: requests come to them, and their metadata is searched once.
+    // The states of endpoints that are not recognized by their delegate. The metadata of each is searched once, and not at each request.
     private static readonly ConditionalWeakTable<Endpoint, StrongBox<PoolEndpoint?>> Searched = [];
 
     private readonly EndpointBuilder? _builder;
@@ -86,8 +86,8 @@ internal sealed partial class PoolEndpoint
     public bool IsSynchronous { get; private set; }
 
     /// <summary>
-    /// Whether no endpoint filter is around this library's, and the result is no sequence that the framework writes as it comes. Then
-    /// nothing is left to do for the request when its work has ended, except for long responses.
+    /// Whether a request can end when its work has ended: the endpoint is the handler of a minimal API, no endpoint filter is around this
+    /// library's, and the framework does not enumerate the result while it writes. A long response ends its request later.
     /// </summary>
     public bool FinishesWithWork { get; private set; }
 
@@ -216,7 +216,8 @@ internal sealed partial class PoolEndpoint
     }
 
     /// <summary>
-    /// Finds the state of the endpoint that routing has selected. If none is its own, the endpoint may be made of another one, whose state it has.
+    /// Finds the state of the endpoint that routing has selected. An endpoint without a state of its own may be a copy of another endpoint, with
+    /// the state of that one.
     /// </summary>
     public static PoolEndpoint? OfRequest(HttpContext context) =>
         context.GetEndpoint() is { } endpoint ? Find(endpoint) ?? endpoint.Metadata.GetMetadata<PoolEndpoint>() : null;
@@ -228,8 +229,8 @@ internal sealed partial class PoolEndpoint
     private bool HasDelegateOf(Endpoint endpoint) => _builder is not null && !IsOff && ReferenceEquals(_builder.RequestDelegate, endpoint.RequestDelegate);
 
     /// <summary>
-    /// Whether this is the state of the endpoint with the metadata, or of the one that a data source has made it of. The action or the handler shows it. An
-    /// endpoint that has neither, but a plain RequestDelegate, is known by its name.
+    /// Whether this is the state of the endpoint with this metadata, or of the endpoint that a data source has copied it from. Their actions or handlers are
+    /// compared. If one of the two has neither, their names are compared.
     /// </summary>
     private bool IsOf(IEnumerable<object> metadata, string? name)
     {

@@ -198,11 +198,11 @@ internal sealed partial class PoolRequest : IValueTaskSource<WorkOutcome>, IValu
         _cancelRegistration = _lifetime.Outer.UnsafeRegister(static request => ((PoolRequest)request!).Cancel(), this);
         if (hasBody || !_endpoint.FinishesWithWork) return EndAsync(hasBody ? BufferAndInvokeAsync() : InvokeAsync());
 
-        // RunAsync ends the request, and the caller awaits the framework's task without a frame of this library. From here on
-        // this object may be reused.
+        // If the framework calls RunAsync before it returns, RunAsync takes the finish: LeavePool or FinishingResult ends the request, and the caller awaits
+        // the framework's task directly. Then this object may already serve another request when InvokeAsync has returned.
         RequestLifetime lifetime = _lifetime;
         Task answered = InvokeAsync();
-        // If this call takes the end, RunAsync was not called yet or is never called, so the request has not ended.
+        // If this call takes the finish, RunAsync was not called yet, or never will be. The request has not ended, and EndAsync ends it.
         return lifetime.TryTakeFinish() ? EndAsync(answered) : answered;
     }
 

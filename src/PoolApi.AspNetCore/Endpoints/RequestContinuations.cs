@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace PoolApi.AspNetCore.Endpoints;
 
 /// <summary>
-/// Continues requests whose work has ended on the .NET ThreadPool, where their responses are written: a worker never
-/// writes to a client's socket. One for each pool. Thread-safe.
+/// Continues requests whose work has ended on the .NET ThreadPool, so that workers do not write their responses. One for each
+/// pool. Thread-safe.
 /// </summary>
 /// <remarks>
 /// Many requests share one entry in the ThreadPool's queue. The thread that takes the entry queues it again before it continues a request,
@@ -14,7 +14,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </code>
 /// Either Add sees that no entry is scheduled and schedules one, or the entry's thread sees the request. The queue may look empty while
 /// another Add is in progress (dotnet/runtime#132736); that Add schedules an entry afterwards, whose thread sees both.
-/// <para>The ThreadPool may find no memory or no thread for an entry. Then the thread that needs one continues the requests itself.</para>
+/// <para>The ThreadPool may find no memory or no thread for an entry. Then the thread that wanted to queue it continues the requests itself. Only in
+/// that case may a worker write such a response.</para>
 /// </remarks>
 internal class RequestContinuations : IThreadPoolWorkItem
 {

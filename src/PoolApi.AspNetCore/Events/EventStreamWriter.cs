@@ -9,8 +9,8 @@ namespace PoolApi.AspNetCore.Events;
 
 /// <summary>Writes server-sent events as a response, until the events end or the client disconnects.</summary>
 /// <remarks>
-/// <para>It sends a comment every <see cref="Heartbeat"/>, because proxies and clients close silent connections, and because a connection
-/// whose client has vanished fails only when bytes are sent. A client that vanishes without closing its connection is detected within a minute.</para>
+/// <para>It sends a comment every <see cref="Heartbeat"/>. Proxies and clients close idle connections, and the server notices only when it sends bytes that a
+/// client has vanished without closing its connection. Such a client is detected within a minute.</para>
 /// <para>Cost: one timer for each connected client. It asks for the next event only when the last one is flushed, so a slow client holds at
 /// most one event.</para>
 /// </remarks>

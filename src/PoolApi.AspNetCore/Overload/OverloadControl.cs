@@ -1,27 +1,27 @@
 namespace PoolApi.AspNetCore.Overload;
 
 /// <summary>
-/// Overload control: learns from the clients that disconnect how long clients wait (their patience), and refuses requests whose predicted
-/// queue time is over a quarter of it.
+/// Overload control: estimates from the clients that disconnect how long clients wait for a response (their patience), and refuses requests
+/// whose predicted queue time is over a quarter of it.
 /// </summary>
 /// <remarks>
 /// <para>If the queue is longer than clients wait, the workers serve clients that have disconnected or are about to. The server does not
 /// know the clients' timeouts, but it sees the disconnects. So there is no threshold to configure. The states:</para>
 /// <code>
-///   calm ──clients disconnect that spent most of their time in the queue, and other clients waited as long──► wary
-///   wary ──no refusal was needed for a minute, or the patience was doubted seven times──────────────────────► calm
+///   inactive ──clients disconnect that spent most of their time in the queue, and other clients waited as long──► active
+///   active ──no refusal was needed for a minute, or the estimate has expired seven times─────────────────────────► inactive
 /// </code>
-/// <para>Calm: every request is admitted up to the queue's capacity, and the oldest runs first. A burst is not an overload.</para>
-/// <para>Wary: a request whose predicted queue time is over a quarter of the patience is refused before its body is read. Until the backlog
+/// <para>Inactive: every request is admitted up to the queue's capacity, and the oldest runs first. A burst is not an overload.</para>
+/// <para>Active: a request whose predicted queue time is over a quarter of the patience is refused before its body is read. Until the backlog
 /// is served or gone, the pool runs the newest item first, because the clients of the oldest are about to disconnect. Another endpoint may overrule
 /// that: then requests are refused as while the oldest runs first. Requests of this endpoint may
 /// stop coming before that, so a timer checks the order while it is newest-first, and only then.</para>
-/// <para>The patience grows by a quarter each time its trust ends without a new disconnect. Trust lasts half a minute when it was learned
-/// from many clients, and as little as half a second when it was learned from a handful.</para>
+/// <para>The estimate of the patience expires after half a second to half a minute, the later the more disconnects it is based on. Each time that it
+/// expires without a new disconnect, the estimate is raised by a quarter, and half as many disconnects count as its basis.</para>
 /// <para>There is one instance for each endpoint: the clients of one endpoint say nothing about the clients of another. A client that
 /// disconnects early on purpose achieves little: only long queues are cut, and requests that keep the workers busy are always admitted.</para>
 /// <para>Sources: newest-first under overload is Facebook's adaptive LIFO ("Fail at Scale", 2015); the prediction from the queue's length is
-/// Little's law. Cost while calm: one volatile read for each request that did not wait.</para>
+/// Little's law. Cost while inactive: one volatile read for each request that did not wait.</para>
 /// </remarks>
 /// <param name="predictWait">Predicts the queue time of an item that joins the queue now.</param>
 /// <param name="order">The endpoint's vote on the order of the pool's queue.</param>
@@ -39,36 +39,36 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
 
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan LongestTrust = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestLifetime = TimeSpan.FromSeconds(30);
 
-    /// <summary>The trust that each disconnect adds, between the shortest trust and the longest.</summary>
-    private static readonly TimeSpan TrustEach = TimeSpan.FromMilliseconds(75), ShortestTrust = TimeSpan.FromSeconds(0.5);
+    /// <summary>By how much each disconnect prolongs the time after which the estimate expires, between the shortest time and the longest.</summary>
+    private static readonly TimeSpan LifetimeEach = TimeSpan.FromMilliseconds(75), ShortestLifetime = TimeSpan.FromSeconds(0.5);
 
     /// <summary>
-    /// After this many doubts the patience has grown almost fourfold, so a quarter of it is about the patience that was learned. One more
-    /// doubt makes the control calm.
+    /// After so many expiries the estimate has grown almost fourfold, so a quarter of it is about what was estimated first. One more makes the
+    /// control inactive.
     /// </summary>
-    private const int MaxDoubts = 6;
+    private const int MaxExpiries = 6;
 
     private readonly Lock _lock = new();
-    private long _patience; // ticks of TimeSpan; 0: calm. Read without the lock.
+    private long _patience; // ticks of TimeSpan; 0: inactive. Read without the lock.
 
     // Guarded by the lock.
     private long _windowStart;
     private int _served; // in this window: requests that a worker took after a long wait
     private int _left; // in this window: clients that disconnected
     private TimeSpan _leftAfter; // the sum of their times from admission to disconnect
-    private TimeSpan _lastWait; // the queue time of the last request that a worker took; while calm, short ones are not recorded
+    private TimeSpan _lastWait; // the queue time of the last request that a worker took; while inactive, short ones are not recorded
     private long _lastTaken;
-    private long _learned; // when the patience was learned or doubted last
-    private int _doubts; // since the patience was learned
-    private int _witnesses; // the disconnects it was learned from; each doubt halves them
-    private long _lastNeeded; // the last refusal, or when the patience was learned
+    private long _estimated; // when the patience was estimated, or has expired last
+    private int _expiries; // since the last disconnect that changed the estimate
+    private int _basis; // the number of disconnects that the estimate is based on; each expiry halves it
+    private long _lastNeeded; // the last refusal, or the last disconnect that changed the estimate
     private bool _isNewestFirst;
     private long _newestFirstSince;
     private ITimer? _checking; // exists only while newest-first
 
-    /// <summary>How long clients wait before they disconnect; <see langword="null"/> while calm.</summary>
+    /// <summary>How long clients wait before they disconnect; <see langword="null"/> while inactive.</summary>
     public TimeSpan? Patience => Volatile.Read(ref _patience) is var ticks and not 0 ? TimeSpan.FromTicks(ticks) : null;
 
     /// <summary>Decides about a new request, before its body is read: whether to refuse it.</summary>
@@ -79,7 +79,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
         long now = time.GetTimestamp();
         lock (_lock)
         {
-            if (!IsStillWary(now)) return false;
+            if (!IsStillActive(now)) return false;
             if (!IsTooLong(wait, now)) return false;
             // With newest-first, a worker takes an item that has waited long only if no newer one is queued. So this request would run next,
             // and its client is less likely to disconnect than the clients of the queued items.
@@ -94,9 +94,9 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
     /// <param name="waited">The request's queue time.</param>
     public void OnTaken(TimeSpan waited)
     {
-        bool wary = Volatile.Read(ref _patience) != 0;
-        if (waited < LongWait && !wary) return;
-        TimeSpan wait = wary ? predictWait() : TimeSpan.Zero;
+        bool active = Volatile.Read(ref _patience) != 0;
+        if (waited < LongWait && !active) return;
+        TimeSpan wait = active ? predictWait() : TimeSpan.Zero;
         long now = time.GetTimestamp();
         lock (_lock)
         {
@@ -106,9 +106,9 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
             if (waited >= LongWait)
             {
                 _served++;
-                if (!wary) order.ForOldestFirst();
+                if (!active) order.ForOldestFirst();
             }
-            if (wary && IsStillWary(now)) IsTooLong(wait, now);
+            if (active && IsStillActive(now)) IsTooLong(wait, now);
         }
     }
 
@@ -123,27 +123,27 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
         lock (_lock)
         {
             Roll(now);
-            bool wary = IsStillWary(now);
+            bool active = IsStillActive(now);
             // If no request is taken, the work is stuck, and a shorter queue would not help. If other requests waited for less time, the
             // queue is not the reason.
             bool othersWait = time.GetElapsedTime(_lastTaken, now) < Window + after && _lastWait >= waited / 2;
-            if (!wary && !othersWait) return;
+            if (!active && !othersWait) return;
             _left++;
             _leftAfter += after;
             if (_left < MinDisconnects || _left * MinShareOneIn < _served) return;
             TimeSpan seen = _leftAfter / _left;
-            Volatile.Write(ref _patience, Math.Max(1, wary ? Math.Min(seen.Ticks, (seen.Ticks + _patience) / 2) : seen.Ticks));
-            _learned = now;
+            Volatile.Write(ref _patience, Math.Max(1, active ? Math.Min(seen.Ticks, (seen.Ticks + _patience) / 2) : seen.Ticks));
+            _estimated = now;
             _lastNeeded = now;
-            _doubts = 0;
-            _witnesses = wary ? Math.Min(_witnesses + 1, Enough) : _left;
+            _expiries = 0;
+            _basis = active ? Math.Min(_basis + 1, Enough) : _left;
         }
     }
 
-    private static int Enough => (int)(LongestTrust / TrustEach);
+    private static int Enough => (int)(LongestLifetime / LifetimeEach);
 
-    /// <summary>How long the patience is trusted since it was learned.</summary>
-    private TimeSpan Trust => TimeSpan.FromTicks(Math.Max(ShortestTrust.Ticks, Math.Min(_witnesses, Enough) * TrustEach.Ticks));
+    /// <summary>The time after which the estimate expires.</summary>
+    private TimeSpan Lifetime => TimeSpan.FromTicks(Math.Max(ShortestLifetime.Ticks, Math.Min(_basis, Enough) * LifetimeEach.Ticks));
 
     /// <summary>The longest predicted queue time, in ticks, that is admitted: a quarter of the patience.</summary>
     private long Limit => _patience / 4;
@@ -157,21 +157,21 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
         _leftAfter = TimeSpan.Zero;
     }
 
-    private bool IsStillWary(long now)
+    private bool IsStillActive(long now)
     {
         if (_patience == 0) return false;
-        if (time.GetElapsedTime(_lastNeeded, now) > Quiet) return Calm();
-        // Every trust that has ended is one doubt, also those that have ended while no request came.
-        while (time.GetElapsedTime(_learned, now) > Trust)
+        if (time.GetElapsedTime(_lastNeeded, now) > Quiet) return Deactivate();
+        // The estimate expires also while no request comes, so it may have expired several times since the last look.
+        while (time.GetElapsedTime(_estimated, now) > Lifetime)
         {
-            if (++_doubts > MaxDoubts) return Calm();
-            _learned += (long)(Trust.TotalSeconds * time.TimestampFrequency);
-            _witnesses /= 2;
+            if (++_expiries > MaxExpiries) return Deactivate();
+            _estimated += (long)(Lifetime.TotalSeconds * time.TimestampFrequency);
+            _basis /= 2;
             Volatile.Write(ref _patience, _patience + (_patience / 4));
         }
         return true;
 
-        bool Calm()
+        bool Deactivate()
         {
             Volatile.Write(ref _patience, 0);
             SetNewestFirst(false);
@@ -208,7 +208,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
         _checking = newestFirst ? StartChecking() : null;
     }
 
-    /// <summary>Starts the timer for the next check of the order. It needs no owner: the order is the oldest first again within a minute without refusals.</summary>
+    /// <summary>Starts the timer for the next check of the order. After at most a minute without refusals the order is oldest first again, which disposes of the timer.</summary>
     private ITimer StartChecking()
     {
         using AsyncFlowControl flow = ExecutionContext.SuppressFlow(); // the timer outlives the request that starts it
@@ -222,7 +222,7 @@ internal sealed class OverloadControl(Func<TimeSpan> predictWait, OrderArbiter.E
         lock (_lock)
         {
             if (!_isNewestFirst) return;
-            if (IsStillWary(now)) IsTooLong(wait, now);
+            if (IsStillActive(now)) IsTooLong(wait, now);
             _checking?.Change(Window, Timeout.InfiniteTimeSpan);
         }
     }

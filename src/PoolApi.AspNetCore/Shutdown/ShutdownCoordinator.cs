@@ -146,8 +146,8 @@ internal sealed class ShutdownCoordinator(
     }
 
     /// <summary>
-    /// The first part of the stop: drains the requests, then stops the server. Runs once, and every caller gets the same task: the host
-    /// calls this twice if the app calls its StopAsync while it waits for its shutdown.
+    /// The first part of the stop: drains the requests, then stops the server. Runs once, and every caller gets the same task: if the app calls
+    /// <see cref="IHost.StopAsync"/> while it awaits WaitForShutdownAsync, the host stops twice.
     /// </summary>
     /// <remarks>
     /// If <see cref="Begin"/> was not called, the host began the stop. Without <see cref="ProcessLifetime"/> the host handles the signals,
@@ -160,8 +160,8 @@ internal sealed class ShutdownCoordinator(
     }
 
     /// <summary>
-    /// Begins the second part of the stop at once, since the app's services have stopped; otherwise it begins at the deadline. It drains the pools and joins
-    /// their threads. Called after <see cref="DrainRequestsAsync"/>.
+    /// Begins the second part of the stop, which drains the pools and joins their threads: the app's services have stopped. Without this call the second part
+    /// begins at the deadline. Called after <see cref="DrainRequestsAsync"/>.
     /// </summary>
     /// <returns>A task that completes when the threads are joined.</returns>
     public Task OnServicesStoppedAsync()

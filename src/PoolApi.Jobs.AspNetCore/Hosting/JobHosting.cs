@@ -12,15 +12,15 @@ namespace PoolApi.Jobs.AspNetCore.Hosting;
 /// <summary>Opens the store before the server listens, runs jobs while the app runs, and writes the results of the last attempts when it stops.</summary>
 /// <remarks>
 /// An app that drains claims no more jobs, and jobs that no worker has taken go back to the store. The stop waits for running attempts as it
-/// does for requests, within the same deadline, and before it stops any hosted service. So when <see cref="StopAsync"/> is called, no
-/// attempt and no request is left, unless the drain has missed its deadline, and only the results of the last attempts remain to be written. The pool may still be open: other
-/// hosted services use it.
+/// does for requests, within the same deadline, and before it stops any hosted service. So when <see cref="StopAsync"/> is called, only the
+/// results of the last attempts remain to be written. If the drain has missed its deadline, attempts and requests may still run. The pool may
+/// still be open, because other hosted services use it.
 /// </remarks>
 internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobHosting> logger) : IHostedLifecycleService, IUnfinishedWork
 {
     /// <summary>
-    /// How long failed writes of the results of the last attempts are repeated at least. What is left of the drain is used too. A job whose result
-    /// is not written runs again after its lease, elsewhere or after the next start.
+    /// The shortest time for which failed writes of the last results are retried. If the drain has more time left, the retries use it. A job whose
+    /// result is not written runs again after its lease, elsewhere or after the next start.
     /// </summary>
     public static readonly TimeSpan LastWrites = TimeSpan.FromSeconds(3);
 
@@ -77,7 +77,7 @@ internal sealed partial class JobHosting(IServiceProvider services, ILogger<JobH
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>The stop has the whole time of the drain, although the attempts themselves have ended before.</summary>
+    /// <summary>The time for the last writes: what is left of the drain's time, and at least <see cref="LastWrites"/>.</summary>
     private TimeSpan TimeForWrites()
     {
         if (_drainsSince is not { } since) return LastWrites;

@@ -7,10 +7,10 @@ namespace PoolApi.Threading.Core;
 /// </summary>
 internal static class TimerSetting
 {
-    /// <summary>The longest time for which a timer is set, since the limit is 49 days. For a later time it is set again.</summary>
+    /// <summary>The longest time to which a timer is set, because the runtime accepts at most 49 days. For a longer time it fires early, and its owner sets it again.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromDays(1);
 
-    /// <summary>Sets the timer to fire once at the given time, or earlier if that is far away.</summary>
+    /// <summary>Sets the timer to fire once after the given time, or after <see cref="Longest"/> if that is less.</summary>
     public static void Set(ITimer timer, TimeSpan due)
     {
         bool interrupted = false;

@@ -31,7 +31,7 @@ internal sealed class JobSettings
     private static readonly Setting<TimeSpan> RetryDelay = Of(
         "RetryDelay", JobRanges.RetryDelay, "the pause before the second attempt, doubled for each further one up to 5 minutes");
 
-    private static readonly Setting<TimeSpan> Lease = Of("Lease", JobRanges.Lease, "how long after an instance has died others take on its jobs");
+    private static readonly Setting<TimeSpan> Lease = Of("Lease", JobRanges.Lease, "the time from the death of an instance until others take over its jobs");
 
     private static readonly Setting<long> MaxRedeliveries = Of(
         "MaxRedeliveries", JobRanges.MaxRedeliveries,

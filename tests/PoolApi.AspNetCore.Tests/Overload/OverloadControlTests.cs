@@ -153,7 +153,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void The_patience_rises_when_its_trust_ends_and_is_forgotten_after_a_minute_without_refusals()
+    public void The_patience_rises_when_the_estimate_expires_and_is_forgotten_after_a_minute_without_refusals()
     {
         Learn();
         _wait = TimeSpan.FromSeconds(0.51);
@@ -184,7 +184,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void The_patience_is_forgotten_after_seven_doubts_even_while_it_refuses_requests()
+    public void The_patience_is_forgotten_after_seven_expiries_even_while_it_refuses_requests()
     {
         Learn();
         _wait = TimeSpan.FromHours(1);
@@ -202,7 +202,7 @@ public sealed class OverloadControlTests
     [Fact]
     public void A_patience_learned_from_eight_clients_is_forgotten_within_seconds_also_if_no_request_comes()
     {
-        Learn(witnesses: 8);
+        Learn(clients: 8);
         _wait = TimeSpan.FromHours(1);
         Assert.True(_control.ShouldRefuse());
 
@@ -215,7 +215,7 @@ public sealed class OverloadControlTests
     [Fact]
     public void A_patience_learned_from_eight_clients_is_forgotten_within_seconds_while_others_are_served()
     {
-        Learn(witnesses: 8);
+        Learn(clients: 8);
         _wait = TimeSpan.FromHours(1);
         Assert.True(_control.ShouldRefuse());
         for (int i = 0; i < 50; i++)
@@ -293,10 +293,10 @@ public sealed class OverloadControlTests
         Assert.False(_newestFirst);
     }
 
-    private void Learn(int witnesses = 400)
+    private void Learn(int clients = 400)
     {
         for (int i = 0; i < 20; i++) _control.OnTaken(Patience);
-        for (int i = 0; i < witnesses; i++) _control.OnClientLeft(Patience, Patience);
+        for (int i = 0; i < clients; i++) _control.OnClientLeft(Patience, Patience);
         _control.OnTaken(TimeSpan.FromSeconds(0.1));
     }
 }

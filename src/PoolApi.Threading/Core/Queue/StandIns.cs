@@ -7,8 +7,8 @@ namespace PoolApi.Threading.Core.Queue;
 /// </summary>
 /// <remarks>
 /// A chain of items that wait for each other needs a worker for each link. If every stand-in ran the first link of another chain,
-/// none would be left for a second link, and no chain would end. So half of the stand-ins (rounded up) may run work that is one
-/// deep, half of the rest work that is two deep or less, and so on, until there has been no progress for a while.
+/// none would be left for a second link, and no chain would end. So at most half of the stand-ins (rounded up) run work of depth 1 at a time, at most
+/// three quarters work of depth 2 or less, and so on. If there has been no progress for a while, every stand-in may run work of any depth.
 /// </remarks>
 internal struct StandIns<TOps>(WorkerRegistry<TOps> registry)
     where TOps : struct, IAtomicOps
