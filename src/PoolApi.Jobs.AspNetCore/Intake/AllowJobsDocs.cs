@@ -4,7 +4,6 @@ using Microsoft.OpenApi;
 using PoolApi.Documentation;
 using PoolApi.Jobs.AspNetCore.Responses;
 using PoolApi.Jobs.AspNetCore.Problems;
-using PoolApi.Jobs.AspNetCore.Requests;
 
 namespace PoolApi.Jobs.AspNetCore.Intake;
 
