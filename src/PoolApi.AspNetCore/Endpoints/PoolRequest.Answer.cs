@@ -128,18 +128,19 @@ internal sealed partial class PoolRequest
     {
         object? result = _result;
         _result = null;
-        if (StreamedResult.Is(result))
+        object? innermost = WrappedResult.Unwrap(result);
+        if (StreamedResult.Is(innermost))
         {
             _longResponse = new LongResponse(_endpoint.Shutdown, isStream: true, () => Cancel());
             return result;
         }
-        if (WrappedResult.Unwrap(result) is BufferedResult { IsLong: true })
+        if (innermost is BufferedResult { IsLong: true })
         {
             _longResponse = new LongResponse(_endpoint.Shutdown, isStream: false, () => Cancel());
             return result;
         }
         // The result of work that was accepted before has no client yet.
-        long length = _accepted is null ? BytesOf(result) : 0;
+        long length = _accepted is null ? BytesOf(innermost) : 0;
         IResult? written = result as IResult ?? (result is IActionResult action ? WrappedResult.HttpResultOf(action) : null);
         if (length <= ResponseBudget.Small || written is null) return result;
         if (Pool.Responses.TryTake(Context, length) is not { } reservation) return Rejection.ResponsesFull(Pool);
@@ -147,8 +148,8 @@ internal sealed partial class PoolRequest
         return new HeldResult(written, reservation);
     }
 
-    /// <summary>The bytes that a result holds in memory, also in a wrapper.</summary>
-    private static long BytesOf(object? result) => WrappedResult.Unwrap(result) switch
+    /// <summary>The bytes that an unwrapped result holds in memory.</summary>
+    private static long BytesOf(object? innermost) => innermost switch
     {
         FileContentHttpResult file => file.FileContents.Length,
         Utf8ContentHttpResult text => text.ResponseContent.Length,

@@ -18,6 +18,7 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// </remarks>
 internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenRequests.Epoch? counted = null) : IHttpRequestLifetimeFeature
 {
+    private CancellationToken? _departure; // null: the request has not entered a pool
     private CancellationToken? _set;
     private CancellationToken? _setBefore; // the value of _set when the request entered the pool
     private PoolRequest? _request; // not null while the request is in the pool's stages
@@ -25,7 +26,7 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenR
     private OpenRequests.Epoch? _counted = counted;
 
     /// <summary>Cancelled only when the client disconnects.</summary>
-    public CancellationToken Departure => server?.RequestAborted ?? CancellationToken.None;
+    public CancellationToken Departure => _departure ?? server?.RequestAborted ?? CancellationToken.None;
 
     /// <summary>The token that the middleware around the pool sees, and that cancels the work.</summary>
     public CancellationToken Outer => (_request is null ? _set : _setBefore) ?? Departure;
@@ -48,6 +49,7 @@ internal sealed class RequestLifetime(IHttpRequestLifetimeFeature? server, OpenR
     /// <summary>Makes the work's token visible.</summary>
     public void Enter(PoolRequest request)
     {
+        _departure = Departure; // kept, because the server takes a lock at each read
         Request = request;
         (_setBefore, _set) = (_set, null);
         _request = request;

@@ -7,8 +7,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// takes very little time does not spend more on the text than on its work.
 /// </summary>
 /// <remarks>
-/// Times below 10 ms have two significant digits, so there are few different ones. The cache is a table of fixed size with one slot for each hash: a
-/// missing value is created and takes the slot. Thread-safe without a lock, because a value never changes.
+/// Times below 1 ms are rounded to 0.01 ms and those below 10 ms to 0.1 ms, so there are few different values, which stay in the processor's cache. The cache is a table
+/// of fixed size with one slot for each hash: a missing value is created and takes the slot. Thread-safe without a lock, because a value never changes.
 /// </remarks>
 internal sealed class ServerTimingValues
 {
@@ -44,13 +44,12 @@ internal sealed class ServerTimingValues
             $"queue;dur={queueMs}.{queueFraction:D3}, run;dur={runMs}.{runFraction:D3}, worker;desc=\"{worker}\"");
     }
 
-    /// <summary>Converts to microseconds.</summary>
+    /// <summary>Converts to microseconds, rounded. At most <see cref="Short"/>.</summary>
     private static int Rounded(TimeSpan time)
     {
         int microseconds = (int)Math.Min(time.Ticks / TimeSpan.TicksPerMicrosecond, Short);
-        return microseconds < 100 ? microseconds
-            : microseconds < 1000 ? microseconds - (microseconds % 10)
-            : microseconds - (microseconds % 100);
+        int step = microseconds < 1000 ? 10 : 100;
+        return (microseconds + (step / 2)) / step * step;
     }
 
     private sealed class Value(int queue, int run, string? worker, string text)

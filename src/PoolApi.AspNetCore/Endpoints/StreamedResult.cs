@@ -14,7 +14,8 @@ internal static class StreamedResult
 {
     private static readonly ConcurrentDictionary<Type, bool> IsAsyncSequenceType = new();
 
-    public static bool Is(object? result) => WrappedResult.Unwrap(result) switch
+    /// <param name="innermost">The handler's result, as <see cref="WrappedResult.Unwrap"/> returns it.</param>
+    public static bool Is(object? innermost) => innermost switch
     {
         null or string => false,
         IValueHttpResult value => IsAsyncSequence(value.Value),
