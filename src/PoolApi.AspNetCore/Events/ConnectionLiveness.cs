@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 
@@ -21,6 +22,8 @@ public static class ConnectionLiveness
     private const int TcpLevel = 6;        // IPPROTO_TCP
     private const int TcpUserTimeout = 18; // TCP_USER_TIMEOUT of Linux
 
+    private static readonly ConditionalWeakTable<Socket, StreamCount> OpenStreams = [];
+
     /// <summary>Enables keep-alive probes for the connection of a request that waits with nothing to send. A live client answers them even if it does not read.</summary>
     /// <param name="context">The request.</param>
     public static void Probe(HttpContext context)
@@ -34,14 +37,15 @@ public static class ConnectionLiveness
     /// while bytes are unacknowledged.
     /// </summary>
     /// <param name="context">The request.</param>
-    /// <returns>Removes the limit when it is disposed of, because another response on this connection may be larger and slower.</returns>
+    /// <returns>
+    /// Ends the stream when it is disposed of. The limit goes with the last stream of the connection, because another response on the connection may be
+    /// larger and slower. (HTTP/1.1 has one stream at a time.)
+    /// </returns>
     internal static IDisposable? LimitUnacknowledged(HttpContext context)
     {
         if (SocketOf(context) is not { } socket) return null;
         Set(socket, Probe);
-        Set(socket, static s => Limit(s, UnacknowledgedMilliseconds));
-        // Other streams of an HTTP/2 connection may still need the limit.
-        return HttpProtocol.IsHttp2(context.Request.Protocol) ? null : new Limited(socket);
+        return new LimitedStream(socket, OpenStreams.GetOrCreateValue(socket));
     }
 
     private static Socket? SocketOf(HttpContext context) =>
@@ -69,8 +73,32 @@ public static class ConnectionLiveness
         }
     }
 
-    private sealed class Limited(Socket socket) : IDisposable
+    /// <summary>The number of limited streams on one connection. Guarded by its own lock, so that the socket has the limit of the present number.</summary>
+    private sealed class StreamCount
     {
-        public void Dispose() => Set(socket, static s => Limit(s, 0));
+        public int Open { get; set; }
+    }
+
+    private sealed class LimitedStream : IDisposable
+    {
+        private readonly Socket _socket;
+        private readonly StreamCount _streams;
+
+        public LimitedStream(Socket socket, StreamCount streams)
+        {
+            (_socket, _streams) = (socket, streams);
+            lock (streams)
+            {
+                if (++streams.Open == 1) Set(socket, static s => Limit(s, UnacknowledgedMilliseconds));
+            }
+        }
+
+        public void Dispose()
+        {
+            lock (_streams)
+            {
+                if (--_streams.Open == 0) Set(_socket, static s => Limit(s, 0));
+            }
+        }
     }
 }

@@ -1,9 +1,11 @@
 using System.IO.Pipelines;
+using System.Net;
 using System.Net.ServerSentEvents;
 using System.Net.Sockets;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Time.Testing;
 using PoolApi.AspNetCore.Events;
 using PoolApi.AspNetCore.Tests.Support;
@@ -106,13 +108,46 @@ public class EventStreamWriterTests
         await connection.ReadResponseAsync();
         await connection.SendAsync("GET /limit HTTP/1.1\r\nHost: x\r\n\r\n");
         Assert.EndsWith("\r\n0", (await connection.ReadResponseAsync()).Replace("\r\n0\r\n\r\n", "", StringComparison.Ordinal), StringComparison.Ordinal);
+    }
 
-        static int Limit(Socket socket)
+    [Fact]
+    public async Task The_TCP_user_timeout_of_an_HTTP2_connection_lasts_as_long_as_its_last_event_stream()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "TCP_USER_TIMEOUT is a socket option of Linux.");
+        Channel<SseItem<string>>[] events = [Channel.CreateUnbounded<SseItem<string>>(), Channel.CreateUnbounded<SseItem<string>>()];
+        await using TestApp app = await TestApp.StartAsync(
+            app =>
+            {
+                app.MapGet("/events/{id:int}", (int id, HttpContext context) => EventStreamWriter.WriteAsync(context, events[id].Reader.ReadAllAsync(context.RequestAborted)));
+                app.MapGet("/limit", static (HttpContext context) => Limit(context.Features.Get<IConnectionSocketFeature>()!.Socket));
+            },
+            kestrel: true,
+            configure: static builder => builder.WebHost.ConfigureKestrel(static o => o.ConfigureEndpointDefaults(static e => e.Protocols = HttpProtocols.Http2)));
+        using var http = new HttpClient { BaseAddress = app.Address, DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        HttpResponseMessage[] streams = [await OpenAsync(0), await OpenAsync(1)];
+        Assert.Equal("40000", await LimitAsync());
+        await EndAsync(0);
+        Assert.Equal("40000", await LimitAsync());
+        await EndAsync(1);
+        Assert.Equal("0", await LimitAsync());
+
+        Task<HttpResponseMessage> OpenAsync(int id) => http.GetAsync(new Uri($"/events/{id}", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, TestApp.Token);
+
+        Task<string> LimitAsync() => http.GetStringAsync(new Uri("/limit", UriKind.Relative), TestApp.Token);
+
+        async Task EndAsync(int id)
         {
-            var bytes = new byte[sizeof(int)];
-            socket.GetRawSocketOption(TcpLevel, TcpUserTimeout, bytes);
-            return BitConverter.ToInt32(bytes);
+            events[id].Writer.Complete();
+            using HttpResponseMessage stream = streams[id];
+            await stream.Content.ReadAsStringAsync(TestApp.Token);
         }
+    }
+
+    private static int Limit(Socket socket)
+    {
+        var bytes = new byte[sizeof(int)];
+        socket.GetRawSocketOption(TcpLevel, TcpUserTimeout, bytes);
+        return BitConverter.ToInt32(bytes);
     }
 
     [Fact]
