@@ -66,7 +66,8 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
 
         if (preference.RespondAsync) return await RespondAsync(acceptance.Job);
         if (acceptance.Outcome == AcceptOutcome.Existing && !acceptance.Job.State.IsFinal()) return IntakeRejections.KeyInProgress(context, acceptance.Job);
-        // In the claim's version the job runs on this instance. While the instance drains, AnswerOnceAsync waits for the end of such a job only.
+        // If the job was claimed as it was accepted, the claim has its newer version, which runs on this instance. While the instance drains,
+        // AnswerOnceAsync waits only for jobs that run here.
         return await AnswerOnceAsync(acceptance.Claim?.Job ?? acceptance.Job);
     }
 
@@ -166,8 +167,12 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
             CancellationToken draining = context.RequestServices.GetRequiredService<IPoolLifetime>().Draining;
             using (var over = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, draining))
                 job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
-            // The drain may begin before the watch returns the version that this instance has claimed, or the final one.
-            if (!job.State.IsFinal()) job = await ReadAgainAsync(job);
+            // The watch ends early if the job is deleted. The drain may begin before it returns the version that this instance has claimed, or the final one.
+            if (!job.State.IsFinal())
+            {
+                if (await ReadAgainAsync(job) is not { } latest) return JobRejections.Gone(context);
+                job = latest;
+            }
             // A job that this instance runs is finished, or handed back to the store. The stop does not wait for another instance.
             string here = context.RequestServices.GetRequiredService<JobDispatchers>().Owner;
             if (!job.State.IsFinal()) job = await FollowAsync(job, j => j.State != JobState.Running || j.Worker != here, context.RequestAborted);
@@ -176,12 +181,12 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
         return await JobResults.ReadAsync(context, Store, job.Id, withLocation: true);
     }
 
-    /// <returns>The job as it is in the store, or the given version if the store is unavailable or the job is deleted.</returns>
-    private async Task<Job> ReadAgainAsync(Job job)
+    /// <returns>The job as it is in the store, or the given version if the store is unavailable; <see langword="null"/> if the job is deleted.</returns>
+    private async Task<Job?> ReadAgainAsync(Job job)
     {
         try
         {
-            return await Store.GetAsync(job.Id, context.RequestAborted) ?? job;
+            return await Store.GetAsync(job.Id, context.RequestAborted);
         }
         catch (JobStoreUnavailableException)
         {

@@ -8,7 +8,7 @@ using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.JobRequests;
 
-/// <summary>Clients that wait for their jobs under an idempotency key while the drain begins.</summary>
+/// <summary>Clients that wait for their jobs under an idempotency key while the drain begins, or while the job is deleted.</summary>
 public sealed class JobDrainTests
 {
     /// <summary>The job is queued when it is accepted. No read of it ends before the drain begins, so the watch does not return that it runs.</summary>
@@ -46,9 +46,27 @@ public sealed class JobDrainTests
         await stop.Patiently();
     }
 
+    [Fact]
+    public async Task A_client_whose_job_is_deleted_while_it_waits_gets_410()
+    {
+        var reads = new HeldReads { IsDeleted = true };
+        await using StorableApp app = await StorableApp.StartAsync(
+            static app => app.MapPost("/work", static () => "done").AllowJobs().RunOnPool(), services: reads.Hold);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/work") { Headers = { { "Idempotency-Key", "\"once\"" } } };
+        Task<HttpResponseMessage> waits = app.Client.SendAsync(request, ServiceApp.Token);
+        await reads.Begun.Patiently();
+        reads.Release();
+
+        using HttpResponseMessage answer = await waits.Patiently();
+        Assert.Equal(HttpStatusCode.Gone, answer.StatusCode);
+    }
+
     /// <summary>Holds the reads of single jobs until a test releases them.</summary>
     private sealed class HeldReads
     {
+        /// <summary>Whether the reads find no job, as after its deletion.</summary>
+        public bool IsDeleted { get; init; }
+
         private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -67,7 +85,7 @@ public sealed class JobDrainTests
         {
             _begun.TrySetResult();
             await _released.Task.WaitAsync(cancellation);
-            return await read();
+            return IsDeleted ? null : await read();
         }
     }
 
