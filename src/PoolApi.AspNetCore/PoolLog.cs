@@ -16,20 +16,20 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger, string? p
     public void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId)
     {
         if (item is null) StateFailed(exception, workerId ?? -1, _inPool);
-        else Unhandled(exception, item.Kind, item.Origin, _inPool);
+        else Unhandled(exception, item.Kind, OriginOf(item.Origin), _inPool);
     }
 
     public void WorkerHealthChanged(WorkerSnapshot worker)
     {
         if (worker.State != WorkerState.Stuck) Recovered(worker.Id, _inPool);
-        else Stuck(worker.Id, worker.Name, worker.Kind, worker.Origin, worker.Elapsed?.TotalSeconds ?? 0, _inPool);
+        else Stuck(worker.Id, worker.Name, worker.Kind, OriginOf(worker.Origin), worker.Elapsed?.TotalSeconds ?? 0, _inPool);
     }
 
     public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn)
     {
         double seconds = worker.Elapsed?.TotalSeconds ?? 0;
-        if (hasStandIn) Blocked(worker.Id, worker.Name, worker.Kind, worker.Origin, seconds, _inPool);
-        else BlockedForGood(worker.Id, worker.Name, worker.Kind, worker.Origin, seconds, _inPool);
+        if (hasStandIn) Blocked(worker.Id, worker.Name, worker.Kind, OriginOf(worker.Origin), seconds, _inPool);
+        else BlockedForGood(worker.Id, worker.Name, worker.Kind, OriginOf(worker.Origin), seconds, _inPool);
     }
 
     public void WorkerDied(int workerId, Exception exception, bool isReplaced)
@@ -41,8 +41,12 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger, string? p
     public void WorkerJoined(WorkerSnapshot worker, bool inTime)
     {
         if (inTime) ShuttingDown(worker.Id, _inPool);
-        else NotJoined(worker.Id, worker.Name, worker.Kind, worker.Origin, worker.Elapsed?.TotalSeconds ?? 0, _inPool);
+        else if (worker.Kind is null) NotJoinedWithoutItem(worker.Id, worker.Name, _inPool);
+        else NotJoined(worker.Id, worker.Name, worker.Kind, OriginOf(worker.Origin), worker.Elapsed?.TotalSeconds ?? 0, _inPool);
     }
+
+    /// <summary>Work that the app's code submits without an origin has none.</summary>
+    private static string OriginOf(string? origin) => origin ?? "the app's code";
 
     [LoggerMessage(1, LogLevel.Debug, "Worker {id} got a job; executing{inPool}")]
     private partial void GotAJob(int id, string inPool);
@@ -50,8 +54,8 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger, string? p
     [LoggerMessage(2, LogLevel.Information, "Shutting down worker {id}{inPool}")]
     private partial void ShuttingDown(int id, string inPool);
 
-    [LoggerMessage(3, LogLevel.Error, "Worker {id} ({name}) could not be joined: it runs {kind} for {origin}, since {seconds:F1} s{inPool}")]
-    private partial void NotJoined(int id, string name, string? kind, string? origin, double seconds, string inPool);
+    [LoggerMessage(3, LogLevel.Error, "Worker {id} ({name}) could not be joined: it has been running {kind} ({origin}) for {seconds:F1} s{inPool}")]
+    private partial void NotJoined(int id, string name, string? kind, string origin, double seconds, string inPool);
 
     [LoggerMessage(4, LogLevel.Error, "Worker {id} died and was replaced{inPool}")]
     private partial void Replaced(Exception exception, int id, string inPool);
@@ -59,11 +63,11 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger, string? p
     [LoggerMessage(5, LogLevel.Critical, "Worker {id} died and could not be replaced{inPool}")]
     private partial void Lost(Exception exception, int id, string inPool);
 
-    [LoggerMessage(6, LogLevel.Error, "Code of {kind} for {origin} threw outside of any request{inPool}")]
-    private partial void Unhandled(Exception exception, string kind, string? origin, string inPool);
+    [LoggerMessage(6, LogLevel.Error, "Code of {kind} ({origin}) threw outside of any request{inPool}")]
+    private partial void Unhandled(Exception exception, string kind, string origin, string inPool);
 
-    [LoggerMessage(7, LogLevel.Warning, "Worker {id} ({name}) is stuck: it runs {kind} for {origin}, since {seconds:F1} s{inPool}")]
-    private partial void Stuck(int id, string name, string? kind, string? origin, double seconds, string inPool);
+    [LoggerMessage(7, LogLevel.Warning, "Worker {id} ({name}) is stuck: it has been running {kind} ({origin}) for {seconds:F1} s{inPool}")]
+    private partial void Stuck(int id, string name, string? kind, string origin, double seconds, string inPool);
 
     [LoggerMessage(8, LogLevel.Information, "Worker {id} is not stuck any more{inPool}")]
     private partial void Recovered(int id, string inPool);
@@ -71,9 +75,12 @@ internal sealed partial class PoolLog(ILogger<FixedThreadPool> logger, string? p
     [LoggerMessage(9, LogLevel.Error, "The state of worker {id} could not be made or disposed of{inPool}")]
     private partial void StateFailed(Exception exception, int id, string inPool);
 
-    [LoggerMessage(10, LogLevel.Warning, "Worker {id} ({name}) is blocked by work of its own pool, and a stand-in runs that work: it runs {kind} for {origin}, since {seconds:F1} s. Await instead of blocking; logged once for each kind{inPool}")]
-    private partial void Blocked(int id, string name, string? kind, string? origin, double seconds, string inPool);
+    [LoggerMessage(10, LogLevel.Warning, "Worker {id} ({name}) is blocked by work of its own pool, and a stand-in runs that work: it has been running {kind} ({origin}) for {seconds:F1} s. Await instead of blocking; logged once for each kind{inPool}")]
+    private partial void Blocked(int id, string name, string? kind, string origin, double seconds, string inPool);
 
-    [LoggerMessage(11, LogLevel.Error, "Worker {id} ({name}) is blocked by work of its own pool, and every stand-in is in use: it runs {kind} for {origin}, since {seconds:F1} s. Nothing moves until a worker comes back; logged once for each kind{inPool}")]
-    private partial void BlockedForGood(int id, string name, string? kind, string? origin, double seconds, string inPool);
+    [LoggerMessage(11, LogLevel.Error, "Worker {id} ({name}) is blocked by work of its own pool, and every stand-in is in use: it has been running {kind} ({origin}) for {seconds:F1} s. The pool makes no progress until an item of its workers ends; logged once for each kind{inPool}")]
+    private partial void BlockedForGood(int id, string name, string? kind, string origin, double seconds, string inPool);
+
+    [LoggerMessage(12, LogLevel.Error, "Worker {id} ({name}) could not be joined: it has no item, so the disposal of its state may still run{inPool}")]
+    private partial void NotJoinedWithoutItem(int id, string name, string inPool);
 }

@@ -65,7 +65,7 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
 
     [LoggerMessage(
         16, LogLevel.Warning,
-        "The host waits for a stop for {given}, not for the {set} of HostOptions.ShutdownTimeout: the phases of the stop may take that long. "
-        + "Set it to that or longer, or shorten them")]
+        "The host waits for a stop for up to {given}: HostOptions.ShutdownTimeout is {set}, which is less than the phases of a stop may take. "
+        + "Set it to at least that time, or shorten the phases")]
     private partial void LogHostTime(TimeSpan given, TimeSpan set);
 }

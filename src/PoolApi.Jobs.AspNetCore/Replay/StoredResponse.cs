@@ -167,6 +167,6 @@ internal sealed class StoredResponse : IHttpResponseFeature, IHttpBodyControlFea
 /// <summary>The log lines of a stored response.</summary>
 internal static partial class StoredResponseLog
 {
-    [LoggerMessage(43, LogLevel.Error, "A callback failed that job {id} had registered for the end of its response")]
+    [LoggerMessage(43, LogLevel.Error, "A callback that job {id} has registered with OnCompleted threw an exception")]
     public static partial void CallbackFailed(ILogger logger, Guid id, Exception exception);
 }

@@ -219,18 +219,18 @@ internal sealed partial class JobDispatcher
     [LoggerMessage(31, LogLevel.Information, "The job store can be used again")]
     private partial void LogStoreWorks();
 
-    [LoggerMessage(32, LogLevel.Warning, "{redelivered} jobs are queued again because their instance died, {poisoned} failed as poison")]
+    [LoggerMessage(32, LogLevel.Warning, "{redelivered} jobs were queued again because their leases had run out; {poisoned} jobs failed as poison")]
     private partial void LogRedelivered(int redelivered, int poisoned);
 
     [LoggerMessage(33, LogLevel.Error, "Job {id} ({kind}) failed")]
     private partial void LogFailed(Guid id, string kind, Exception exception);
 
-    [LoggerMessage(34, LogLevel.Warning, "The end of job {id} is not written: its lease was lost, and another instance has it")]
+    [LoggerMessage(34, LogLevel.Warning, "The end of job {id} was not written: its lease was lost, and the store has queued the job again or ended it")]
     private partial void LogLost(Guid id);
 
-    [LoggerMessage(35, LogLevel.Error, "The end of job {id} could not be written: it is run again when its lease is over")]
+    [LoggerMessage(35, LogLevel.Error, "The end of job {id} could not be written: the job runs again when its lease has run out")]
     private partial void LogNotWritten(Guid id, Exception exception);
 
-    [LoggerMessage(36, LogLevel.Error, "The end of job {id} could not be written before the stop: the job is run again when its lease is over")]
+    [LoggerMessage(36, LogLevel.Error, "The end of job {id} could not be written before the stop: the job runs again when its lease has run out")]
     private partial void LogLeftUnwritten(Guid id);
 }

@@ -68,7 +68,7 @@ public sealed class BlockedHandlerTests
         {
             Assert.Equal(LogLevel.Warning, line.Level);
             Assert.Matches(
-                $"^Worker 0 \\(cpu-0\\) is blocked by work of its own pool, and a stand-in runs that work: it runs {kind} for /{kind}, since [0-9.]+ s\\. "
+                $"^Worker 0 \\(cpu-0\\) is blocked by work of its own pool, and a stand-in runs that work: it has been running {kind} \\(/{kind}\\) for [0-9.]+ s\\. "
                 + "Await instead of blocking; logged once for each kind$",
                 line.Text);
         })]);
@@ -86,8 +86,8 @@ public sealed class BlockedHandlerTests
         (LogLevel level, string text) = Assert.Single(Blocked(app));
         Assert.Equal(LogLevel.Error, level);
         Assert.Matches(
-            "^Worker 0 \\(cpu-0\\) is blocked by work of its own pool, and every stand-in is in use: it runs blocks for /blocks, since [0-9.]+ s\\. "
-            + "Nothing moves until a worker comes back; logged once for each kind$",
+            "^Worker 0 \\(cpu-0\\) is blocked by work of its own pool, and every stand-in is in use: it has been running blocks \\(/blocks\\) for [0-9.]+ s\\. "
+            + "The pool makes no progress until an item of its workers ends; logged once for each kind$",
             text);
     }
 

@@ -128,10 +128,44 @@ public class ShutdownTests
             Level: LogLevel.Error,
             Text: "Shutdown complete: exit 4, accepted 1, completed 0, failed 0, cancelled 0, expired 0, client gone 0, not started 0, abandoned 1, joined 0/1",
         });
-        Assert.Matches(@"^Worker 0 \(cpu-0\) could not be joined: it runs work for /, since [0-9.]+ s$", Assert.Single(app.Log.With("Worker 0 (")));
+        Assert.Matches(@"^Worker 0 \(cpu-0\) could not be joined: it has been running work \(/\) for [0-9.]+ s$", Assert.Single(app.Log.With("Worker 0 (")));
         // The test server ends the body when the request ends, and the request ends when its handler returns.
         gate.Open();
         await ProblemResponse.AssertProblem(unknown, "state-unknown");
+    }
+
+    [Fact]
+    public async Task The_log_names_work_without_an_origin_that_does_not_end()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            static _ => { }, new() { ["Shutdown:Drain"] = "00:00:00", ["Shutdown:Cancel"] = "00:00:00" });
+        Task running = app.Pool.RunAsync(() => gate.Pass(CancellationToken.None)).AsTask();
+        await gate.NextArrivalAsync();
+        await app.App.StopAsync(TestApp.Token);
+        gate.Open();
+        await Assert.ThrowsAnyAsync<Exception>(() => running);
+        Assert.Matches(@"^Worker 0 \(cpu-0\) could not be joined: it has been running work \(the app's code\) for [0-9.]+ s$", Assert.Single(app.Log.With("Worker 0 (")));
+    }
+
+    [Fact]
+    public async Task The_log_names_a_worker_whose_state_is_not_disposed_of_in_time()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            static app => app.MapGet("/", static () => "ran").RunOnPool(),
+            new() { ["Shutdown:Drain"] = "00:00:00", ["Shutdown:Cancel"] = "00:00:00", ["Pools:cpu:Workers"] = "1" },
+            builder => builder.Services.AddFixedThreadPool("cpu").ConfigureThreads(o => o.CreateWorkerState = _ => new BlockingState(gate)),
+            pool: false);
+        Assert.Equal("ran", await app.Client.GetStringAsync(Root, TestApp.Token));
+        await app.App.StopAsync(TestApp.Token);
+        Assert.Equal("Worker 0 (cpu-0) could not be joined: it has no item, so the disposal of its state may still run", Assert.Single(app.Log.With("Worker 0 (")));
+        gate.Open();
+    }
+
+    private sealed class BlockingState(Gate gate) : IDisposable
+    {
+        public void Dispose() => gate.Pass(CancellationToken.None);
     }
 
     [Theory]

@@ -49,7 +49,7 @@ public sealed class EndlessWorkTests
 
         (await running).MustBeProblem(503, "state-unknown");
         Assert.Equal(new ShutdownSummary(4, 1, 0, 0, 0, 0, 0, 0, 1, 1, 2), await service.ReadSummaryAsync());
-        Assert.Single(service.Log.Lines, line => Regex.IsMatch(line, $@"\({stuck}\) could not be joined: it runs diagnostics/sleep"));
+        Assert.Single(service.Log.Lines, line => Regex.IsMatch(line, $@"\({stuck}\) could not be joined: it has been running diagnostics/sleep"));
         TestContext.Current.TestOutputHelper!.WriteLine($"exit after {clock.Elapsed.TotalSeconds:F2} s");
         // 0.4 s by the settings, and 2 s for the join. The watchdog would end the process with exit code 70.
         Assert.InRange(clock.Elapsed.TotalSeconds, 0.4, 60);
