@@ -51,7 +51,7 @@ internal sealed record Settings
             "--items" => given with { Items = CommandLine.Count(option, value) },
             "--pings" => given with { Pings = CommandLine.Count(option, value) },
             "--only" => given with { Only = [.. given.Only, CommandLine.Name("measurement", value, MeasurementCatalogue.All.Select(static s => s.Name))] },
-            "--peers" => given with { WithPeers = value == "none" ? false : throw new FormatException("--peers may only be none.") },
+            "--peers" => given with { WithPeers = value == "none" ? false : throw new FormatException("--peers must be none.") },
             _ => null,
         });
 

@@ -10,7 +10,7 @@ internal sealed class AllowedHosts(string hosts) : IEndpointFilter
         string? callback = context.HttpContext.Request.Query["callback"];
         return callback is null || IsAllowed(callback)
             ? next(context)
-            : ValueTask.FromResult<object?>(TypedResults.Problem($"callback may be an http or https address of: {string.Join(", ", _hosts)}.", statusCode: 400));
+            : ValueTask.FromResult<object?>(TypedResults.Problem($"callback must be an http or https address of: {string.Join(", ", _hosts)}.", statusCode: 400));
     }
 
     private bool IsAllowed(string callback) =>

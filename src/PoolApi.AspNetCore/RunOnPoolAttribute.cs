@@ -98,7 +98,7 @@ public sealed class RunOnPoolAttribute(string? pool = null) : Attribute, IFilter
 
     private static void Check(int? milliseconds, string option, string? name)
     {
-        if (milliseconds is < 1 or > 86_400_000) throw Fault(name, $"{option} may be 1 to 86,400,000; it is {milliseconds}.");
+        if (milliseconds is < 1 or > 86_400_000) throw Fault(name, $"{option} must be 1 to 86,400,000; it is {milliseconds}.");
     }
 
     private static InvalidOperationException Fault(string? name, string message, Exception? inner = null) =>

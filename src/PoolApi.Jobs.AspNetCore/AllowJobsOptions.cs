@@ -15,7 +15,7 @@ public sealed class AllowJobsOptions
         set
         {
             if (value is { } attempts && !JobRanges.MaxAttempts.Contains(attempts))
-                throw new ArgumentOutOfRangeException(nameof(value), value, $"MaxAttempts may be {JobRanges.MaxAttempts}.");
+                throw new ArgumentOutOfRangeException(nameof(value), value, $"MaxAttempts must be {JobRanges.MaxAttempts}.");
             _maxAttempts = value;
         }
     }

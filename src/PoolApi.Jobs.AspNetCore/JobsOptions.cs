@@ -105,5 +105,5 @@ public sealed class JobsOptions
         range.Contains(value) ? null : Fault(name, value, range.ToString());
 
     private static string Fault(string name, IFormattable? value, string allowed) =>
-        $"{nameof(JobsOptions)}.{name} is {value?.ToString(null, System.Globalization.CultureInfo.InvariantCulture)}; it may be {allowed}.";
+        $"{nameof(JobsOptions)}.{name} is {value?.ToString(null, System.Globalization.CultureInfo.InvariantCulture)}; it must be {allowed}.";
 }

@@ -43,7 +43,7 @@ internal sealed class PostgreSqlJobStore : IJobStore
     /// <summary>For tests: a store with time limits of its own.</summary>
     internal PostgreSqlJobStore(string connectionString, string schema, DatabaseLimits limits)
     {
-        if (!SchemaName.IsValid(schema)) throw new ArgumentException($"The name of the schema may be {SchemaName.MayBe}.", nameof(schema));
+        if (!SchemaName.IsValid(schema)) throw new ArgumentException($"The name of the schema must be {SchemaName.Rule}.", nameof(schema));
         _schema = schema;
         string quoted = SchemaName.Quoted(schema);
         _database = new Database(connectionString, limits);

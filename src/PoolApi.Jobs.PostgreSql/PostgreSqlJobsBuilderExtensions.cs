@@ -18,7 +18,7 @@ public static class PostgreSqlJobsBuilderExtensions
         ArgumentNullException.ThrowIfNull(jobs);
         ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
         ArgumentNullException.ThrowIfNull(schema);
-        if (!SchemaName.IsValid(schema)) throw new ArgumentException($"The name of the schema is '{schema}'; it may be {SchemaName.MayBe}.", nameof(schema));
+        if (!SchemaName.IsValid(schema)) throw new ArgumentException($"The name of the schema is '{schema}'; it must be {SchemaName.Rule}.", nameof(schema));
         return jobs.UseStore(_ => new PostgreSqlJobStore(connectionString, schema));
     }
 }

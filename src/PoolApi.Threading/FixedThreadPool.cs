@@ -157,7 +157,7 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     public void Resize(int workers)
     {
         if (workers is < 1 or > FixedThreadPoolOptions.MaxWorkers)
-            throw new ArgumentOutOfRangeException(nameof(workers), workers, $"workers may be 1 to {FixedThreadPoolOptions.MaxWorkers}.");
+            throw new ArgumentOutOfRangeException(nameof(workers), workers, $"workers must be 1 to {FixedThreadPoolOptions.MaxWorkers}.");
         _core.Workers.Resize(workers);
     }
 
@@ -228,17 +228,17 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     private static void ThrowIfNoTimeout(TimeSpan value, [CallerArgumentExpression(nameof(value))] string name = "")
     {
         if (value < TimeSpan.Zero && value != Timeout.InfiniteTimeSpan)
-            throw new ArgumentOutOfRangeException(name, value, $"{name} may be zero or more, or infinite.");
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be zero or more, or infinite.");
     }
 
     private static void Check(in WorkOptions options)
     {
         if (options.Priority is < WorkPriority.Low or > WorkPriority.High)
-            throw new ArgumentOutOfRangeException(nameof(options), options.Priority, "priority may be Low, Normal or High.");
+            throw new ArgumentOutOfRangeException(nameof(options), options.Priority, "priority must be Low, Normal or High.");
         if (options.MaxQueueTime is { } limit && limit < TimeSpan.Zero && limit != Timeout.InfiniteTimeSpan)
-            throw new ArgumentOutOfRangeException(nameof(options), limit, "maxQueueTime may be zero or more, or infinite.");
+            throw new ArgumentOutOfRangeException(nameof(options), limit, "maxQueueTime must be zero or more, or infinite.");
         if (options.MaxRunTime is { } run && run <= TimeSpan.Zero && run != Timeout.InfiniteTimeSpan)
-            throw new ArgumentOutOfRangeException(nameof(options), run, "maxRunTime may be more than zero, or infinite.");
+            throw new ArgumentOutOfRangeException(nameof(options), run, "maxRunTime must be more than zero, or infinite.");
     }
 
     private static void CheckOfItem(in WorkOptions options)

@@ -123,6 +123,6 @@ public sealed class FixedThreadPoolOptions
 
     private static void Check<T>(bool ok, T value, string allowed, [CallerArgumentExpression(nameof(value))] string name = "")
     {
-        if (!ok) throw new ArgumentOutOfRangeException(name, value, $"{name} may be {allowed}.");
+        if (!ok) throw new ArgumentOutOfRangeException(name, value, $"{name} must be {allowed}.");
     }
 }

@@ -67,6 +67,6 @@ public class PoolSnapshot
         WorkPriority.High => HighQueueLength,
         WorkPriority.Low => LowQueueLength,
         WorkPriority.Normal => QueueLength - HighQueueLength - LowQueueLength,
-        _ => throw new ArgumentOutOfRangeException(nameof(priority), priority, "priority may be Low, Normal or High."),
+        _ => throw new ArgumentOutOfRangeException(nameof(priority), priority, "priority must be Low, Normal or High."),
     };
 }

@@ -8,7 +8,7 @@ internal static class SettingHelp
 {
     private const int Width = 100;
 
-    /// <summary>Each setting: its key and default, what it does, and what it may be.</summary>
+    /// <summary>Each setting: its key and default, what it does, and its allowed values.</summary>
     public static string Text()
     {
         var text = new StringBuilder("Settings (docs/settings.md also has those of ASP.NET Core, Kestrel, logging and OpenTelemetry):\n\n");
@@ -16,7 +16,7 @@ internal static class SettingHelp
         {
             text.Append($"  {key}   default: {setting.Default}\n");
             Wrap(text, Plain(setting.Text));
-            Wrap(text, $"may be {setting.MayBe}");
+            Wrap(text, $"allowed values: {setting.Allowed}");
         }
         return text.ToString();
     }

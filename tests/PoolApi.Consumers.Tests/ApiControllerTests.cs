@@ -186,7 +186,7 @@ public sealed class ApiControllerTests
     public async Task An_out_of_range_option_fails_the_start_and_the_error_names_the_action()
     {
         InvalidOperationException fault = await FailAsync<WrongOptionController>();
-        Assert.Contains("MaxQueueTimeMilliseconds may be 1 to 86,400,000; it is -1.", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("MaxQueueTimeMilliseconds must be 1 to 86,400,000; it is -1.", fault.Message, StringComparison.Ordinal);
         Assert.Contains(nameof(WrongOptionController.Get), fault.Message, StringComparison.Ordinal);
     }
 

@@ -220,7 +220,7 @@ public sealed class JobsTests : IDisposable
 
     [Theory]
     [InlineData("store", "UseSqlite")]
-    [InlineData("options", "JobsOptions.MaxAttempts is 0; it may be 1 to 100.")]
+    [InlineData("options", "JobsOptions.MaxAttempts is 0; it must be 1 to 100.")]
     [InlineData("routes", "app.MapJobs()")]
     [InlineData("two pools", "have jobs of the kind 'work' and run on two pools")]
     [InlineData("no pool", "does not run on a pool")]

@@ -33,7 +33,7 @@ public class OptionsTests
         change(options);
         var error = Assert.Throws<ArgumentOutOfRangeException>(() => new FixedThreadPool(options));
         Assert.Equal(setting, error.ParamName);
-        Assert.StartsWith($"{setting} may be {range}", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"{setting} must be {range}", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

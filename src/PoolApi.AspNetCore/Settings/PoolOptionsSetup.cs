@@ -35,7 +35,7 @@ internal sealed class PoolOptionsSetup(
         if (name != registration.Name) return ValidateOptionsResult.Skip;
         var faults = new List<string>(options.Faults);
         if (!PoolName.IsValid(registration.Name))
-            faults.Add($"{Section}:Name is '{registration.Name}'; it may be {PoolName.Rule}.");
+            faults.Add($"{Section}:Name is '{registration.Name}'; it must be {PoolName.Rule}.");
         if (all.TakeWhile(other => other != registration).FirstOrDefault(other => other.Section.Is(registration.Section)) is { } first)
             faults.Add($"The pools '{first.Name}' and '{registration.Name}' both have the section {Section}; give one of them another with FromSection.");
         if (shutdown.Section.Is(registration.Section))

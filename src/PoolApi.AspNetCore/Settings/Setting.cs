@@ -8,10 +8,10 @@ namespace PoolApi.AspNetCore.Settings;
 /// </summary>
 internal abstract class Setting
 {
-    private protected Setting(string key, string mayBe, string text)
+    private protected Setting(string key, string allowed, string text)
     {
         Key = key;
-        MayBe = mayBe;
+        Allowed = allowed;
         Text = text;
     }
 
@@ -21,8 +21,8 @@ internal abstract class Setting
     /// <summary>The default, in words.</summary>
     public string Default { get; init; } = "none";
 
-    /// <summary>The allowed values in words, to follow "it may be".</summary>
-    public string MayBe { get; }
+    /// <summary>The allowed values in words, to follow "it must be".</summary>
+    public string Allowed { get; }
 
     /// <summary>The description: what the setting does.</summary>
     public string Text { get; }
@@ -72,22 +72,22 @@ internal abstract class Setting
         };
 
     /// <summary>A text that a rule allows.</summary>
-    public static TextSetting Words(string key, string fallback, Func<string, bool> accepts, string mayBe, string text) =>
-        new(key, fallback, accepts, mayBe, text) { Default = fallback.Length == 0 ? "none" : fallback };
+    public static TextSetting Words(string key, string fallback, Func<string, bool> accepts, string allowed, string text) =>
+        new(key, fallback, accepts, allowed, text) { Default = fallback.Length == 0 ? "none" : fallback };
 
     /// <summary>A setting that its own code reads and validates, such as a section or a secret.</summary>
-    public static SpecialSetting Special(string key, string mayBe, string text) => new(key, mayBe, text);
+    public static SpecialSetting Special(string key, string allowed, string text) => new(key, allowed, text);
 }
 
 /// <summary>A setting that its own code reads and validates.</summary>
-internal sealed class SpecialSetting(string key, string mayBe, string text) : Setting(key, mayBe, text)
+internal sealed class SpecialSetting(string key, string allowed, string text) : Setting(key, allowed, text)
 {
     /// <summary>The same setting with a default.</summary>
-    public SpecialSetting WithDefault(string words) => new(Key, MayBe, Text) { Default = words };
+    public SpecialSetting WithDefault(string words) => new(Key, Allowed, Text) { Default = words };
 }
 
 /// <summary>A setting whose value is a number, a time or a flag.</summary>
-internal sealed class Setting<T>(string key, string mayBe, string text, Func<string, T?> parse, Func<T, bool> accepts) : Setting(key, mayBe, text)
+internal sealed class Setting<T>(string key, string allowed, string text, Func<string, T?> parse, Func<T, bool> accepts) : Setting(key, allowed, text)
     where T : struct
 {
     /// <summary>Parses a text; <see langword="null"/> if it is malformed or its value is out of range.</summary>
@@ -99,18 +99,18 @@ internal sealed class Setting<T>(string key, string mayBe, string text, Func<str
     /// <param name="faults">Receives a fault if the value is out of range.</param>
     public void Validate(string section, T value, List<string> faults)
     {
-        if (!accepts(value)) faults.Add($"{section}:{Key} was set to {value} in code; it may be {MayBe}.");
+        if (!accepts(value)) faults.Add($"{section}:{Key} was set to {value} in code; it must be {Allowed}.");
     }
 
     /// <summary>The same setting with a default that the machine or another setting determines.</summary>
     /// <param name="words">The default in words.</param>
     /// <param name="isInFaults">Whether a fault names it.</param>
     public Setting<T> WithDefault(string words, bool isInFaults = false) =>
-        new(Key, MayBe, Text, parse, accepts) { Default = words, IsDefaultInFaults = isInFaults };
+        new(Key, Allowed, Text, parse, accepts) { Default = words, IsDefaultInFaults = isInFaults };
 }
 
 /// <summary>A setting whose value is a text.</summary>
-internal sealed class TextSetting(string key, string fallback, Func<string, bool> accepts, string mayBe, string text) : Setting(key, mayBe, text)
+internal sealed class TextSetting(string key, string fallback, Func<string, bool> accepts, string allowed, string text) : Setting(key, allowed, text)
 {
     /// <summary>The value that is used when the setting is missing or malformed.</summary>
     public string Fallback => fallback;

@@ -47,7 +47,7 @@ internal sealed class SettingsReader(IConfigurationSection section, List<string>
     public void RejectUnknownKeys(bool secret = false)
     {
         if (section.Value is { Length: > 0 } text)
-            faults.Add($"{section.Path} is {(secret ? "a value" : $"'{text}'")}; it may be a section, with settings under it.");
+            faults.Add($"{section.Path} is {(secret ? "a value" : $"'{text}'")}; it must be a section, with settings under it.");
         string known = string.Join(", ", _known.Order(StringComparer.Ordinal));
         foreach (IConfigurationSection child in section.GetChildren())
         {
@@ -63,11 +63,11 @@ internal sealed class SettingsReader(IConfigurationSection section, List<string>
         _known.Add(setting.Key);
         IConfigurationSection child = section.GetSection(setting.Key);
         if (!child.GetChildren().Any()) return child.Value is { Length: > 0 } text ? text : null;
-        faults.Add($"{child.Path} has settings under it; it may be {Allowed(setting)}.");
+        faults.Add($"{child.Path} has settings under it; it must be {Allowed(setting)}.");
         return null;
     }
 
-    private void Fault(Setting setting, string value) => faults.Add($"{section.Path}:{setting.Key} is '{value}'; it may be {Allowed(setting)}.");
+    private void Fault(Setting setting, string value) => faults.Add($"{section.Path}:{setting.Key} is '{value}'; it must be {Allowed(setting)}.");
 
-    private static string Allowed(Setting setting) => setting.IsDefaultInFaults ? $"{setting.MayBe}; not set, it is {setting.Default}" : setting.MayBe;
+    private static string Allowed(Setting setting) => setting.IsDefaultInFaults ? $"{setting.Allowed}; not set, it is {setting.Default}" : setting.Allowed;
 }

@@ -15,7 +15,7 @@ internal sealed class ChangeGuard(PoolDashboardOptions options, IConfiguration c
         foreach (string name in options.AllowedHosts)
         {
             if (!KnownHosts.IsName(name))
-                throw new InvalidOperationException($"PoolDashboardOptions.AllowedHosts has '{name}'; it may have {KnownHosts.Rule}.");
+                throw new InvalidOperationException($"PoolDashboardOptions.AllowedHosts has '{name}'; it must contain only {KnownHosts.Rule}.");
         }
     }
 

@@ -19,7 +19,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
 
     private const int MaxBody = 4096;
 
-    private const string Form = "The body may be a JSON object with action and job, or with action, filter and through.";
+    private const string Form = "The body must be a JSON object with action and job, or with action, filter and through.";
 
     /// <summary>If two members had the same name, one would be ignored.</summary>
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
@@ -91,7 +91,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
             return JobField.TryRead(context, Given(body, JobField.Name, faults), faults, out Guid id) ? await OneAsync(context, action, id) : faults.Refusal!;
         if (Members(body.GetValueOrDefault("filter")) is not { } wanted) return Fault("The body names neither a job nor a filter.");
         // A filter that is not understood must not become one that more jobs match.
-        if (wanted.Keys.Except(JobFilter.Names).Any()) faults.Add("filter", $"filter may have {string.Join(", ", JobFilter.Names)}, and nothing else.");
+        if (wanted.Keys.Except(JobFilter.Names).Any()) faults.Add("filter", $"filter may contain only {string.Join(", ", JobFilter.Names)}.");
         JobFilter filter = JobFilter.Read(context, faults, name => Given(wanted, name, faults));
         Through.TryRead(context, TextOf(body.GetValueOrDefault(Through.Name)), faults, out Guid through);
         return faults.Refusal is { } refusal ? refusal : await ManyAsync(context, action, filter, through);
@@ -186,7 +186,7 @@ internal sealed class JobChanges(IJobStore store, ActionLog log)
     {
         if (!of.TryGetValue(name, out JsonElement value)) return null;
         string? text = TextOf(value);
-        if (text is null) faults.Add(name, $"{name} may be a string.");
+        if (text is null) faults.Add(name, $"{name} must be a string.");
         return text;
     }
 

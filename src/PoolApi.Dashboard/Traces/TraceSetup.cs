@@ -41,7 +41,7 @@ internal static class TraceSetup
         }
 
         static InvalidOperationException Fault(string option, object? value, string range) =>
-            new($"{nameof(PoolDashboardOptions)}.{option} is {value}; it may be {range}.");
+            new($"{nameof(PoolDashboardOptions)}.{option} is {value}; it must be {range}.");
     }
 
     /// <summary>The snapshots of an app, and the options that they were created from.</summary>

@@ -81,12 +81,12 @@ internal sealed class JobEnqueuer(
     private static void Check(EnqueueOptions asked)
     {
         if (asked.IdempotencyKey is { } key && !IdempotencyKeyHeader.IsKey(key))
-            throw new ArgumentException($"{nameof(EnqueueOptions.IdempotencyKey)} may be {IdempotencyKeyHeader.Rule}.", nameof(asked));
+            throw new ArgumentException($"{nameof(EnqueueOptions.IdempotencyKey)} must be {IdempotencyKeyHeader.Rule}.", nameof(asked));
         if (!Enum.IsDefined(asked.Priority))
-            throw new ArgumentException($"{nameof(EnqueueOptions.Priority)} may be Low, Normal or High.", nameof(asked));
+            throw new ArgumentException($"{nameof(EnqueueOptions.Priority)} must be Low, Normal or High.", nameof(asked));
         if (asked.Timeout < TimeSpan.FromSeconds(1) || asked.Timeout > TimeSpan.FromSeconds(JobParameters.MaxTimeout))
-            throw new ArgumentException($"{nameof(EnqueueOptions.Timeout)} may be 1 second to 7 days.", nameof(asked));
+            throw new ArgumentException($"{nameof(EnqueueOptions.Timeout)} must be 1 second to 7 days.", nameof(asked));
         if (asked.Tags.Count > JobTags.MaxCount || !asked.Tags.All(JobTags.IsTag))
-            throw new ArgumentException($"{nameof(EnqueueOptions.Tags)} may be up to {JobTags.MaxCount} of {JobTags.Rule}.", nameof(asked));
+            throw new ArgumentException($"{nameof(EnqueueOptions.Tags)} must be up to {JobTags.MaxCount} tags, each of {JobTags.Rule}.", nameof(asked));
     }
 }

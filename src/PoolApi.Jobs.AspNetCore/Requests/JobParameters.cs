@@ -95,7 +95,7 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
         {
             foreach (RequestParameter place in (RequestParameter[])[PriorityQuery, PriorityHeader])
             {
-                if (place.IsGivenIn(context.Request)) faults.Add(place.Name, $"{place.Name} may be at most {maxPriority.ToWord()} for this client.");
+                if (place.IsGivenIn(context.Request)) faults.Add(place.Name, $"{place.Name} must be at most {maxPriority.ToWord()} for this client.");
             }
         }
         DateTimeOffset? runAt = Read(context, faults, RunAtQuery, RunAtHeader);
@@ -133,8 +133,8 @@ internal sealed record JobParameters(WorkPriority Priority, DateTimeOffset? RunA
     private static void CheckTags(JobFaults faults, string name, string[] tags)
     {
         if (tags.Length > JobTags.MaxCount) faults.Add(name, $"{name} has {tags.Length} tags; it may have up to {JobTags.MaxCount}.");
-        else if (!Array.TrueForAll(tags, JobTags.IsTag)) faults.Add(name, $"{name} may be {JobTags.Rule}; up to {JobTags.MaxCount} of them.");
-        else if (tags.Distinct(StringComparer.Ordinal).Count() < tags.Length) faults.Add(name, $"{name} has the same tag twice; it may have each once.");
+        else if (!Array.TrueForAll(tags, JobTags.IsTag)) faults.Add(name, $"{name} must be up to {JobTags.MaxCount} tags, each of {JobTags.Rule}.");
+        else if (tags.Distinct(StringComparer.Ordinal).Count() < tags.Length) faults.Add(name, $"{name} has the same tag twice; each tag may be given only once.");
     }
 
     private static string Contradiction(RequestParameter query, RequestParameter header) =>

@@ -15,7 +15,7 @@ internal sealed class JobsPath
         if (lists[0].RoutePattern.Parameters.Count > 0)
         {
             throw new InvalidOperationException(
-                $"The jobs are mapped under '{lists[0].RoutePattern.RawText}': the prefix may have no route parameters, since a job has one path.");
+                $"The jobs are mapped under '{lists[0].RoutePattern.RawText}': the prefix must have no route parameters, since a job has one path.");
         }
         return "/" + string.Join('/', lists[0].RoutePattern.PathSegments.SelectMany(static s => s.Parts).OfType<Microsoft.AspNetCore.Routing.Patterns.RoutePatternLiteralPart>().Select(static p => p.Content));
     });

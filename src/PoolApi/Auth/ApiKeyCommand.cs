@@ -18,7 +18,7 @@ internal static class ApiKeyCommand
         }
         if (!ApiKeySection.IsName(client))
         {
-            await Console.Error.WriteLineAsync($"'{client}' is no name for a client; it may be {ApiKeySection.NameRule}.");
+            await Console.Error.WriteLineAsync($"'{client}' is no name for a client; it must be {ApiKeySection.NameRule}.");
             return StartFaults.ExitCode;
         }
         string key = ApiKeyHash.New();

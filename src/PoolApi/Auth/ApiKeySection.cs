@@ -35,18 +35,18 @@ internal static class ApiKeySection
         {
             // An empty value without clients would require keys that no client has. Some sources of settings give a section with clients an empty value.
             if (section.Value is { } value && (value.Length > 0 || !section.GetChildren().Any()))
-                faults.Add($"{section.Path} is a value; it may be a section, with a key under the name of each client.");
+                faults.Add($"{section.Path} is a value; it must be a section, with a key under the name of each client.");
             foreach (IConfigurationSection entry in section.GetChildren())
             {
                 string path = entry.Path;
                 if (!IsName(entry.Key))
-                    faults.Add($"{section.Path} has an invalid client name (not repeated here, because it may be a key); it may be {NameRule}.");
+                    faults.Add($"{section.Path} has an invalid client name (not repeated here, because it may be a key); it must be {NameRule}.");
                 else if (!names.Add(entry.Key))
-                    faults.Add($"{path} is a client that already has a key; each client may be listed once.");
+                    faults.Add($"{path} is a client that already has a key; each client may be listed only once.");
                 else if (ReadEntry(entry, path, faults) is not { } client)
                     continue;
                 else if (!paths.TryAdd(Convert.ToHexString(client.Hash), path))
-                    faults.Add($"{path} is the same key as {paths[Convert.ToHexString(client.Hash)]}; it may be another for each client.");
+                    faults.Add($"{path} is the same key as {paths[Convert.ToHexString(client.Hash)]}; each client must have a key of its own.");
                 else
                     Add(entry, client);
             }
@@ -72,7 +72,7 @@ internal static class ApiKeySection
         int concurrency = reader.Read(Concurrency, 0);
         WorkPriority priority = reader.Read(Priority) switch { "low" => WorkPriority.Low, "normal" => WorkPriority.Normal, _ => WorkPriority.High };
         reader.RejectUnknownKeys(secret: true);
-        if (entry[Key.Key] is not null && entry[Hash.Key] is not null) faults.Add($"{path} has both {Key.Key} and {Hash.Key}; it may have one of them.");
+        if (entry[Key.Key] is not null && entry[Hash.Key] is not null) faults.Add($"{path} has both {Key.Key} and {Hash.Key}; it must have only one of them.");
         if (faults.Count > before) return null;
         return HashOf(Stored(entry), path, faults) is not { } hash ? null : (hash, new ApiClient(entry.Key, role, concurrency == 0 ? null : concurrency, priority));
     }
@@ -86,7 +86,7 @@ internal static class ApiKeySection
     {
         if (ApiKeyHash.TryRead(text, out byte[]? hash)) return hash;
         if (ApiKeyHash.IsKey(text)) return ApiKeyHash.Of(text);
-        faults.Add($"{path} is not a valid key (the value is not repeated here); it may be {KeyRule}.");
+        faults.Add($"{path} is not a valid key (the value is not repeated here); it must be {KeyRule}.");
         return null;
     }
 

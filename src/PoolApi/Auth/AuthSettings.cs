@@ -52,7 +52,7 @@ internal sealed class AuthSettings
 
         IConfigurationSection clients = section.GetSection(KeysSetting.Key);
         if (maxConcurrency != 0 && !clients.Exists() && file.Length == 0)
-            faults.Add($"{section.Path}:{MaxConcurrency.Key} is set without {clients.Path}; it may be set where there are keys to tell clients apart.");
+            faults.Add($"{section.Path}:{MaxConcurrency.Key} is set without {clients.Path}; it may be set only where there are keys to tell clients apart.");
         return new AuthSettings(
             clients, file.Length == 0 ? null : new ApiKeyFile(Path.Combine(contentRoot, file)), maxConcurrency == 0 ? null : maxConcurrency, faults);
     }

@@ -110,7 +110,7 @@ internal static class RouteDocs
         schema.Properties["errors"] = new OpenApiSchema
         {
             Type = JsonSchemaType.Object,
-            Description = "For each field that is wrong, what is wrong and what it may be.",
+            Description = "For each field that is wrong, what is wrong and what it must be.",
             AdditionalProperties = new OpenApiSchema
             {
                 Type = JsonSchemaType.Array,

@@ -20,7 +20,7 @@ internal sealed class JobSettings
         "ConnectionString", "Host=…;Database=…;Username=…;Password=…", "where PostgreSQL is, with `Jobs:Store=postgres`");
 
     private static readonly TextSetting SchemaSetting = Setting.Words(
-        "Schema", SchemaName.Default, SchemaName.IsValid, SchemaName.MayBe,
+        "Schema", SchemaName.Default, SchemaName.IsValid, SchemaName.Rule,
         "the schema of the tables, with `Jobs:Store=postgres`; it is created if it does not exist, and apps that share a database need one each");
 
     private static readonly Setting<TimeSpan> Retention = Of(
@@ -90,14 +90,14 @@ internal sealed class JobSettings
         reader.Known(ConnectionStringSetting);
         reader.RejectUnknownKeys(secret: true);
         // A single job of the largest size must fit. A value that is set is kept.
-        if (memory < payload) faults.Add($"{section.Path}:MemoryBytes is {memory}; it may not be less than {section.Path}:MaxPayloadBytes, {payload}.");
+        if (memory < payload) faults.Add($"{section.Path}:MemoryBytes is {memory}; it must not be less than {section.Path}:MaxPayloadBytes, {payload}.");
 
         string connection = section[ConnectionStringSetting.Key] ?? "";
         if (store == "postgres" && !IsConnectionString(connection))
         {
             faults.Add(
                 $"{section.Path}:{ConnectionStringSetting.Key} is {(connection.Length == 0 ? "missing" : "not understood (the value is not shown, because it may contain a password)")}; "
-                + $"with Jobs:Store=postgres it may be '{ConnectionStringSetting.MayBe}'.");
+                + $"with Jobs:Store=postgres it must have the form '{ConnectionStringSetting.Allowed}'.");
         }
         if (store != "postgres")
         {

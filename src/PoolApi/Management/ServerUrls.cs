@@ -54,7 +54,7 @@ internal sealed class ServerUrls
             string[] management = On(urls.Management, port);
             string[] api = On(urls.Api, port);
             if (!management.ToHashSet(StringComparer.OrdinalIgnoreCase).SetEquals(api))
-                faults.Add($"{ManagementKey} is '{Text(management)}' and {ApiKey} is '{Text(api)}'; they may be the same address, or have different ports.");
+                faults.Add($"{ManagementKey} is '{Text(management)}' and {ApiKey} is '{Text(api)}'; they must be the same address, or have different ports.");
         }
         const string Protocols = KestrelSettings.Protocols;
         if ("Http2".Equals(FrameworkSettings.Value(configuration, Protocols), StringComparison.OrdinalIgnoreCase) && urls.Management.Intersect(urls.Api, StringComparer.OrdinalIgnoreCase).Any())
@@ -91,7 +91,7 @@ internal sealed class ServerUrls
         BindingAddress?[] parts = [.. text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(part => Parse(part, mayBeHttps: key == ApiKey))];
         if (parts.Length == 0 || Array.Exists(parts, static part => part is null))
         {
-            faults.Add($"{key} is '{text}'; it may be {(key == ApiKey ? ManagementSettings.ApiAddresses : ManagementSettings.Addresses)}.");
+            faults.Add($"{key} is '{text}'; it must be {(key == ApiKey ? ManagementSettings.ApiAddresses : ManagementSettings.Addresses)}.");
             return [fallback];
         }
         int before = faults.Count;
@@ -102,7 +102,7 @@ internal sealed class ServerUrls
             bool isName = !ListenHost.IsWildcard(part.Host) && !ListenHost.IsAddress(part.Host);
             if (isName) names.Add(part.Host);
             // Each address of a name would have a free port of its own.
-            if (fault is null && part.Port == 0 && isName) fault = "is a name; with port 0 the host may be an IP address, * or +";
+            if (fault is null && part.Port == 0 && isName) fault = "is a name; with port 0 the host must be an IP address, * or +";
             if (fault is not null) faults.Add($"{key} is '{text}': the host '{part.Host}' {fault}.");
             else urls.AddRange(hosts.Select(host => $"{part.Scheme}://{host}:{part.Port}").Except(urls, StringComparer.OrdinalIgnoreCase));
         }

@@ -77,13 +77,13 @@ public sealed class Argon2Hash
 
         var parts = encoded.Split('$');
         if (parts[0].Length != 0 || parts.Length < 2)
-            return "the hash is not in PHC string form; it may be $argon2id$v=19$m=…,t=…,p=1$salt$tag";
+            return "the hash is not in PHC string form; it must be $argon2id$v=19$m=…,t=…,p=1$salt$tag";
         if (parts[1] != "argon2id")
-            return "the hash's scheme is not accepted; it may be argon2id";
+            return "the hash's scheme is not accepted; it must be argon2id";
         if (parts.Length != 6)
-            return "the hash does not have its five parts; it may be $argon2id$v=19$m=…,t=…,p=1$salt$tag";
+            return "the hash does not have its five parts; it must be $argon2id$v=19$m=…,t=…,p=1$salt$tag";
         if (parts[2] != "v=19")
-            return "the hash's version is not accepted; it may be v=19";
+            return "the hash's version is not accepted; it must be v=19";
 
         var settings = parts[3].Split(',');
         if (settings.Length != 3
@@ -91,24 +91,24 @@ public sealed class Argon2Hash
             || !TryNumber(settings[1], "t=", out var passes)
             || !TryNumber(settings[2], "p=", out var lanes))
         {
-            return "the hash's parameters cannot be read; they may be m=…,t=…,p=1, in this order, as plain decimal numbers";
+            return "the hash's parameters cannot be read; they must be m=…,t=…,p=1, in this order, as plain decimal numbers";
         }
 
         if (memory is < MinMemoryKiB or > MaxMemoryKiB)
-            return $"the hash's m is out of range; it may be {MinMemoryKiB} to {MaxMemoryKiB} (KiB)";
+            return $"the hash's m is out of range; it must be {MinMemoryKiB} to {MaxMemoryKiB} (KiB)";
         if (passes is < 1 or > MaxPasses)
-            return $"the hash's t is out of range; it may be 1 to {MaxPasses}";
+            return $"the hash's t is out of range; it must be 1 to {MaxPasses}";
         if (lanes != 1)
-            return "the hash's p is not accepted; it may be 1";
+            return "the hash's p is not accepted; it must be 1";
         if (memory * passes > MaxWork)
-            return $"the hash costs too much to verify; m × t may be at most {MaxWork}";
+            return $"the hash costs too much to verify; m × t must be at most {MaxWork}";
 
         if (!TryUnpadded(parts[4], out var salt) || !TryUnpadded(parts[5], out var tag))
-            return "the hash's salt or tag is not base64; it may be standard base64 without padding and without stray bits";
+            return "the hash's salt or tag is not base64; it must be standard base64 without padding and without stray bits";
         if (salt.Length != SaltBytes)
-            return $"the hash's salt has the wrong length; it may be {SaltBytes} bytes";
+            return $"the hash's salt has the wrong length; it must be {SaltBytes} bytes";
         if (tag.Length is < MinTagBytes or > MaxTagBytes)
-            return $"the hash's tag has the wrong length; it may be {MinTagBytes} to {MaxTagBytes} bytes";
+            return $"the hash's tag has the wrong length; it must be {MinTagBytes} to {MaxTagBytes} bytes";
 
         hash = new Argon2Hash((int)memory, (int)passes, salt, tag);
         return null;

@@ -71,7 +71,7 @@ internal static class PasswordEndpoints
             if (refusal is null)
             {
                 CheckPassword(body.Value?.Password, body);
-                if (body.Value?.Hash is not { } encoded) body.Fault("hash", "hash is missing; it may be an Argon2id hash as a PHC string.");
+                if (body.Value?.Hash is not { } encoded) body.Fault("hash", "hash is missing; it must be an Argon2id hash as a PHC string.");
                 else if (!Argon2Hash.TryParse(encoded, out hash, out string? fault))
                     refusal = Problem.OfField(context, ServiceProblems.UnprocessableHash, "hash", fault);
                 // A missing or malformed field takes precedence over an unprocessable hash: that fault is simpler.
@@ -84,7 +84,7 @@ internal static class PasswordEndpoints
     private static void CheckPassword<T>(string? password, JsonBody<T> body)
         where T : class
     {
-        if (password is null) body.Fault("password", "password is missing; it may be a text.");
+        if (password is null) body.Fault("password", "password is missing; it must be a text.");
         else if (!PasswordHasher.IsAcceptable(password, out string? fault)) body.Fault("password", fault!);
     }
 }

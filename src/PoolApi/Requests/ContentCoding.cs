@@ -20,6 +20,6 @@ internal static class ContentCoding
         context.Response.Headers.AcceptEncoding = Identity;
         return Problem.OfField(
             context, ServiceProblems.UnsupportedMedia, HeaderNames.ContentEncoding,
-            "Content-Encoding may be identity, or left out: bodies are not decompressed. Send the body as it is, without a content coding such as gzip.");
+            "Content-Encoding must be identity, or left out: bodies are not decompressed. Send the body as it is, without a content coding such as gzip.");
     }
 }

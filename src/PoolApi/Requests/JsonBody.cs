@@ -22,13 +22,13 @@ internal static class JsonBody
         try
         {
             body.Value = JsonSerializer.Deserialize(bytes.Span, type);
-            if (body.Value is null) body.Fault("body", $"The body is null; it may be a JSON object with {Fields(type)}.");
+            if (body.Value is null) body.Fault("body", $"The body is null; it must be a JSON object with {Fields(type)}.");
         }
         catch (JsonException e)
         {
             // The exception's own words may quote the body, and the body holds passwords.
             string where = e is { LineNumber: { } line, BytePositionInLine: { } column } ? $" (line {line + 1}, byte {column + 1})" : "";
-            body.Fault("body", $"The body is not what it may be{where}: a JSON object with {Fields(type)}.");
+            body.Fault("body", $"The body is not valid{where}; it must be a JSON object with {Fields(type)}.");
         }
         return body;
     }
@@ -36,7 +36,7 @@ internal static class JsonBody
     /// <summary>415 for a body that is not JSON by its Content-Type.</summary>
     public static IResult? RefuseType(HttpContext context) => context.Request.HasJsonContentType()
         ? null
-        : Problem.OfField(context, ServiceProblems.UnsupportedMedia, "Content-Type", "Content-Type may be application/json.");
+        : Problem.OfField(context, ServiceProblems.UnsupportedMedia, "Content-Type", "Content-Type must be application/json.");
 
     private static string Fields<T>(JsonTypeInfo<T> type) =>
         string.Join(" and ", type.Properties.Select(static p => $"the text \"{p.Name}\""));

@@ -12,7 +12,7 @@ internal static class ContentRoot
     {
         string? given = new ConfigurationBuilder()
             .AddEnvironmentVariables("DOTNET_").AddEnvironmentVariables("ASPNETCORE_").AddCommandLine(args).Build()[Key];
-        if (given is { Length: > 0 } && !Rule.Accepts(given)) throw new ArgumentException($"{Key} is '{given}'; it may be {Rule.MayBe}.");
+        if (given is { Length: > 0 } && !Rule.Accepts(given)) throw new ArgumentException($"{Key} is '{given}'; it must be {Rule.Allowed}.");
         return new WebApplicationOptions { Args = args, ContentRootPath = given is { Length: > 0 } ? given : AppContext.BaseDirectory };
     }
 }

@@ -54,7 +54,7 @@ internal static class FrameworkSettings
     {
         if (setting.Use == SettingUse.Refused) faults.Add($"{key} is not used here: {setting.Text}.");
         if (setting.Use == SettingUse.Used && !setting.Rule.Accepts(value))
-            faults.Add($"{key} is {(setting.IsSecret ? "not understood (it is not repeated here)" : $"'{value}'")}; it may be {setting.Rule.MayBe}.");
+            faults.Add($"{key} is {(setting.IsSecret ? "not understood (it is not repeated here)" : $"'{value}'")}; it must be {setting.Rule.Allowed}.");
     }
 
     private static string Unknown(string key)

@@ -109,12 +109,12 @@ internal static class OpenTelemetrySettings
         {
             long queue = Number(configuration, ofQueue, 2048);
             long batch = Number(configuration, ofBatch, Math.Min(512, queue));
-            if (batch > queue) faults.Add($"{ofBatch} is '{batch}'; it may be at most {ofQueue}, which is {queue}.");
+            if (batch > queue) faults.Add($"{ofBatch} is '{batch}'; it must be at most {ofQueue}, which is {queue}.");
         }
         if (FrameworkSettings.Value(configuration, SamplerArgument) is { } argument
             && !RatioSamplers.Contains(configuration[Sampler], StringComparer.OrdinalIgnoreCase))
         {
-            faults.Add($"{SamplerArgument} is '{argument}'; it may be set where {Sampler} is {string.Join(" or ", RatioSamplers)}.");
+            faults.Add($"{SamplerArgument} is '{argument}'; it may be set only where {Sampler} is {string.Join(" or ", RatioSamplers)}.");
         }
         foreach (string signal in (string[])["TRACES", "METRICS", "LOGS"])
         {
@@ -123,7 +123,7 @@ internal static class OpenTelemetrySettings
             if (FrameworkSettings.Value(configuration, exporter) is { } set && !set.Contains("otlp", StringComparison.OrdinalIgnoreCase)
                 && FrameworkSettings.Value(configuration, endpoint) is not null)
             {
-                faults.Add($"{endpoint} is set while {exporter} is '{set}'; it may be set where that is otlp, or not set.");
+                faults.Add($"{endpoint} is set while {exporter} is '{set}'; it may be set only where that is otlp or not set.");
             }
         }
     }

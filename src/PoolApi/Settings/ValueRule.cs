@@ -4,10 +4,10 @@ using System.Net.Sockets;
 
 namespace PoolApi.Settings;
 
-/// <summary>What the value of a setting may be: in words, and as a check.</summary>
-/// <param name="MayBe">The rule in words, to follow "it may be".</param>
+/// <summary>The allowed values of a setting: in words, and as a check.</summary>
+/// <param name="Allowed">The rule in words, to follow "it must be".</param>
 /// <param name="Accepts">The check.</param>
-internal sealed record ValueRule(string MayBe, Func<string, bool> Accepts)
+internal sealed record ValueRule(string Allowed, Func<string, bool> Accepts)
 {
     public static ValueRule Any { get; } = new("any text", static _ => true);
 

@@ -71,8 +71,8 @@ internal static class ThumbnailEndpoints
         context.Request.ContentType?.TrimStart().StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) == true
             ? Problem.OfField(
                 context, ServiceProblems.UnsupportedMedia, HeaderNames.ContentType,
-                "Content-Type may be image/* or application/octet-stream: a multipart body is a form around the image. "
-                + "Send the image's bytes as the body: with curl, --data-binary @FILE in place of -F.")
+                "Content-Type must not be multipart: such a body is a form around the image. Send the image's bytes as the body, "
+                + "as image/* or application/octet-stream: with curl, --data-binary @FILE in place of -F.")
             : null;
 
     internal sealed record ThumbnailRequest(InspectedImage? Image, ThumbnailSpec Spec, IResult? Refusal) : IValidatedRequest
@@ -93,7 +93,7 @@ internal static class ThumbnailEndpoints
             {
                 return Problem.InvalidRequest(context, new Dictionary<string, string[]>
                 {
-                    ["body"] = [$"The body is empty; it may be an image: {ImageSniffer.Accepted}. Send the image's bytes as the body."],
+                    ["body"] = [$"The body is empty; it must be an image: {ImageSniffer.Accepted}. Send the image's bytes as the body."],
                 });
             }
             if (!ImageSniffer.TryRecognise(body.Span, out ImageKind? kind))
@@ -128,7 +128,7 @@ internal static class ThumbnailEndpoints
             {
                 refusal = Problem.OfField(
                     context, ServiceProblems.NotAcceptable, HeaderNames.Accept,
-                    "Accept may have image/webp, image/jpeg, image/png or image/avif, or a wildcard, with a quality above 0. Or say the format in the query.");
+                    "Accept must have image/webp, image/jpeg, image/png or image/avif, or a wildcard, with a quality above 0. Or say the format in the query.");
             }
             return new ThumbnailHead(new ThumbnailSpec(width, height, format ?? default, fit), refusal);
         }

@@ -83,7 +83,7 @@ public static class Thumbnailer
     {
         ArgumentNullException.ThrowIfNull(limits);
         if (!ImageSniffer.TryRecognise(image.Span, out var kind))
-            throw new UnprocessableImageException($"the body is not an image of a known kind; it may be {ImageSniffer.Accepted}");
+            throw new UnprocessableImageException($"the body is not an image of a known kind; it must be {ImageSniffer.Accepted}");
         return Make(InspectedImage.Inspect(image, kind.Value, limits), spec, cancellationToken);
     }
 

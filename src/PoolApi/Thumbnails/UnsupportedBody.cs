@@ -26,7 +26,7 @@ internal static class UnsupportedBody
     public static string Explain(ReadOnlySpan<byte> body)
     {
         (string what, string advice) = OfBytes(body) ?? OfForm(body) ?? OfText(body) ?? ("not an image of a known kind", Raw);
-        return $"The body is {what}; it may be {ImageSniffer.Accepted}. {advice}";
+        return $"The body is {what}; it must be {ImageSniffer.Accepted}. {advice}";
     }
 
     /// <summary>Recognises a format by its signature.</summary>

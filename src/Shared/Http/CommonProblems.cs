@@ -27,7 +27,7 @@ internal static class CommonProblems
         "the store of the jobs cannot be used (a request that is repeated under its `Idempotency-Key` is accepted once)", ProblemRetry.Later);
 
     public static readonly ProblemType InvalidRequest = new(
-        "invalid-request", 400, "The request is not valid", "a parameter, a header or the body is wrong (`errors` names each field with what it may be)");
+        "invalid-request", 400, "The request is not valid", "a parameter, a header or the body is wrong (`errors` names each field with what it must be)");
 
     public static readonly ProblemType Unauthorized = new("unauthorized", 401, "The client is not known", "there is no key, or one that no client has");
 

@@ -3,7 +3,7 @@ namespace PoolApi;
 /// <summary>The rule for the name of a pool, which is a part of thread names, metrics and configuration sections.</summary>
 internal static class PoolName
 {
-    /// <summary>The rule in words, to follow "it may be".</summary>
+    /// <summary>The rule in words, to follow "it must be".</summary>
     public const string Rule = "1 to 32 ASCII letters, digits, '-', '_' or '.'";
 
     /// <summary>Whether a text is a valid name.</summary>

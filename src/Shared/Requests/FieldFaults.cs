@@ -16,7 +16,7 @@ internal class FieldFaults
     // The faults of each field. Null: no fault. Read after all fields have been read.
     public Dictionary<string, string[]>? ByField => _byField;
 
-    // What a whole number may be, in words.
+    // What a whole number must be, in words.
     public static string WholeNumberRule(int min, int max) => string.Create(CultureInfo.InvariantCulture, $"a whole number from {min} to {max}");
 
     // Reads a whole number. The framework's parser overlooks trailing NULs.
@@ -26,7 +26,7 @@ internal class FieldFaults
 
     // Notes a fault.
     // field: The parameter or header, as the client writes it.
-    // fault: What is wrong and what it may be, as a sentence. Never the value: it may be long, or a secret.
+    // fault: What is wrong and what it must be, as a sentence. Never the value: it may be long, or a secret.
     public void Add(string field, string fault)
     {
         _byField ??= new Dictionary<string, string[]>(StringComparer.Ordinal);
@@ -34,15 +34,15 @@ internal class FieldFaults
     }
 
     // Reads a field that may be given once. Notes a fault if it is invalid.
-    // rule: What it may be, in words.
+    // rule: What it must be, in words.
     // Returns whether it is given and valid.
     public bool TryRead<T>(string field, StringValues values, string rule, Parser<T> parse, out T value, bool required = false)
     {
         value = default!;
         if (values.Count == 1 && parse(values[0] ?? "", out value)) return true;
-        if (values.Count == 1) Add(field, $"{field} may be {rule}.");
-        else if (values.Count > 1) Add(field, $"{field} is given {values.Count} times; it may be given once, as {rule}.");
-        else if (required) Add(field, $"{field} is missing; it may be {rule}.");
+        if (values.Count == 1) Add(field, $"{field} must be {rule}.");
+        else if (values.Count > 1) Add(field, $"{field} is given {values.Count} times; it must be given once, as {rule}.");
+        else if (required) Add(field, $"{field} is missing; it must be {rule}.");
         return false;
     }
 }

@@ -96,13 +96,13 @@ internal class RequestParameter(
         usual: isFirstUsual ? words[0].Value : default!);
 
     // A text of some form.
-    // mayBe: What it may be, in words.
+    // allowed: The allowed values, in words.
     // parse: Reads it.
     // pattern: The same as a regular expression.
     public static RequestParameter<T> Text<T>(
-        string name, string description, string mayBe, FieldFaults.Parser<T> parse, string? pattern = null, string? example = null,
+        string name, string description, string allowed, FieldFaults.Parser<T> parse, string? pattern = null, string? example = null,
         bool isRequired = false) => new(
-        name, ParameterLocation.Query, description, _ => PlainText(pattern, example), new ParameterRule<T>(mayBe, parse), isRequired);
+        name, ParameterLocation.Query, description, _ => PlainText(pattern, example), new ParameterRule<T>(allowed, parse), isRequired);
 
     public static OpenApiSchema PlainText(string? pattern = null, string? example = null) =>
         new() { Type = JsonSchemaType.String, Pattern = pattern, Examples = example is null ? null : [example] };
@@ -141,18 +141,18 @@ internal sealed class RequestParameter<T>(
     public bool TryRead(HttpContext context, StringValues values, FieldFaults faults, out T value)
     {
         ParameterRule<T> rule = ruleOf(context);
-        return faults.TryRead(Name, values, rule.MayBe, rule.Parse, out value, IsRequired);
+        return faults.TryRead(Name, values, rule.Allowed, rule.Parse, out value, IsRequired);
     }
 
     // The parameter's value; the default if it is not given, or is invalid.
     public T Read(HttpContext context, FieldFaults faults) => TryRead(context, faults, out T value) ? value : usual;
 }
 
-// What a parameter may be.
+// The allowed values of a parameter.
 //
-// MayBe: In words, for the text of a fault: "NAME may be …".
+// Allowed: In words, for the text of a fault: "NAME must be …".
 // Parse: Parses a text. False: the text is invalid.
-internal sealed record ParameterRule<T>(string MayBe, FieldFaults.Parser<T> Parse);
+internal sealed record ParameterRule<T>(string Allowed, FieldFaults.Parser<T> Parse);
 
 // Reads parameters for which a missing value differs from every given value.
 internal static class OptionalParameters

@@ -228,10 +228,10 @@ public sealed class EndpointOptionsTests
         var log = new CapturingLog();
         ArgumentOutOfRangeException fault = Assert.Throws<ArgumentOutOfRangeException>(() => TestApp.Build(
             app => app.MapGet("/", static () => "").RunOnPool(configure: o => o.MaxBodyBytes = bytes), null, null, kestrel: false, pool: true, log));
-        Assert.Contains("MaxBodyBytes may be 1 to 1,073,741,824 bytes.", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("MaxBodyBytes must be 1 to 1,073,741,824 bytes.", fault.Message, StringComparison.Ordinal);
         fault = Assert.Throws<ArgumentOutOfRangeException>(() => TestApp.Build(
             app => app.MapGet("/", static () => "").RunOnPool(configure: o => o.MaxRunTime = TimeSpan.FromSeconds(Math.Min(0, bytes))), null, null, kestrel: false, pool: true, log));
-        Assert.Contains("MaxRunTime may be 1 ms to 1 day.", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("MaxRunTime must be 1 ms to 1 day.", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]

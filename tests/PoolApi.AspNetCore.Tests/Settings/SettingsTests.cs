@@ -28,15 +28,15 @@ public class SettingsTests
     [InlineData("Shutdown:Cancel", "25:00", "a time from 00:00:00 to 01:00:00, written [d.]hh:mm:ss[.fff]")]
     [InlineData("Shutdown:MaxRequests", "-1", "a whole number from 0 to 9223372036854775807")]
     public async Task An_invalid_value_fails_the_start_and_the_error_states_the_key_and_the_allowed_values(string key, string value, string allowed) =>
-        Assert.Equal([$"{key} is '{value}'; it may be {allowed}."], await FaultsAsync(new() { [key] = value }));
+        Assert.Equal([$"{key} is '{value}'; it must be {allowed}."], await FaultsAsync(new() { [key] = value }));
 
     [Theory]
     [InlineData("Pool:Worker", "Pool:Worker is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, MaxRunTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers. (Its value is '1'.)")]
     [InlineData("Pool:Nested:Key", "Pool:Nested is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, MaxRunTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers.")]
     [InlineData("Pool:0", "Pool:0 is not a setting; the settings under Pool are: MaxBodyBytes, MaxQueueTime, MaxRunTime, Name, Nice, OverloadControl, QueueBytes, QueueCapacity, ServerTiming, StuckAfter, Workers. (Its value is '1'.)")]
     [InlineData("Shutdown:drains", "Shutdown:drains is not a setting; the settings under Shutdown are: Cancel, Drain, LameDuck, MaxRequests, Watchdog. (Its value is '1'.)")]
-    [InlineData("Pool:QueueBytes:0", "Pool:QueueBytes has settings under it; it may be a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456.")]
-    [InlineData("Pool:Name:First", "Pool:Name has settings under it; it may be 'cpu', the name that the app registered.")]
+    [InlineData("Pool:QueueBytes:0", "Pool:QueueBytes has settings under it; it must be a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456.")]
+    [InlineData("Pool:Name:First", "Pool:Name has settings under it; it must be 'cpu', the name that the app registered.")]
     public async Task An_unknown_key_fails_the_start_and_the_error_states_what_is_allowed(string key, string fault) =>
         Assert.Equal([fault], await FaultsAsync(new() { [key] = "1" }));
 
@@ -73,13 +73,13 @@ public class SettingsTests
             .Configure<ShutdownOptions>(static o => o.Drain = TimeSpan.FromDays(2)));
         Assert.Equal(
             [
-                "Blank:Name is 'a name with blanks'; it may be 1 to 32 ASCII letters, digits, '-', '_' or '.'.",
-                "Code:MaxQueueTime was set to 00:00:00 in code; it may be a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never.",
-                "Code:MaxRunTime was set to 2.00:00:00 in code; it may be a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never.",
-                "Code:QueueBytes was set to -1 in code; it may be a whole number from 1 to 1099511627776.",
-                "Code:StuckAfter was set to -00:00:00.0020000 in code; it may be a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never.",
-                "Code:Workers was set to 0 in code; it may be a whole number from 1 to 1024.",
-                "Shutdown:Drain was set to 2.00:00:00 in code; it may be a time from 00:00:00 to 1.00:00:00, written [d.]hh:mm:ss[.fff].",
+                "Blank:Name is 'a name with blanks'; it must be 1 to 32 ASCII letters, digits, '-', '_' or '.'.",
+                "Code:MaxQueueTime was set to 00:00:00 in code; it must be a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never.",
+                "Code:MaxRunTime was set to 2.00:00:00 in code; it must be a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never.",
+                "Code:QueueBytes was set to -1 in code; it must be a whole number from 1 to 1099511627776.",
+                "Code:StuckAfter was set to -00:00:00.0020000 in code; it must be a time from 00:00:00.0010000 to 1.00:00:00, written [d.]hh:mm:ss[.fff], or -00:00:00.0010000 for never.",
+                "Code:Workers was set to 0 in code; it must be a whole number from 1 to 1024.",
+                "Shutdown:Drain was set to 2.00:00:00 in code; it must be a time from 00:00:00 to 1.00:00:00, written [d.]hh:mm:ss[.fff].",
             ],
             faults);
     }

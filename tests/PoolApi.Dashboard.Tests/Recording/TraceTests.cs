@@ -152,7 +152,7 @@ public class TraceTests
         using HttpClient client = app.Client();
         using HttpResponseMessage answer = await client.GetAsync($"/pools/trace?{query}", Cancel);
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
-        Assert.Contains(" may be ", await answer.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+        Assert.Contains(" must be ", await answer.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
     }
 
     [Fact]

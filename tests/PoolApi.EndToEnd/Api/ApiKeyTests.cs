@@ -152,7 +152,7 @@ public sealed class ApiKeyTests
 
         Assert.Equal(78, run.ExitCode);
         Assert.Contains(run.Lines, line => line.Contains(fault, StringComparison.Ordinal));
-        Assert.Contains(run.Lines, line => line.Contains("Auth:MaxConcurrency is '0'; it may be a whole number from 1 to 1000000.", StringComparison.Ordinal));
+        Assert.Contains(run.Lines, line => line.Contains("Auth:MaxConcurrency is '0'; it must be a whole number from 1 to 1000000.", StringComparison.Ordinal));
         Assert.DoesNotContain(secret, run.Text, StringComparison.Ordinal);
     }
 

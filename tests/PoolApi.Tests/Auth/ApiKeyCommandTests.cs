@@ -54,9 +54,9 @@ public sealed partial class ApiKeyCommandTests : IDisposable
     [InlineData("A key is made by: PoolApi keys new CLIENT", "new")]
     [InlineData("A key is made by: PoolApi keys new CLIENT", "old", "alice")]
     [InlineData("A key is made by: PoolApi keys new CLIENT", "new", "alice", "bob")]
-    [InlineData("'' is no name for a client; it may be 1 to 64 ASCII letters", "new", "")]
-    [InlineData("'a b' is no name for a client; it may be 1 to 64 ASCII letters", "new", "a b")]
-    [InlineData("'a:b' is no name for a client; it may be 1 to 64 ASCII letters", "new", "a:b")]
+    [InlineData("'' is no name for a client; it must be 1 to 64 ASCII letters", "new", "")]
+    [InlineData("'a b' is no name for a client; it must be 1 to 64 ASCII letters", "new", "a b")]
+    [InlineData("'a:b' is no name for a client; it must be 1 to 64 ASCII letters", "new", "a:b")]
     public async Task Wrong_arguments_make_no_key(string fault, params string[] args)
     {
         string said = await RunAsync(StartFaults.ExitCode, args);

@@ -50,11 +50,11 @@ public class ApiKeySectionTests
     }
 
     [Theory]
-    [InlineData("Keys:a:Role is 'boss'; it may be read, work or admin.", "a:Role", "boss")]
-    [InlineData("Keys:a:MaxConcurrency is '0'; it may be a whole number from 1 to 1000000.", "a:MaxConcurrency", "0")]
-    [InlineData("Keys:a:MaxPriority is 'top'; it may be high, normal or low.", "a:MaxPriority", "top")]
+    [InlineData("Keys:a:Role is 'boss'; it must be read, work or admin.", "a:Role", "boss")]
+    [InlineData("Keys:a:MaxConcurrency is '0'; it must be a whole number from 1 to 1000000.", "a:MaxConcurrency", "0")]
+    [InlineData("Keys:a:MaxPriority is 'top'; it must be high, normal or low.", "a:MaxPriority", "top")]
     [InlineData("Keys:a:Colour is not a setting; the settings under Keys:a are: Hash, Key, MaxConcurrency, MaxPriority, Role.", "a:Colour", "secret-red-secret-red")]
-    [InlineData("Keys:a has both Key and Hash; it may have one of them.", "a:Hash", "another-good-secret")]
+    [InlineData("Keys:a has both Key and Hash; it must have only one of them.", "a:Hash", "another-good-secret")]
     public void A_wrong_setting_of_a_client_is_a_fault_that_names_the_setting(string fault, string key, string value) =>
         Assert.Equal([fault], Read(("a:Key", Key), (key, value)).Faults);
 
@@ -69,7 +69,7 @@ public class ApiKeySectionTests
     [Fact]
     public void Two_clients_may_not_share_a_key_even_if_one_stores_its_hash() =>
         Assert.Equal(
-            "Keys:b is the same key as Keys:a; it may be another for each client.",
+            "Keys:b is the same key as Keys:a; each client must have a key of its own.",
             Assert.Single(Read(("a", Key), ("b", ApiKeyHash.Write(ApiKeyHash.Of(Key)))).Faults));
 
     [Fact]

@@ -80,7 +80,7 @@ public sealed class RoleTests : IAsyncDisposable
     public async Task A_job_cannot_exceed_the_maximum_priority_of_its_client()
     {
         HttpResponseMessage refused = await SendAsync(Batch, HttpMethod.Get, "/v1/diagnostics/noop", ("Prefer", "respond-async"), ("Job-Priority", "normal"));
-        await ServiceApp.AssertProblem(refused, 400, "invalid-request", "Job-Priority", "may be at most low for this client");
+        await ServiceApp.AssertProblem(refused, 400, "invalid-request", "Job-Priority", "must be at most low for this client");
 
         string usual = await JobAsync(Batch);
         using HttpResponseMessage answer = await SendAsync(Batch, HttpMethod.Get, usual);

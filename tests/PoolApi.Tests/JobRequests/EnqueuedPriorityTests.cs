@@ -20,7 +20,7 @@ public sealed class EnqueuedPriorityTests
         var refused = await Assert.ThrowsAsync<ArgumentException>(
             async () => await jobs.EnqueueAsync(new Word("x"), new() { Priority = (WorkPriority)number }, ServiceApp.Token));
 
-        Assert.Contains("Priority may be Low, Normal or High", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("Priority must be Low, Normal or High", refused.Message, StringComparison.Ordinal);
         Assert.Empty((await app.Store.ListAsync(new JobQuery { Limit = 10 }, ServiceApp.Token)).Jobs);
     }
 

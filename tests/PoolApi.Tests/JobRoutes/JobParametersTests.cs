@@ -82,7 +82,7 @@ public class JobParametersTests
     [InlineData("?tag=a%20b", "tag", "1 to 64")]
     [InlineData("?tag=a,b", "tag", "1 to 64")]
     [InlineData("?tag=%C3%A4", "tag", "1 to 64")]
-    [InlineData("?tag=a&tag=a", "tag", "each once")]
+    [InlineData("?tag=a&tag=a", "tag", "each tag may be given only once")]
     public void A_wrong_query_parameter_is_named_with_its_allowed_values(string query, string field, string says) =>
         Assert.Contains(says, Read(query).Given.AssertFault(field), StringComparison.Ordinal);
 

@@ -111,7 +111,7 @@ public class ListenAddressTests
     public void A_port_that_the_API_and_the_management_share_with_different_addresses_is_a_fault(string api, string management)
     {
         (_, List<string> faults) = Read(("Urls", api), ("Management:Urls", management));
-        Assert.Contains("they may be the same address, or have different ports", Assert.Single(faults), StringComparison.Ordinal);
+        Assert.Contains("they must be the same address, or have different ports", Assert.Single(faults), StringComparison.Ordinal);
     }
 
     [Theory]

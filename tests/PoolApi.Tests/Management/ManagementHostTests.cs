@@ -113,7 +113,7 @@ public class ManagementHostTests
     {
         var faults = new List<string>();
         Hosts(value, faults);
-        Assert.StartsWith($"Management:AllowedHosts is '{value}'; it may be host names without port", Assert.Single(faults), StringComparison.Ordinal);
+        Assert.StartsWith($"Management:AllowedHosts is '{value}'; it must be host names without port", Assert.Single(faults), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -77,7 +77,7 @@ public class RefusedBodyTests(ServiceApp app) : IClassFixture<ServiceApp>
             using HttpResponseMessage response = await _client.PostAsync(Thumbnails, content, ServiceApp.Token);
             JsonNode problem = await ServiceApp.AssertProblem(response, 415, "unsupported-media", "body", says);
             string detail = (string)problem["detail"]!;
-            Assert.True(detail.Contains("it may be JPEG, PNG, WebP, GIF, TIFF or AVIF. ", StringComparison.Ordinal), $"{name}: {detail}");
+            Assert.True(detail.Contains("it must be JPEG, PNG, WebP, GIF, TIFF or AVIF. ", StringComparison.Ordinal), $"{name}: {detail}");
             Assert.InRange(detail.Length, 1, 300); // the detail contains nothing of the body
         }
     }

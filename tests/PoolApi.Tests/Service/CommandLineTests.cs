@@ -105,7 +105,7 @@ public class CommandLineTests
         foreach ((string key, Setting setting) in SettingCatalogue.All)
         {
             Assert.Contains($"  {key}   default: {setting.Default}\n", help, StringComparison.Ordinal);
-            Assert.Contains($"may be {setting.MayBe}", text, StringComparison.Ordinal);
+            Assert.Contains($"allowed values: {setting.Allowed}", text, StringComparison.Ordinal);
         }
     }
 

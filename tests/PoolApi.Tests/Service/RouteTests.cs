@@ -31,8 +31,8 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Theory]
-    [InlineData("", "width", "width is missing; it may be a whole number from 1 to 4096.")]
-    [InlineData("width=", "width", "width may be a whole number from 1 to 4096.")]
+    [InlineData("", "width", "width is missing; it must be a whole number from 1 to 4096.")]
+    [InlineData("width=", "width", "width must be a whole number from 1 to 4096.")]
     [InlineData("width=0", "width", "from 1 to 4096")]
     [InlineData("width=-1", "width", "from 1 to 4096")]
     [InlineData("width=4097", "width", "from 1 to 4096")]
@@ -42,11 +42,11 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("width=abc", "width", "from 1 to 4096")]
     [InlineData("width=3.5", "width", "from 1 to 4096")]
     [InlineData("width=%D9%A3", "width", "from 1 to 4096")]
-    [InlineData("width=3&width=3", "width", "width is given 2 times; it may be given once")]
+    [InlineData("width=3&width=3", "width", "width is given 2 times; it must be given once")]
     [InlineData("width=3&height=0", "height", "from 1 to 4096")]
     [InlineData("width=3&height=1&height=2", "height", "given 2 times")]
-    [InlineData("width=3&format=gif", "format", "format may be one of: webp, jpeg, png, avif.")]
-    [InlineData("width=3&fit=fill", "fit", "fit may be one of: inside, cover.")]
+    [InlineData("width=3&format=gif", "format", "format must be one of: webp, jpeg, png, avif.")]
+    [InlineData("width=3&fit=fill", "fit", "fit must be one of: inside, cover.")]
     public async Task A_wrong_thumbnail_parameter_is_refused_with_its_name_and_its_allowed_values(string query, string field, string says)
     {
         using HttpResponseMessage response = await _client.PostAsync("/v1/thumbnails?" + query, Photo(), ServiceApp.Token);
@@ -69,7 +69,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
         using HttpResponseMessage none = await _client.PostAsync("/v1/thumbnails?width=9", null, ServiceApp.Token);
         await ServiceApp.AssertProblem(none, 400, "invalid-request", "body", "empty");
         using HttpResponseMessage text = await _client.PostAsync("/v1/thumbnails?width=9", new StringContent("not an image"), ServiceApp.Token);
-        await ServiceApp.AssertProblem(text, 415, "unsupported-media", "body", "it may be");
+        await ServiceApp.AssertProblem(text, 415, "unsupported-media", "body", "it must be");
         byte[] photo = Samples.Encode("jpeg", 640, 480);
         using HttpResponseMessage cut = await _client.PostAsync(
             "/v1/thumbnails?width=9", new ByteArrayContent(photo[..(photo.Length / 2)]), ServiceApp.Token);

@@ -34,7 +34,7 @@ public class FrameworkSettingsTests
         FrameworkSetting setting = FrameworkSettings.All.Single(setting => setting.Key == key);
         string fault = Assert.Single(Faults((Concrete(key), Wrong)));
         Assert.StartsWith(Concrete(key) + " is ", fault, StringComparison.Ordinal);
-        Assert.EndsWith($"it may be {setting.Rule.MayBe}.", fault, StringComparison.Ordinal);
+        Assert.EndsWith($"it must be {setting.Rule.Allowed}.", fault, StringComparison.Ordinal);
         Assert.Equal(!setting.IsSecret, fault.Contains($"'{Wrong}'", StringComparison.Ordinal));
     }
 
@@ -64,21 +64,21 @@ public class FrameworkSettingsTests
     public void An_environment_variable_of_another_program_is_no_fault(string key) => Assert.Empty(Faults((key, "x")));
 
     [Theory]
-    [InlineData("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "it may be grpc or http/protobuf.")]
-    [InlineData("OTEL_EXPORTER_OTLP_TIMEOUT", "0", "it may be a whole number from 1 to 2147483647.")]
-    [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317", "it may be an address http://host:port or https://host:port.")]
-    [InlineData("OTEL_TRACES_EXPORTER", "console", "it may be otlp (several are separated by ',') or none.")]
-    [InlineData("OTEL_LOGS_EXPORTER", "console", "it may be otlp (several are separated by ',') or none.")]
-    [InlineData("Kestrel:EndpointDefaults:Protocols", "Http3", "it may be Http1, Http2 or Http1AndHttp2.")]
-    [InlineData("Kestrel:Limits:KeepAliveTimeout", "5", "it may be a time from 00:00:01 to 1.00:00:00, written [d.]hh:mm:ss[.fff].")]
-    [InlineData("AllowedHosts", "example.com:8080", "it may be one or more host names without a port, separated by ';'; *.example.com is any name under it, * is any.")]
-    public void A_value_that_the_framework_would_ignore_is_a_fault(string key, string value, string mayBe) =>
-        Assert.Equal($"{key} is '{value}'; {mayBe}", Assert.Single(Faults((key, value))));
+    [InlineData("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "it must be grpc or http/protobuf.")]
+    [InlineData("OTEL_EXPORTER_OTLP_TIMEOUT", "0", "it must be a whole number from 1 to 2147483647.")]
+    [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317", "it must be an address http://host:port or https://host:port.")]
+    [InlineData("OTEL_TRACES_EXPORTER", "console", "it must be otlp (several are separated by ',') or none.")]
+    [InlineData("OTEL_LOGS_EXPORTER", "console", "it must be otlp (several are separated by ',') or none.")]
+    [InlineData("Kestrel:EndpointDefaults:Protocols", "Http3", "it must be Http1, Http2 or Http1AndHttp2.")]
+    [InlineData("Kestrel:Limits:KeepAliveTimeout", "5", "it must be a time from 00:00:01 to 1.00:00:00, written [d.]hh:mm:ss[.fff].")]
+    [InlineData("AllowedHosts", "example.com:8080", "it must be one or more host names without a port, separated by ';'; *.example.com is any name under it, * is any.")]
+    public void A_value_that_the_framework_would_ignore_is_a_fault(string key, string value, string allowed) =>
+        Assert.Equal($"{key} is '{value}'; {allowed}", Assert.Single(Faults((key, value))));
 
     [Theory]
-    [InlineData("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE is '4096'; it may be at most OTEL_BSP_MAX_QUEUE_SIZE, which is 2048.")]
-    [InlineData("OTEL_TRACES_SAMPLER_ARG", "0.5", "OTEL_TRACES_SAMPLER_ARG is '0.5'; it may be set where OTEL_TRACES_SAMPLER is traceidratio or parentbased_traceidratio.")]
-    [InlineData("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a:1", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set while OTEL_TRACES_EXPORTER is 'none'; it may be set where that is otlp, or not set.", "OTEL_TRACES_EXPORTER", "none")]
+    [InlineData("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE is '4096'; it must be at most OTEL_BSP_MAX_QUEUE_SIZE, which is 2048.")]
+    [InlineData("OTEL_TRACES_SAMPLER_ARG", "0.5", "OTEL_TRACES_SAMPLER_ARG is '0.5'; it may be set only where OTEL_TRACES_SAMPLER is traceidratio or parentbased_traceidratio.")]
+    [InlineData("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a:1", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set while OTEL_TRACES_EXPORTER is 'none'; it may be set only where that is otlp or not set.", "OTEL_TRACES_EXPORTER", "none")]
     public void A_setting_that_conflicts_with_another_one_is_a_fault(string key, string value, string fault, string? other = null, string? set = null) =>
         Assert.Equal(fault, Assert.Single(other is null ? Faults((key, value)) : Faults((key, value), (other, set!))));
 
@@ -100,7 +100,7 @@ public class FrameworkSettingsTests
 
     [Fact]
     public void An_empty_list_of_clients_is_a_fault() =>
-        Assert.StartsWith("Auth:ApiKeys is a value; it may be a section", Assert.Single(Faults(("Auth:ApiKeys", ""))), StringComparison.Ordinal);
+        Assert.StartsWith("Auth:ApiKeys is a value; it must be a section", Assert.Single(Faults(("Auth:ApiKeys", ""))), StringComparison.Ordinal);
 
     [Fact]
     public void An_empty_key_of_a_client_is_a_fault() =>
@@ -121,11 +121,11 @@ public class FrameworkSettingsTests
     }
 
     private static string Row(string key, Setting setting) =>
-        $"| `{key}` | {setting.Default} | {setting.MayBe.Replace("*", "\\*", StringComparison.Ordinal)} | {setting.Text} |";
+        $"| `{key}` | {setting.Default} | {setting.Allowed.Replace("*", "\\*", StringComparison.Ordinal)} | {setting.Text} |";
 
     internal static string Row(FrameworkSetting setting) => setting.Use switch
     {
-        SettingUse.Used => $"| `{setting.Key}` | {setting.Default} | {setting.Rule.MayBe.Replace("*", "\\*", StringComparison.Ordinal)} | {setting.Text} |",
+        SettingUse.Used => $"| `{setting.Key}` | {setting.Default} | {setting.Rule.Allowed.Replace("*", "\\*", StringComparison.Ordinal)} | {setting.Text} |",
         SettingUse.Refused => $"| `{setting.Key}` | | refused | {setting.Text} |",
         _ => $"| `{setting.Key}` | | not read | {setting.Text} |",
     };

@@ -73,7 +73,7 @@ public class ServerSettingTests : SettingEffectTests
     [Fact]
     public void A_content_root_that_is_not_there_is_a_fault() =>
         Assert.Equal(
-            "ContentRoot is '/nowhere'; it may be a folder that exists.",
+            "ContentRoot is '/nowhere'; it must be a folder that exists.",
             Assert.Throws<ArgumentException>(static () => ContentRoot.Options(["--ContentRoot", "/nowhere"])).Message);
 }
 

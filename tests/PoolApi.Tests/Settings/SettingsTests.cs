@@ -62,7 +62,7 @@ public class SettingsTests
     [InlineData("a_name_that_is_one_letter_longer_than_40_")]
     public void An_invalid_schema_name_is_a_fault(string name) =>
         Assert.StartsWith(
-            $"Jobs:Schema is '{name}'; it may be 1 to 40 lower-case letters",
+            $"Jobs:Schema is '{name}'; it must be 1 to 40 lower-case letters",
             Assert.Single(Faults(("Jobs:Schema", name), ("Jobs:Store", "postgres"), ("Jobs:ConnectionString", "Host=db"))), StringComparison.Ordinal);
 
     [Theory]
@@ -120,7 +120,7 @@ public class SettingsTests
         foreach (string key in (string[])["Urls", "Management:Urls"])
         {
             Assert.Equal(
-                $"{key} is '{value}'; it may be one or more addresses http://host:port{(key == "Urls" ? " or https://host:port" : "")}, separated by ';'.",
+                $"{key} is '{value}'; it must be one or more addresses http://host:port{(key == "Urls" ? " or https://host:port" : "")}, separated by ';'.",
                 Assert.Single(Faults((key, value))));
         }
     }
@@ -129,7 +129,7 @@ public class SettingsTests
     public void TLS_is_for_the_API_and_needs_a_certificate()
     {
         Assert.Equal(
-            "Management:Urls is 'https://localhost:8081'; it may be one or more addresses http://host:port, separated by ';'.",
+            "Management:Urls is 'https://localhost:8081'; it must be one or more addresses http://host:port, separated by ';'.",
             Assert.Single(Faults(("Management:Urls", "https://localhost:8081"))));
         Assert.Equal(
             "Urls has an address https://…, and no certificate is set: Kestrel:Certificates:Default:Path names its file.",
@@ -145,29 +145,29 @@ public class SettingsTests
     [Fact]
     public void One_port_on_different_addresses_of_the_API_and_the_management_is_a_fault() =>
         Assert.Equal(
-            "Management:Urls is 'http://127.0.0.1:5000' and Urls is 'http://10.0.0.1:5000'; they may be the same address, or have different ports.",
+            "Management:Urls is 'http://127.0.0.1:5000' and Urls is 'http://10.0.0.1:5000'; they must be the same address, or have different ports.",
             Assert.Single(Faults(("Urls", "http://10.0.0.1:5000"), ("Management:Urls", "http://127.0.0.1:5000"))));
 
     [Theory]
     [InlineData("Management:Url", "Management:Url is not a setting; the settings under Management are: AllowedHosts, Urls. (Its value is 'x'.)")]
     [InlineData("Workloads:Diagnostic", "Workloads:Diagnostic is not a setting; the settings under Workloads are: Diagnostics. (Its value is 'x'.)")]
     [InlineData("Jobs:Paths", "Jobs:Paths is not a setting; the settings under Jobs are: ConnectionString, Lease, MaxAttempts, MaxPayloadBytes, MaxRedeliveries, MaxResultBytes, MemoryBytes, Path, Retention, RetryDelay, Schema, Share, Store.")] // the value of a mistyped ConnectionString is a secret
-    [InlineData("Jobs:Share", "Jobs:Share is 'x'; it may be a number from 0 to 1, such as 0.02.")]
-    [InlineData("Jobs:Retention", "Jobs:Retention is 'x'; it may be a time from 00:00:01 to 3650.00:00:00, written [d.]hh:mm:ss[.fff].")]
+    [InlineData("Jobs:Share", "Jobs:Share is 'x'; it must be a number from 0 to 1, such as 0.02.")]
+    [InlineData("Jobs:Retention", "Jobs:Retention is 'x'; it must be a time from 00:00:01 to 3650.00:00:00, written [d.]hh:mm:ss[.fff].")]
     [InlineData("Auth:ApiKey", "Auth:ApiKey is not a setting; the settings under Auth are: ApiKeys, KeysFile, MaxConcurrency.")] // its value may be a secret
-    [InlineData("Auth:ApiKeys", "Auth:ApiKeys is a value; it may be a section, with a key under the name of each client.")]
-    [InlineData("Auth:ApiKeys:a b", "Auth:ApiKeys has an invalid client name (not repeated here, because it may be a key); it may be 1 to 64 ASCII letters, digits, '-', '_' or '.'.")]
-    [InlineData("Auth:ApiKeys:0", "Auth:ApiKeys:0 is not a valid key (the value is not repeated here); it may be a key of 16 to 256 visible ASCII characters, without blanks, or its hash as `PoolApi keys new` prints it.")]
+    [InlineData("Auth:ApiKeys", "Auth:ApiKeys is a value; it must be a section, with a key under the name of each client.")]
+    [InlineData("Auth:ApiKeys:a b", "Auth:ApiKeys has an invalid client name (not repeated here, because it may be a key); it must be 1 to 64 ASCII letters, digits, '-', '_' or '.'.")]
+    [InlineData("Auth:ApiKeys:0", "Auth:ApiKeys:0 is not a valid key (the value is not repeated here); it must be a key of 16 to 256 visible ASCII characters, without blanks, or its hash as `PoolApi keys new` prints it.")]
     [InlineData("Auth:ApiKeys:a:b", "Auth:ApiKeys:a:b is not a setting; the settings under Auth:ApiKeys:a are: Hash, Key, MaxConcurrency, MaxPriority, Role.")]
-    [InlineData("Auth:MaxConcurrency", "Auth:MaxConcurrency is 'x'; it may be a whole number from 1 to 1000000.")]
-    [InlineData("Jobs:Store", "Jobs:Store is 'x'; it may be sqlite, postgres or none.")]
+    [InlineData("Auth:MaxConcurrency", "Auth:MaxConcurrency is 'x'; it must be a whole number from 1 to 1000000.")]
+    [InlineData("Jobs:Store", "Jobs:Store is 'x'; it must be sqlite, postgres or none.")]
     [InlineData("Thumbnails:MaxScans", "Thumbnails:MaxScans is not a setting; the settings under Thumbnails are: MaxDecodeMegabytes, MaxDecodeTime. (Its value is 'x'.)")]
-    [InlineData("Thumbnails:MaxDecodeTime", "Thumbnails:MaxDecodeTime is 'x'; it may be a time from 00:00:00.0100000 to 01:00:00, written [d.]hh:mm:ss[.fff].")]
-    [InlineData("Thumbnails:MaxDecodeMegabytes", "Thumbnails:MaxDecodeMegabytes is 'x'; it may be a whole number from 16 to 65536.")]
-    [InlineData("Workloads:Diagnostics", "Workloads:Diagnostics is 'x'; it may be true or false.")]
-    [InlineData("Jobs:MemoryBytes", "Jobs:MemoryBytes is 'x'; it may be a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456.")]
+    [InlineData("Thumbnails:MaxDecodeTime", "Thumbnails:MaxDecodeTime is 'x'; it must be a time from 00:00:00.0100000 to 01:00:00, written [d.]hh:mm:ss[.fff].")]
+    [InlineData("Thumbnails:MaxDecodeMegabytes", "Thumbnails:MaxDecodeMegabytes is 'x'; it must be a whole number from 16 to 65536.")]
+    [InlineData("Workloads:Diagnostics", "Workloads:Diagnostics is 'x'; it must be true or false.")]
+    [InlineData("Jobs:MemoryBytes", "Jobs:MemoryBytes is 'x'; it must be a whole number from 1 to 1099511627776; not set, it is a quarter of the memory that the runtime may use, at most 268435456.")]
     [InlineData("Cors:Origin", "Cors:Origin is not a setting; the settings under Cors are: Origins. (Its value is 'x'.)")]
-    [InlineData("Cors:Origins", "Cors:Origins is 'x'; it may be origins separated by ';', each a scheme, a host and a port if it is not the usual one, such as https://app.example; or * for every origin.")]
+    [InlineData("Cors:Origins", "Cors:Origins is 'x'; it must be origins separated by ';', each a scheme, a host and a port if it is not the usual one, such as https://app.example; or * for every origin.")]
     public void An_unknown_key_or_an_invalid_value_is_a_fault_that_names_what_is_allowed(string key, string fault) => Assert.Equal(fault, Assert.Single(Faults((key, "x"))));
 
     [Fact]
@@ -176,7 +176,7 @@ public class SettingsTests
         string[] faults = [.. Faults(("Jobs:MaxPayloadBytes", "536870912"))];
         Assert.Empty(faults);
         Assert.Equal(
-            "Jobs:MemoryBytes is 1000; it may not be less than Jobs:MaxPayloadBytes, 2000.",
+            "Jobs:MemoryBytes is 1000; it must not be less than Jobs:MaxPayloadBytes, 2000.",
             Assert.Single(Faults(("Jobs:MaxPayloadBytes", "2000"), ("Jobs:MemoryBytes", "1000"))));
     }
 
@@ -190,7 +190,7 @@ public class SettingsTests
     [Fact]
     public void A_concurrency_limit_for_each_key_is_a_fault_without_keys() =>
         Assert.Equal(
-            "Auth:MaxConcurrency is set without Auth:ApiKeys; it may be set where there are keys to tell clients apart.",
+            "Auth:MaxConcurrency is set without Auth:ApiKeys; it may be set only where there are keys to tell clients apart.",
             Assert.Single(Faults(("Auth:MaxConcurrency", "2"))));
 
     [Fact]
@@ -205,14 +205,14 @@ public class SettingsTests
     public void Two_clients_with_the_same_key_are_a_fault()
     {
         string fault = Assert.Single(Faults(("Auth:ApiKeys:a", "the-same-for-both"), ("Auth:ApiKeys:b", "the-same-for-both")));
-        Assert.Equal("Auth:ApiKeys:b is the same key as Auth:ApiKeys:a; it may be another for each client.", fault);
+        Assert.Equal("Auth:ApiKeys:b is the same key as Auth:ApiKeys:a; each client must have a key of its own.", fault);
     }
 
     [Theory]
     [InlineData("Kestrel:Endpoints:A:Url", "http://localhost:1", "Kestrel:Endpoints:A:Url is not used here: Urls and Management:Urls")]
-    [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url", "OTEL_EXPORTER_OTLP_ENDPOINT is 'not a url'; it may be an address")]
-    [InlineData("Workloads", "5", "Workloads is '5'; it may be a section")]
-    [InlineData("Auth", "secret", "Auth is a value; it may be a section")]
+    [InlineData("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url", "OTEL_EXPORTER_OTLP_ENDPOINT is 'not a url'; it must be an address")]
+    [InlineData("Workloads", "5", "Workloads is '5'; it must be a section")]
+    [InlineData("Auth", "secret", "Auth is a value; it must be a section")]
     public void A_setting_that_the_service_cannot_use_is_a_fault(string key, string value, string fault) =>
         Assert.StartsWith(fault, Assert.Single(Faults((key, value))), StringComparison.Ordinal);
 
@@ -246,9 +246,9 @@ public class SettingsTests
             ("Management:Urls", "nowhere"), ("Jobs:Store", "postgres")));
         Assert.StartsWith("PoolApi cannot start, for 7 reasons:\n  ", said, StringComparison.Ordinal);
         foreach (string part in (string[])[
-            "Pool:Workers is '-3'; it may be a whole number from 1 to 1024.", "Pool:QueueCapacity is 'many'; it may be a whole number from 1 to 16777216.",
-            "Pool:Colour is not a setting;", "Shutdown:Drain is 'soon'; it may be a time from", "Shutdown:Speed is not a setting;",
-            "Management:Urls is 'nowhere';", "Jobs:ConnectionString is missing; with Jobs:Store=postgres it may be"])
+            "Pool:Workers is '-3'; it must be a whole number from 1 to 1024.", "Pool:QueueCapacity is 'many'; it must be a whole number from 1 to 16777216.",
+            "Pool:Colour is not a setting;", "Shutdown:Drain is 'soon'; it must be a time from", "Shutdown:Speed is not a setting;",
+            "Management:Urls is 'nowhere';", "Jobs:ConnectionString is missing; with Jobs:Store=postgres it must have the form"])
         {
             Assert.Contains(part, said, StringComparison.Ordinal);
         }

@@ -138,7 +138,7 @@ public class OwnLimitTests
         pool.Accepted(item); // the refusals have not changed the item
 
         static void Named(ArgumentOutOfRangeException e) =>
-            Assert.StartsWith("maxQueueTime may be zero or more", e.Message, StringComparison.Ordinal);
+            Assert.StartsWith("maxQueueTime must be zero or more", e.Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -142,6 +142,6 @@ public class PriorityTests
         pool.Accepted(item); // the refusals have not changed the item
 
         static void Named(ArgumentOutOfRangeException e) =>
-            Assert.StartsWith("priority may be Low, Normal or High", e.Message, StringComparison.Ordinal);
+            Assert.StartsWith("priority must be Low, Normal or High", e.Message, StringComparison.Ordinal);
     }
 }

@@ -240,7 +240,7 @@ public class RunLimitTests
         foreach (TimeSpan wrong in (TimeSpan[])[TimeSpan.Zero, TimeSpan.FromMilliseconds(-2)])
         {
             var error = Assert.Throws<ArgumentOutOfRangeException>(() => pool.TrySubmit(new TestItem(), options: new(maxRunTime: wrong)));
-            Assert.StartsWith("maxRunTime may be more than zero, or infinite", error.Message, StringComparison.Ordinal);
+            Assert.StartsWith("maxRunTime must be more than zero, or infinite", error.Message, StringComparison.Ordinal);
             Assert.Throws<ArgumentOutOfRangeException>(() => pool.Run(() => { }, options: new(maxRunTime: wrong)));
         }
         pool.Run(() => { }, options: new(maxRunTime: Timeout.InfiniteTimeSpan));

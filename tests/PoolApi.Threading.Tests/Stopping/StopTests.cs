@@ -545,7 +545,7 @@ public class StopTests
     public async Task A_negative_deadline_or_grace_time_is_refused_and_the_pool_can_still_be_stopped()
     {
         FixedThreadPool pool = Pools.Make();
-        Assert.Contains("deadline may be", Assert.Throws<ArgumentOutOfRangeException>(
+        Assert.Contains("deadline must be", Assert.Throws<ArgumentOutOfRangeException>(
             () => { _ = pool.ShutdownAsync(TimeSpan.FromSeconds(-5)); }).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => { _ = pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.FromSeconds(-5)); });
         Assert.Equal(PoolState.Running, pool.Core.Stop.State);

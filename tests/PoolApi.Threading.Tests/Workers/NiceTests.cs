@@ -43,7 +43,7 @@ public class NiceTests
     {
         var error = Assert.Throws<ArgumentOutOfRangeException>(() => Pools.Make(more: o => o.Nice = nice));
         Assert.Equal("Nice", error.ParamName);
-        Assert.StartsWith("Nice may be 0 to 19, or null", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith("Nice must be 0 to 19, or null", error.Message, StringComparison.Ordinal);
     }
 
     private static IEnumerable<int> Of(FixedThreadPool pool) => Pools.ThreadsNamed($"{pool.Name}-").Select(NiceOf);

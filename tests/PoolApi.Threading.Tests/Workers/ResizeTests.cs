@@ -107,7 +107,7 @@ public class ResizeTests
         using FixedThreadPool pool = Pools.Make(2);
         var error = Assert.Throws<ArgumentOutOfRangeException>(() => pool.Resize(workers));
         Assert.Equal("workers", error.ParamName);
-        Assert.StartsWith("workers may be 1 to 1024", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith("workers must be 1 to 1024", error.Message, StringComparison.Ordinal);
         Assert.Equal(2, pool.Workers);
     }
 

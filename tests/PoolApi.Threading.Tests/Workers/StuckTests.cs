@@ -219,7 +219,7 @@ public class StuckTests
         {
             var error = Assert.Throws<ArgumentOutOfRangeException>(() => Pools.Make(more: o => o.MaxStandIns = wrong));
             Assert.Equal("MaxStandIns", error.ParamName);
-            Assert.StartsWith("MaxStandIns may be 0 to 64, or null", error.Message, StringComparison.Ordinal);
+            Assert.StartsWith("MaxStandIns must be 0 to 64, or null", error.Message, StringComparison.Ordinal);
         }
     }
 
