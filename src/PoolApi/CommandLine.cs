@@ -53,7 +53,7 @@ internal static class CommandLine
                 return await WriteFaultsAsync(ArgumentFaults(rest)) ? StartFaults.ExitCode : null;
             // A misspelt command must not start a server.
             case [var word, ..] when !Serves(args):
-                string meant = NearestName.Of(word, Commands) is { } command ? $" '{command}' may be meant." : "";
+                string meant = NearestName.Of(word, Commands) is { } command ? $" Did you mean '{command}'?" : "";
                 await Console.Error.WriteAsync($"There is no command '{word}'.{meant}\n{Usage}");
                 return StartFaults.ExitCode;
             default:
@@ -80,7 +80,7 @@ internal static class CommandLine
             else if (!isSwitch && !hasValue)
                 faults.Add($"'{arg}' is neither a setting nor the value of one; a setting is written --Key value.");
             else if (!SettingNames.IsKnown(key))
-                faults.Add($"{arg.Split('=', 2)[0]} is not a setting.{(SettingNames.Nearest(key) is { } near ? $" --{near} may be meant." : "")}");
+                faults.Add($"{arg.Split('=', 2)[0]} is not a setting.{(SettingNames.Nearest(key) is { } near ? $" Did you mean --{near}?" : "")}");
             else if (isSwitch && !hasValue && (i + 1 == args.Length || args[i + 1].StartsWith("--", StringComparison.Ordinal)))
                 faults.Add($"{arg} has no value; it is written {arg} value.");
             // Skips the value of this switch, also if the switch is unknown.

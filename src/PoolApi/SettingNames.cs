@@ -55,12 +55,12 @@ internal static class SettingNames
                 foreach (string child in children)
                 {
                     if (NearestName.Of(child, Sections[section]) is { } key)
-                        faults.Add($"{root.Key}:{child} is not a setting; {section}:{key} may be meant.");
+                        faults.Add($"{root.Key}:{child} is not a setting. Did you mean {section}:{key}?");
                 }
             }
             else if (root.Value is not null && ByLetters.TryGetValue(WithoutSeparators(root.Key), out string? full))
             {
-                faults.Add($"{root.Key} is not a setting; {full} may be meant, which the environment writes {full.Replace(":", "__", StringComparison.Ordinal)}.");
+                faults.Add($"{root.Key} is not a setting. Did you mean {full}? In the environment it is written {full.Replace(":", "__", StringComparison.Ordinal)}.");
             }
         }
     }

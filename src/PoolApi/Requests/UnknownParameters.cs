@@ -40,7 +40,7 @@ internal static class UnknownParameters
     {
         if (name.Length == 0) return "The query has a value without a name.";
         string? nearest = NearestName.Of(name, known.Select(static p => p.Name));
-        return $"{Shortened(name)} is no query parameter of this route{(nearest is null ? "." : $"; did you mean {nearest}?")}";
+        return $"{Shortened(name)} is no query parameter of this route{(nearest is null ? "." : $". Did you mean {nearest}?")}";
     }
 
     private static string Shortened(string name) => name.Length <= MaxNameLength ? name : name[..MaxNameLength] + "…";

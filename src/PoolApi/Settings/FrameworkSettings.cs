@@ -60,7 +60,7 @@ internal static class FrameworkSettings
     private static string Unknown(string key)
     {
         string? near = NearestName.Of(key, All.Where(static setting => setting.Use == SettingUse.Used).Select(static setting => setting.Key), MaxLength);
-        return $"{key} is not a setting; {(near is null ? "docs/settings.md has the list." : $"did you mean {near}?")}";
+        return $"{key} is not a setting. {(near is null ? "docs/settings.md has the list." : $"Did you mean {near}?")}";
     }
 
     private static bool IsIn(string[] sections, string key) => sections.Contains(key.Split(':')[0], StringComparer.OrdinalIgnoreCase);

@@ -118,6 +118,6 @@ public sealed class StartFaultTests
         var run = await ProgramRun.ToEndAsync(start, Patience.Long);
 
         Assert.Equal(78, run.ExitCode);
-        Assert.Contains("Job:Path is not a setting; Jobs:Path may be meant", run.Text, StringComparison.Ordinal);
+        Assert.Contains("Job:Path is not a setting. Did you mean Jobs:Path?", run.Text, StringComparison.Ordinal);
     }
 }

@@ -9,12 +9,12 @@ public class QueryTests(ServiceApp app) : IClassFixture<ServiceApp>
     private readonly HttpClient _client = app.CreateClient();
 
     [Theory]
-    [InlineData("/v1/thumbnails?wdith=320", "wdith", "did you mean width?")]
-    [InlineData("/v1/thumbnails?width=320&hight=3", "hight", "did you mean height?")]
-    [InlineData("/v1/thumbnails?w=320", "w", "did you mean width?")]
-    [InlineData("/v1/thumbnails?width=320&fomat=png", "fomat", "did you mean format?")]
-    [InlineData("/v1/thumbnails?width=320&prio=low", "prio", "did you mean priority?")]
-    [InlineData("/v1/thumbnails?width=320&tags=a", "tags", "did you mean tag?")]
+    [InlineData("/v1/thumbnails?wdith=320", "wdith", "Did you mean width?")]
+    [InlineData("/v1/thumbnails?width=320&hight=3", "hight", "Did you mean height?")]
+    [InlineData("/v1/thumbnails?w=320", "w", "Did you mean width?")]
+    [InlineData("/v1/thumbnails?width=320&fomat=png", "fomat", "Did you mean format?")]
+    [InlineData("/v1/thumbnails?width=320&prio=low", "prio", "Did you mean priority?")]
+    [InlineData("/v1/thumbnails?width=320&tags=a", "tags", "Did you mean tag?")]
     [InlineData("/v1/thumbnails?width=320&quality=80", "quality", "quality is no query parameter of this route.")]
     [InlineData("/v1/thumbnails?width=320&f=png", "f", "f is no query parameter of this route.")] // ambiguous: fit or format
     [InlineData("/v1/thumbnails?width=320&=5", "", "without a name")]
@@ -23,7 +23,7 @@ public class QueryTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("/v1/diagnostics/noop?ms=1", "ms", "no query parameter")]
     [InlineData("/v1/diagnostics/inline?ms=1", "ms", "no query parameter")]
     [InlineData("/v1/diagnostics/sleep?ms=1&iterations=3", "iterations", "no query parameter")]
-    [InlineData("/v1/diagnostics/hash?iterations=1&iteration=2", "iteration", "did you mean iterations?")]
+    [InlineData("/v1/diagnostics/hash?iterations=1&iteration=2", "iteration", "Did you mean iterations?")]
     public async Task An_unknown_query_parameter_is_refused_with_its_name_and_the_nearest_known_one(string url, string name, string says)
     {
         using var body = new ByteArrayContent([1]);
@@ -33,7 +33,7 @@ public class QueryTests(ServiceApp app) : IClassFixture<ServiceApp>
     }
 
     [Theory]
-    [InlineData("/v1/jobs?stat=failed", "stat", "did you mean state?")]
+    [InlineData("/v1/jobs?stat=failed", "stat", "Did you mean state?")]
     [InlineData("/v1/jobs?page=2", "page", "no query parameter")]
     [InlineData("/v1/jobs/0199aaaa-0000-7000-8000-000000000000?wait=30", "wait", "no query parameter")]
     [InlineData("/v1/jobs/0199aaaa-0000-7000-8000-000000000000/result?download=1", "download", "no query parameter")]

@@ -43,19 +43,19 @@ public class FrameworkSettingsTests
     public void A_setting_of_another_program_is_no_fault(string key) => Assert.Empty(Faults((Concrete(key), Wrong)));
 
     [Theory]
-    [InlineData("Kestrel:Limits:MaxConcurrentConnection", "did you mean Kestrel:Limits:MaxConcurrentConnections?")]
-    [InlineData("Kestrel:Limit:KeepAliveTimeout", "did you mean Kestrel:Limits:KeepAliveTimeout?")]
+    [InlineData("Kestrel:Limits:MaxConcurrentConnection", "Did you mean Kestrel:Limits:MaxConcurrentConnections?")]
+    [InlineData("Kestrel:Limit:KeepAliveTimeout", "Did you mean Kestrel:Limits:KeepAliveTimeout?")]
     [InlineData("Logging:SomewhereElse:LogLevel:Default", "docs/settings.md has the list.")]
-    [InlineData("Logging:Consol:FormatterName", "did you mean Logging:Console:FormatterName?")]
-    [InlineData("AllowedHosts:0", "did you mean AllowedHosts?")]
-    [InlineData("HostBuilder:ReloadConfigOnChang", "did you mean HostBuilder:ReloadConfigOnChange?")]
-    [InlineData("HostBuilder:ReloadConfigOnChange:0", "did you mean HostBuilder:ReloadConfigOnChange?")]
-    [InlineData("PathBase:0", "did you mean PathBase?")]
-    [InlineData("HTTP_PORTS:0", "did you mean HTTP_PORTS?")]
-    [InlineData("ForwardedHeaders:KnownProxy", "did you mean ForwardedHeaders:KnownProxies?")]
-    [InlineData("OTEL_EXPORTER_OTLP_ENDPIONT", "did you mean OTEL_EXPORTER_OTLP_ENDPOINT?")]
+    [InlineData("Logging:Consol:FormatterName", "Did you mean Logging:Console:FormatterName?")]
+    [InlineData("AllowedHosts:0", "Did you mean AllowedHosts?")]
+    [InlineData("HostBuilder:ReloadConfigOnChang", "Did you mean HostBuilder:ReloadConfigOnChange?")]
+    [InlineData("HostBuilder:ReloadConfigOnChange:0", "Did you mean HostBuilder:ReloadConfigOnChange?")]
+    [InlineData("PathBase:0", "Did you mean PathBase?")]
+    [InlineData("HTTP_PORTS:0", "Did you mean HTTP_PORTS?")]
+    [InlineData("ForwardedHeaders:KnownProxy", "Did you mean ForwardedHeaders:KnownProxies?")]
+    [InlineData("OTEL_EXPORTER_OTLP_ENDPIONT", "Did you mean OTEL_EXPORTER_OTLP_ENDPOINT?")]
     public void An_unknown_key_of_a_framework_section_is_a_fault(string key, string hint) =>
-        Assert.Equal($"{key} is not a setting; {hint}", Assert.Single(Faults((key, "1"))));
+        Assert.Equal($"{key} is not a setting. {hint}", Assert.Single(Faults((key, "1"))));
 
     [Theory]
     [InlineData("OTEL_PYTHON_LOG_CORRELATION")] // a ConfigMap may be shared by programs in several languages
