@@ -69,12 +69,12 @@ internal sealed class Rejection : IResult
 
     public static Rejection Expired(PoolContext pool, TimeSpan limit) => new(
         pool, PoolProblems.Expired,
-        $"The request waited for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, which is as long as it may. Nothing has run. "
+        $"The request waited for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, the longest time it may wait. Nothing has run. "
         + "Try again after the time in Retry-After.");
 
     public static Rejection Draining(PoolContext pool) => new(
         pool, CommonProblems.Draining,
-        "This instance finishes what it has accepted and takes nothing more. Nothing has run. Try again on a new connection.");
+        "This instance is stopping: it finishes accepted requests and refuses new ones. Nothing has run. Try again on a new connection.");
 
     /// <summary>The app has closed the pool, and continues to run.</summary>
     public static Rejection PoolClosed(PoolContext pool) => new(
@@ -93,7 +93,7 @@ internal sealed class Rejection : IResult
     /// <summary>The work has exceeded its limit on run time. No Retry-After, for the same reason as <see cref="StateUnknown"/>.</summary>
     public static Rejection RunTimeout(PoolContext pool, TimeSpan limit) => new(
         pool, CommonProblems.RunTimeout,
-        $"The work ran for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, which is as long as it may, and its cancellation was requested. "
+        $"The work ran for {limit.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, the longest time it may run, and its cancellation was requested. "
         + "It may have taken effect: find out before you try again.");
 
     public static Rejection PayloadTooLarge(PoolContext pool, long limit) => new(
@@ -106,7 +106,8 @@ internal sealed class Rejection : IResult
         if (HttpProtocol.IsHttp11(context.Request.Protocol)) context.Response.Headers.Connection = "close";
         return new(
             pool, CommonProblems.InvalidRequest,
-            "The body is malformed or was cut off: it may have as many bytes as Content-Length says, or valid chunks with an end. Nothing has run.",
+            "The body is malformed or was cut off. It must have as many bytes as Content-Length says, or consist of valid chunks and end with the last one. "
+            + "Nothing has run.",
             field: "body");
     }
 

@@ -35,7 +35,7 @@ public static class DrainEndpoint
             if (isCrossSite(context))
             {
                 await PoolApi.AnyClientProblem.WriteAsync(
-                    context, PoolApi.CommonProblems.Forbidden.Of(context, "A web page of another site sends this: it may not stop the app."));
+                    context, PoolApi.CommonProblems.Forbidden.Of(context, "This request comes from a web page of another site. Such a page may not stop the app."));
                 return;
             }
             await StopAsync(context, Reason);

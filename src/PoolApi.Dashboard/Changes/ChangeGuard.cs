@@ -23,8 +23,8 @@ internal sealed class ChangeGuard(PoolDashboardOptions options, IConfiguration c
     public ProblemHttpResult? Refuse(HttpContext context) => _hosts.IsCrossSite(context.Request)
         ? Problem.Forbidden(
             context,
-            "A web page of another site sends this, or this page has a host name that is not configured. "
-            + "If it is the app's own, add its host to AllowedHosts of the dashboard.")
+            "This request comes from a web page of another site, or from a page whose host name is not configured. "
+            + "If the page is the app's own, add its host to AllowedHosts of the dashboard.")
         : null;
 
     private static IEnumerable<string> Names(PoolDashboardOptions options, IConfiguration configuration)

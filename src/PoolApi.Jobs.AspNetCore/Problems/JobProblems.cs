@@ -7,12 +7,13 @@ namespace PoolApi.Jobs.AspNetCore.Problems;
 internal static class JobProblems
 {
     public static readonly ProblemType ResultTooLarge = new(
-        "result-too-large", 500, "Something went wrong here", "the job failed: its response is larger than `MaxResultBytes`");
+        "result-too-large", 500, "The result is too large", "the job failed: its response is larger than `MaxResultBytes`");
 
     public static readonly ProblemType Poison = new(
-        JobError.Poison.Name, 500, "Something went wrong here", "the job failed: its instance died each time that it ran");
+        JobError.Poison.Name, 500, "The job's instance died too often", "the job failed: its instance died more than `MaxRedeliveries` times while it ran no other job");
 
-    public static readonly ProblemType UnknownKind = new("unknown-kind", 500, "Something went wrong here", "the job failed: no instance that tried it has such work");
+    public static readonly ProblemType UnknownKind = new(
+        "unknown-kind", 500, "The job's kind is unknown", "the job failed: no instance that tried it runs jobs of its kind");
 
     public static readonly ProblemType NotFinished = new(
         "job-not-finished", 409, "The job has not finished", "the job has no result yet", ProblemRetry.Later);

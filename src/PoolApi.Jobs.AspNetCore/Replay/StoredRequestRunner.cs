@@ -30,7 +30,12 @@ internal sealed partial class StoredRequestRunner(
         var request = StoredRequest.Of(attempt.Claim.Payload);
         // The job is tried again: while instances of two versions share a store, another instance may have the work.
         if (kinds.Find(job.Kind, request.Method) is not { } endpoint)
-            return Failed(JobProblems.UnknownKind.Name, "No instance that tried it has such work. It may have been switched off since.") with { MayRetry = true };
+        {
+            AttemptEnd unknown = Failed(
+                JobProblems.UnknownKind.Name,
+                "No instance that tried this job runs jobs of its kind. The kind may have been renamed or removed since the job was accepted.");
+            return unknown with { MayRetry = true };
+        }
 
         StoredMetadata metadata;
         try

@@ -10,7 +10,8 @@ internal static class JobRejections
     /// <summary>The same text for a job that never existed, is another client's, or was removed: no client learns of another's jobs.</summary>
     public static IResult None(HttpContext context) => JobProblem.Of(
         context, JobProblems.NotFound,
-        "This client has no such job. Check the id: Location had it. Some time after its retention a job is removed altogether.");
+        "This client has no such job. Check the id, which the Location header of the 202 response contained. "
+        + "A job is deleted some time after its retention has ended.");
 
     public static IResult NotYet(HttpContext context, Job job)
     {
@@ -61,7 +62,7 @@ internal static class JobRejections
         context, JobProblems.NotRetryable,
         before switch
         {
-            JobState.Queued => "The job is queued: it will be run without being retried.",
+            JobState.Queued => "The job is already queued. It does not need to be retried.",
             JobState.Running => "The job is running: wait for its end.",
             JobState.Succeeded => "The job has succeeded: there is nothing to retry. Send the request again for another job.",
             _ => "The job is past its retention, and its request is gone. Send the request again for another job.",

@@ -77,7 +77,7 @@ public sealed record JobError(string Name, string Detail)
     /// <summary>The job did not end before its deadline.</summary>
     internal static JobError Expired { get; } = new("expired", "It did not end within its timeout. Retry it, or give it more time.");
 
-    /// <summary>The job's instance died each time the job ran.</summary>
+    /// <summary>The instance died more than MaxRedeliveries times while this was its only job.</summary>
     internal static JobError Poison { get; } = new(
-        "poison", "The process died each time it ran this job, so the job is not retried automatically. Find the cause before you retry it.");
+        "poison", "The process died too often while it ran this job and no other, so the job is not retried automatically. Find the cause before you retry it.");
 }

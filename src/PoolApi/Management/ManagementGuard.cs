@@ -42,7 +42,7 @@ internal static class ManagementGuard
         }
         return !IsRead(request) && hosts.IsCrossSite(request)
             ? Problem.Of(context, CommonProblems.Forbidden,
-                "A web page of another site sends this. If the page is this service's own behind a proxy, add its host to Management:AllowedHosts.")
+                "This request comes from a web page of another site. If the page is this service's own behind a proxy, add its host to Management:AllowedHosts.")
             : null;
     }
 

@@ -16,10 +16,10 @@ internal static class ServiceProblems
         "host-not-allowed", 421, "The host is not allowed", "the management routes do not answer by this host (see `Management:AllowedHosts`)");
 
     public static readonly ProblemType UnprocessableImage = new(
-        "unprocessable-image", 422, "The content cannot be processed", "the image is damaged, of a form that is not read, or costs more than the limits permit");
+        "unprocessable-image", 422, "The image cannot be processed", "the image is damaged, of a form that is not read, or costs more than the limits permit");
 
     public static readonly ProblemType UnprocessableHash = new(
-        "unprocessable-hash", 422, "The content cannot be processed", "the hash is no Argon2id hash as a PHC string, or costs more than the limits permit");
+        "unprocessable-hash", 422, "The hash cannot be processed", "the hash is no Argon2id hash as a PHC string, or costs more than the limits permit");
 
     public static IReadOnlyList<ProblemType> All { get; } =
     [

@@ -16,10 +16,10 @@ internal static class CommonProblems
         "run-timeout", 504, "Ran too long", "the work ran for longer than `MaxRunTime`", ProblemRetry.Unknown);
 
     public static readonly ProblemType WorkFailed = new(
-        "work-failed", 500, "Something went wrong here", "the work had begun, and failed (the log has the details, under the trace id)", ProblemRetry.Unknown);
+        "work-failed", 500, "The work failed", "the work had begun, and failed (the log has the details, under the trace id)", ProblemRetry.Unknown);
 
     public static readonly ProblemType InternalError = new(
-        "internal-error", 500, "Something went wrong here", "the request failed, and no work had begun (the log has the details, under the trace id)",
+        "internal-error", 500, "Internal error", "the request failed, and no work had begun (the log has the details, under the trace id)",
         ProblemRetry.Yes);
 
     public static readonly ProblemType StoreUnavailable = new(

@@ -115,7 +115,7 @@ public sealed class RunTimeoutTests
         JsonNode problem = JsonNode.Parse(await answer.Content.ReadAsStringAsync(TestApp.Token))!;
         Assert.Equal("urn:poolapi:problem:run-timeout", (string?)problem["type"]);
         Assert.Equal(
-            "The work ran for 0.05 s, which is as long as it may, and its cancellation was requested. It may have taken effect: find out before you try again.",
+            "The work ran for 0.05 s, the longest time it may run, and its cancellation was requested. It may have taken effect: find out before you try again.",
             (string?)problem["detail"]);
         Assert.Equal(1, app.Pool.GetSnapshot().Counts[WorkOutcome.TimedOut]);
     }

@@ -41,7 +41,7 @@ public sealed class BehindTlsProxyTests
         IResponse refused = await other.RunAndWaitForResponseAsync(
             () => other.GetByRole(AriaRole.Button, new() { Name = "Win a prize" }).ClickAsync(), $"{own}/drain");
         Assert.Equal(403, refused.Status);
-        await Assertions.Expect(other.Locator("body")).ToContainTextAsync("A web page of another site sends this.");
+        await Assertions.Expect(other.Locator("body")).ToContainTextAsync("This request comes from a web page of another site.");
         await other.CloseAsync();
         (await service.Management.GetAsync("/readyz")).MustBe(200);
         Assert.Empty(browser.Complaints);

@@ -62,7 +62,7 @@ public class JobChangeTests
     }
 
     [Theory]
-    [InlineData(JobState.Queued, false, "is queued")]
+    [InlineData(JobState.Queued, false, "is already queued")]
     [InlineData(JobState.Running, false, "is running")]
     [InlineData(JobState.Succeeded, false, "has succeeded")]
     [InlineData(JobState.Failed, true, "past its retention")]
