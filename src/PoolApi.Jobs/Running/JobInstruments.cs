@@ -37,9 +37,9 @@ internal sealed class JobInstruments
             "Jobs in the store.");
         _accepted = meter.CreateCounter<long>("poolapi.job.accepted", "{job}", "Jobs accepted by this instance.");
         _retried = meter.CreateCounter<long>("poolapi.job.retried", "{job}", "Attempts that failed and are made again.");
-        _redelivered = meter.CreateCounter<long>("poolapi.job.redelivered", "{job}", "Jobs queued again because their instance died.");
+        _redelivered = meter.CreateCounter<long>("poolapi.job.redelivered", "{job}", "Jobs queued again because their leases had run out.");
         _finished = meter.CreateCounter<long>("poolapi.job.finished", "{job}", "Jobs that ended after an attempt of this instance, by how they ended.");
-        _poisoned = meter.CreateCounter<long>("poolapi.job.poisoned", "{job}", "Jobs that failed because their instance died too often.");
+        _poisoned = meter.CreateCounter<long>("poolapi.job.poisoned", "{job}", "Jobs that failed because their instance died too often while it ran no other job.");
         _failedOperations = meter.CreateCounter<long>("poolapi.store.operation.failed", "{operation}", "Operations of the job store that failed.");
         _operations = meter.CreateHistogram(
             "poolapi.store.operation.duration", "s", "What an operation of the job store takes.",
