@@ -180,6 +180,7 @@ public sealed class BuilderTests
         log.WorkerDied(0, fault, isReplaced: false);
         log.WorkerJoined(idle, inTime: true);
         log.WorkerJoined(stuck, inTime: false);
+        log.WorkerJoined(idle, inTime: false);
         gate.Open();
         Assert.Equal("passed", await held);
 

@@ -265,7 +265,7 @@ public sealed class StoredRequestTests
             if (status == 500) await ServiceApp.AssertProblem(answer, 500, "work-failed");
             Assert.Equal(expected, events);
         }
-        Assert.Contains(app.Log.Texts, static line => line.Contains("had registered for the end", StringComparison.Ordinal) && line.Contains("the callback's own", StringComparison.Ordinal));
+        Assert.Contains(app.Log.Texts, static line => line.Contains("has registered with OnCompleted", StringComparison.Ordinal) && line.Contains("the callback's own", StringComparison.Ordinal));
     }
 
     [Fact]
