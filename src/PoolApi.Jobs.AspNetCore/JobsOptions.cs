@@ -83,7 +83,7 @@ public sealed class JobsOptions
         RetryDelay = RetryDelay,
     };
 
-    /// <summary>The faults of the options. Each names the option and what it may be.</summary>
+    /// <summary>The faults of the options. Each names the option and what it must be.</summary>
     internal IEnumerable<string> Faults()
     {
         return new[]

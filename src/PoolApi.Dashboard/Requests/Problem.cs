@@ -15,7 +15,7 @@ internal static class Problem
     public static IReadOnlyList<ProblemType> All { get; } =
         [CommonProblems.InvalidRequest, NotFoundType, CommonProblems.Forbidden, ConflictType, CommonProblems.Overloaded, CommonProblems.StoreUnavailable];
 
-    /// <summary>One or more fields of the request are wrong; each is named with what it may be.</summary>
+    /// <summary>One or more fields of the request are wrong; each is named with what it must be.</summary>
     public static ProblemHttpResult InvalidRequest(HttpContext context, IReadOnlyDictionary<string, string[]> errors) =>
         TypedResults.Problem(CommonProblems.InvalidRequest.Of(context, string.Join(" ", errors.SelectMany(static e => e.Value)), errors));
 

@@ -27,7 +27,7 @@ internal sealed class JobProblem : IResult, IStatusCodeHttpResult
         return Of(context, type, detail);
     }
 
-    /// <summary>One or more fields of the request are wrong; each is named with what it may be.</summary>
+    /// <summary>One or more fields of the request are wrong; each is named with what it must be.</summary>
     public static JobProblem InvalidRequest(HttpContext context, IReadOnlyDictionary<string, string[]> errors) =>
         new(CommonProblems.InvalidRequest.Of(context, string.Join(" ", errors.SelectMany(static e => e.Value)), errors));
 
@@ -35,7 +35,7 @@ internal sealed class JobProblem : IResult, IStatusCodeHttpResult
     /// <param name="context">The request.</param>
     /// <param name="type">Which one.</param>
     /// <param name="field">The field.</param>
-    /// <param name="fault">What is wrong with it, and what it may be.</param>
+    /// <param name="fault">What is wrong with it, and what it must be.</param>
     /// <param name="status">The status, where it is not the type's.</param>
     public static JobProblem OfField(HttpContext context, ProblemType type, string field, string fault, int? status = null) =>
         new(type.Of(context, fault, new Dictionary<string, string[]> { [field] = [fault] }, status));

@@ -5,7 +5,7 @@ namespace PoolApi.Problems;
 /// <summary>The service's responses that are problems.</summary>
 internal static class Problem
 {
-    /// <summary>One or more fields of the request are wrong; each is named with what it may be.</summary>
+    /// <summary>One or more fields of the request are wrong; each is named with what it must be.</summary>
     public static ProblemHttpResult InvalidRequest(HttpContext context, IReadOnlyDictionary<string, string[]> errors) =>
         Of(context, CommonProblems.InvalidRequest, string.Join(" ", errors.SelectMany(static e => e.Value)), errors);
 

@@ -13,7 +13,7 @@ namespace PoolApi;
 // name: As the client writes it.
 // location: In the query or a header.
 // description: What it is for.
-// schema: What it may be, for programs.
+// schema: The allowed values, for programs.
 // isRequired: Whether it must be there.
 // example: For a header, whose schema is a plain text.
 internal class RequestParameter(
@@ -110,7 +110,7 @@ internal class RequestParameter(
 
 // A parameter that is read into a value.
 //
-// ruleOf: What it may be, where that depends on the request.
+// ruleOf: The allowed values, which may depend on the request.
 // usual: The default if the client does not send the parameter.
 internal sealed class RequestParameter<T>(
     string name, ParameterLocation location, string description, Func<OpenApiDocument, IOpenApiSchema> schema, Func<HttpContext, ParameterRule<T>> ruleOf,
