@@ -7,8 +7,8 @@ namespace PoolApi.AspNetCore.Endpoints;
 /// takes very little time does not spend more on the text than on its work.
 /// </summary>
 /// <remarks>
-/// Times below 1 ms are rounded to 0.01 ms and those below 10 ms to 0.1 ms, so there are few different values, which stay in the processor's cache. The cache is a table
-/// of fixed size with one slot for each hash: a missing value is created and takes the slot. Thread-safe without a lock, because a value never changes.
+/// If both times are below 10 ms, they are rounded: those below 1 ms to 0.01 ms, the others to 0.1 ms. So there are few different values, which stay in the processor's cache. The
+/// table has a fixed size, with one slot for each hash: a missing value is created and takes the slot. Thread-safe without a lock, because a value never changes.
 /// </remarks>
 internal sealed class ServerTimingValues
 {
