@@ -37,9 +37,10 @@ public sealed partial class LogTableTests
     private static (string Id, string Level, string Text) Read(string declaration)
     {
         string text = string.Concat(Literal().Matches(declaration).Select(static literal => literal.Groups[1].Value));
-        // No row has the counts at the end of the last line or the name of the pool.
+        // No row has the counts at the end of the last line or the name of the pool. A row has the origin in its brackets.
         if (declaration.TrimEnd().EndsWith("Counts", StringComparison.Ordinal)) text += "…";
-        return (Id().Match(declaration).Groups[1].Value, Level().Match(declaration).Groups[1].Value, text.Replace("{inPool}", "", StringComparison.Ordinal));
+        text = text.Replace("{inPool}", "", StringComparison.Ordinal).Replace("{ofOrigin}", " ({origin})", StringComparison.Ordinal);
+        return (Id().Match(declaration).Groups[1].Value, Level().Match(declaration).Groups[1].Value, text);
     }
 
     private static string Text(string row) => TextCell().Match(row).Groups[1].Value;

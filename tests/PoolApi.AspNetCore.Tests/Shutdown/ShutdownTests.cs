@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using PoolApi.AspNetCore.Shutdown;
 using PoolApi.AspNetCore.Tests.Bodies;
 using PoolApi.AspNetCore.Tests.Support;
+using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests.Shutdown;
 
@@ -145,7 +146,7 @@ public class ShutdownTests
         await app.App.StopAsync(TestApp.Token);
         gate.Open();
         await Assert.ThrowsAnyAsync<Exception>(() => running);
-        Assert.Matches(@"^Worker 0 \(cpu-0\) could not be joined: it has been running work \(the app's code\) for [0-9.]+ s$", Assert.Single(app.Log.With("Worker 0 (")));
+        Assert.Matches(@"^Worker 0 \(cpu-0\) could not be joined: it has been running work for [0-9.]+ s$", Assert.Single(app.Log.With("Worker 0 (")));
     }
 
     [Fact]
@@ -159,8 +160,63 @@ public class ShutdownTests
             pool: false);
         Assert.Equal("ran", await app.Client.GetStringAsync(Root, TestApp.Token));
         await app.App.StopAsync(TestApp.Token);
-        Assert.Equal("Worker 0 (cpu-0) could not be joined: it has no item, so the disposal of its state may still run", Assert.Single(app.Log.With("Worker 0 (")));
+        Assert.Equal("Worker 0 (cpu-0) could not be joined: it has no item, but the creation or the disposal of its state, or a callback of its last item, may still be running", Assert.Single(app.Log.With("Worker 0 (")));
         gate.Open();
+    }
+
+    [Fact]
+    public async Task The_log_names_a_worker_whose_state_is_not_made_in_time()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            static _ => { },
+            new() { ["Shutdown:Drain"] = "00:00:00", ["Shutdown:Cancel"] = "00:00:00", ["Pools:cpu:Workers"] = "1" },
+            builder => builder.Services.AddFixedThreadPool("cpu").ConfigureThreads(o => o.CreateWorkerState = id => id == 0 ? null : gate.Pass(CancellationToken.None)),
+            pool: false);
+        app.Pool.Resize(2);
+        await gate.NextArrivalAsync();
+        await app.App.StopAsync(TestApp.Token);
+        Assert.Equal(
+            "Worker 1 (cpu-1) could not be joined: it has no item, but the creation or the disposal of its state, or a callback of its last item, may still be running", Assert.Single(app.Log.With("Worker 1 (")));
+        gate.Open();
+    }
+
+    [Fact]
+    public async Task The_log_does_not_say_that_a_worker_has_no_item_if_the_labels_of_its_item_cannot_be_read()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(
+            static _ => { }, new() { ["Shutdown:Drain"] = "00:00:00", ["Shutdown:Cancel"] = "00:00:00" });
+        Assert.True(app.Pool.TrySubmit(new Undescribed(gate)));
+        await gate.NextArrivalAsync();
+        await app.App.StopAsync(TestApp.Token);
+        Assert.Matches(@"^Worker 0 \(cpu-0\) could not be joined: it has been running work for [0-9.]+ s$", Assert.Single(app.Log.With("Worker 0 (")));
+        gate.Open();
+    }
+
+    [Fact]
+    public async Task An_exception_outside_of_any_request_is_logged_although_the_labels_of_its_item_cannot_be_read()
+    {
+        using var gate = new Gate();
+        await using TestApp app = await TestApp.StartAsync(static _ => { });
+        gate.Open();
+        Assert.True(app.Pool.TrySubmit(new Undescribed(gate) { EndFails = true }));
+        await app.App.StopAsync(TestApp.Token);
+        Assert.StartsWith("Code of work threw outside of any request", Assert.Single(app.Log.With("Code of ")), StringComparison.Ordinal);
+    }
+
+    private sealed class Undescribed(Gate gate) : PoolWorkItem
+    {
+        public bool EndFails { get; init; }
+
+        public override string Kind => throw new NotSupportedException("on purpose");
+
+        protected override void Execute() => gate.Pass(CancellationToken.None);
+
+        protected override void OnEnded(WorkOutcome outcome, Exception? exception)
+        {
+            if (EndFails) throw new InvalidOperationException("on purpose");
+        }
     }
 
     private sealed class BlockingState(Gate gate) : IDisposable
