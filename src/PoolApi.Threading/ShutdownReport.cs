@@ -54,9 +54,15 @@ public sealed class ShutdownReport : PoolSnapshot
         text.Append(CultureInfo.InvariantCulture, $"; {WorkersJoined} of {WorkersJoined + NotJoined.Count} threads joined");
         foreach (WorkerSnapshot worker in NotJoined)
         {
-            text.Append(CultureInfo.InvariantCulture, $", {worker.Name} is on {worker.Kind ?? "nothing"}");
-            if (worker.Origin is not null) text.Append(CultureInfo.InvariantCulture, $" for {worker.Origin}");
-            if (worker.Elapsed is { } since) text.Append(CultureInfo.InvariantCulture, $" since {since.TotalSeconds:F1} s");
+            text.Append(CultureInfo.InvariantCulture, $", {worker.Name} ");
+            if (worker.Elapsed is not { } elapsed)
+            {
+                text.Append("has no item");
+                continue;
+            }
+            text.Append(CultureInfo.InvariantCulture, $"has been running {worker.Kind ?? "work"}"); // the labels of its item may be unreadable
+            if (worker.Origin is not null) text.Append(CultureInfo.InvariantCulture, $" ({worker.Origin})");
+            text.Append(CultureInfo.InvariantCulture, $" for {elapsed.TotalSeconds:F1} s");
         }
         return text.ToString();
     }

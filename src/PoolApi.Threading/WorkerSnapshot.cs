@@ -21,10 +21,10 @@ public sealed class WorkerSnapshot
     /// <summary>The worker's state.</summary>
     public WorkerState State { get; internal init; }
 
-    /// <summary>The kind of its item; <see langword="null"/> if it has none.</summary>
+    /// <summary>The kind of its item; <see langword="null"/> if it has no item or the item's labels could not be read.</summary>
     public string? Kind { get; internal init; }
 
-    /// <summary>The origin of its item; <see langword="null"/> if it has no item or the item has no origin.</summary>
+    /// <summary>The origin of its item; <see langword="null"/> if it has no item, or the item has no origin or its labels could not be read.</summary>
     public string? Origin { get; internal init; }
 
     /// <summary>The trace id of its item; all zeros if there is none.</summary>

@@ -35,7 +35,7 @@ public sealed class JsonTests
         await gate.NextArrivalAsync();
         string job = $"{(await app.QueueAsync(kind: Name)).Id:D}";
         Snapshots snapshots = TraceSetup.Start(app.App.Services, PoolMonitor.Of(app.App.Services), new PoolDashboardOptions());
-        string snapshot = snapshots.Take(SnapshotTrigger.SlowItem, $"cpu-0 has been on {Name}").Id;
+        string snapshot = snapshots.Take(SnapshotTrigger.SlowItem, $"cpu-0 has been running {Name}").Id;
 
         (string Route, string Path)[] shown =
         [

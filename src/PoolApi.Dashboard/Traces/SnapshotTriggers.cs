@@ -37,7 +37,7 @@ internal sealed class SnapshotTriggers
             {
                 (string, int) key = (pool.Name, worker.Id);
                 if (worker.State != WorkerState.Stuck) _stuck.Remove(key);
-                else if (_stuck.Add(key)) Fire(SnapshotTrigger.Stuck, $"{worker.Name} has been on {Work(worker.Kind, worker.Origin)} for {Seconds(worker.Elapsed)}");
+                else if (_stuck.Add(key)) Fire(SnapshotTrigger.Stuck, $"{worker.Name} has been running {Work(worker.Kind, worker.Origin)} for {Seconds(worker.Elapsed)}");
             }
             if (sample.Finished.Expired > 0)
                 Fire(SnapshotTrigger.Expiry, $"{pool.Name}: {sample.Finished.Expired} expired in the queue");
@@ -74,7 +74,7 @@ internal sealed class SnapshotTriggers
             if (pool.Counts[WorkOutcome.Cancelled] > 0) yield return $"{name}: {pool.Counts[WorkOutcome.Cancelled]} cancelled";
             foreach (WorkerSnapshot worker in pool.Workers)
             {
-                if (worker.Elapsed is { } elapsed) yield return $"{worker.Name} is on {Work(worker.Kind, worker.Origin)} since {Seconds(elapsed)}";
+                if (worker.Elapsed is { } elapsed) yield return $"{worker.Name} has been running {Work(worker.Kind, worker.Origin)} for {Seconds(elapsed)}";
             }
         }
     }

@@ -30,7 +30,7 @@ public sealed class SnapshotTests : IDisposable
 
         (string trigger, string detail, DecodedTrace trace) = Assert.Single(await ListAsync(app));
         Assert.Equal("stuck", trigger);
-        Assert.Contains("cpu-0 has been on hang (/hang) for", detail, StringComparison.Ordinal);
+        Assert.Contains("cpu-0 has been running hang (/hang) for", detail, StringComparison.Ordinal);
         DecodedTrace.Slice slice = Assert.Single(trace.On("cpu-0"));
         Assert.Equal(("hang", "Stuck", "/hang"), (slice.Name, slice.Args["state"], slice.Args["route"]));
         Assert.Equal(trace.End, slice.To); // the item still runs at the end of the trace
@@ -77,6 +77,7 @@ public sealed class SnapshotTests : IDisposable
             Environment.ExitCode = before; // the exit code is that of the test run
         }
 
+        Assert.Contains(", cpu-0 has been running deaf (/deaf) for ", Assert.Single(SnapshotsOf(app).All).Detail, StringComparison.Ordinal);
         await SnapshotsOf(app).Written.Patiently();
         string file = Assert.Single(Directory.GetFiles(_directory));
         Assert.EndsWith(".json.gz", file, StringComparison.Ordinal);

@@ -184,9 +184,48 @@ public class StopTests
         string report = (await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently()).ToString();
         Assert.Equal(
             "Stopped in 0.0 s: 0 of 4 completed, 3 never ran (2 hash, 1 thumbnail), 1 abandoned; "
-            + $"0 of 1 threads joined, {pool.Name}-0 is on report for /v1/report since 0.0 s", report);
+            + $"0 of 1 threads joined, {pool.Name}-0 has been running report (/v1/report) for 0.0 s", report);
         release.Set();
         pool.Dispose();
+    }
+
+    [Theory]
+    [InlineData("state", "has no item")]
+    [InlineData("item", "has been running work for 0.0 s")]
+    [InlineData("end of item", "has no item")]
+    [InlineData("item without labels", "has been running work for 0.0 s")]
+    public async Task The_report_tells_a_worker_without_an_item_from_one_whose_item_has_no_labels(string blocks, string expected)
+    {
+        using var started = new ManualResetEventSlim();
+        using var release = new ManualResetEventSlim();
+        void Block()
+        {
+            started.Set();
+            release.WaitPatiently();
+        }
+        FixedThreadPool pool = Pools.Make(
+            1, time: new Microsoft.Extensions.Time.Testing.FakeTimeProvider(), more: o => o.CreateWorkerState = _ => blocks == "state" ? new Disposal(Block) : null);
+        if (blocks != "state")
+        {
+            pool.Accepted(blocks switch
+            {
+                "item" => new TestItem(_ => Block()) { KindIs = "work" },
+                "end of item" => new TestItem { WhenEnded = (_, _) => Block() },
+                _ => new Undescribed(Block),
+            });
+            started.WaitPatiently();
+        }
+        ShutdownReport report = await pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero).Patiently();
+        Assert.EndsWith($"; 0 of 1 threads joined, {pool.Name}-0 {expected}", report.ToString(), StringComparison.Ordinal);
+        release.Set();
+        pool.Dispose();
+    }
+
+    private sealed class Undescribed(Action body) : PoolWorkItem
+    {
+        public override string Kind => throw new NotSupportedException("on purpose");
+
+        protected override void Execute() => body();
     }
 
     [Fact]
