@@ -143,7 +143,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
             using var limit = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, Clock);
             using var over = CancellationTokenSource.CreateLinkedTokenSource(
                 context.RequestAborted, context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping, limit.Token);
-            job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
+            job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token) ?? job;
         }
         preference.SetApplied(context.Response);
         try
@@ -165,18 +165,18 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
         if (!job.State.IsFinal())
         {
             CancellationToken draining = context.RequestServices.GetRequiredService<IPoolLifetime>().Draining;
+            Job? latest;
             using (var over = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, draining))
-                job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
-            // The watch ends early if the job is deleted. The drain may begin before it returns the version that this instance has claimed, or the final one.
-            if (!job.State.IsFinal())
-            {
-                if (await ReadAgainAsync(job) is not { } latest) return JobRejections.Gone(context);
-                job = latest;
-            }
+                latest = await FollowAsync(job, static j => j.State.IsFinal(), over.Token);
+            // The drain may begin before the watch returns the version that this instance has claimed, or the final one.
+            if (latest?.State.IsFinal() == false) latest = await ReadAgainAsync(latest);
             // A job that this instance runs is finished, or handed back to the store. The stop does not wait for another instance.
             string here = context.RequestServices.GetRequiredService<JobDispatchers>().Owner;
-            if (!job.State.IsFinal()) job = await FollowAsync(job, j => j.State != JobState.Running || j.Worker != here, context.RequestAborted);
-            if (!job.State.IsFinal()) return IntakeRejections.Draining(context);
+            if (latest?.State.IsFinal() == false)
+                latest = await FollowAsync(latest, j => j.State != JobState.Running || j.Worker != here, context.RequestAborted);
+            // Not 503, which promises that the request runs once under its key: it has run.
+            if (latest is null) return JobRejections.Gone(context);
+            if (!latest.State.IsFinal()) return IntakeRejections.Draining(context);
         }
         return await JobResults.ReadAsync(context, Store, job.Id, withLocation: true);
     }
@@ -195,7 +195,8 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
     }
 
     /// <summary>Follows the job until the condition holds or the token is cancelled. While the store is unavailable, this tries again.</summary>
-    private async Task<Job> FollowAsync(Job job, Predicate<Job> isSo, CancellationToken over)
+    /// <returns>The latest version that was read; <see langword="null"/> if the job is deleted.</returns>
+    private async Task<Job?> FollowAsync(Job job, Predicate<Job> isSo, CancellationToken over)
     {
         ConnectionLiveness.Probe(context);
         var watch = context.RequestServices.GetRequiredService<JobWatch>();
@@ -206,9 +207,9 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
                 await foreach (Job now in watch.WatchAsync(job.Id, 0, over))
                 {
                     job = now;
-                    if (isSo(job)) break;
+                    if (isSo(job)) return job;
                 }
-                break; // or the job was removed
+                return null; // each condition holds for the final state, so the watch has not ended for that
             }
             catch (OperationCanceledException) when (over.IsCancellationRequested)
             {

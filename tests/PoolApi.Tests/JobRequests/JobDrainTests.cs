@@ -46,10 +46,12 @@ public sealed class JobDrainTests
         await stop.Patiently();
     }
 
-    [Fact]
-    public async Task A_client_whose_job_is_deleted_while_it_waits_gets_410()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_client_whose_job_is_deleted_while_it_waits_gets_410(bool storeFailsThen)
     {
-        var reads = new HeldReads { IsDeleted = true };
+        var reads = new HeldReads { IsDeleted = true, SecondReadFails = storeFailsThen };
         await using StorableApp app = await StorableApp.StartAsync(
             static app => app.MapPost("/work", static () => "done").AllowJobs().RunOnPool(), services: reads.Hold);
         using var request = new HttpRequestMessage(HttpMethod.Post, "/work") { Headers = { { "Idempotency-Key", "\"once\"" } } };
@@ -61,11 +63,44 @@ public sealed class JobDrainTests
         Assert.Equal(HttpStatusCode.Gone, answer.StatusCode);
     }
 
+    /// <summary>503 would promise that the request runs once if it is sent again under its key, but it would run again.</summary>
+    [Fact]
+    public async Task A_client_whose_job_ends_here_during_the_drain_and_is_deleted_gets_410()
+    {
+        using var work = new WorkGate<string>("done");
+        var reads = new HeldReads();
+        reads.Release();
+        await using StorableApp app = await StorableApp.StartAsync(
+            app => app.MapPost("/work", () => work.Pass()).AllowJobs().RunOnPool(), services: reads.Hold);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/work") { Headers = { { "Idempotency-Key", "\"once\"" } } };
+        Task<HttpResponseMessage> waits = app.Client.SendAsync(request, ServiceApp.Token);
+        await reads.Begun.Patiently();
+        await work.NextArrivalAsync();
+        int before = reads.Count;
+
+        Task stop = app.App.StopAsync(ServiceApp.Token);
+        // One read finds that the job runs here, and the next one begins the wait for its end.
+        await Patience.UntilAsync(() => reads.Count >= before + 2, "the wait for the end of the job");
+        reads.IsDeleted = true;
+        work.Open();
+
+        using HttpResponseMessage answer = await waits.Patiently();
+        Assert.Equal(HttpStatusCode.Gone, answer.StatusCode);
+        await stop.Patiently();
+    }
+
     /// <summary>Holds the reads of single jobs until a test releases them.</summary>
     private sealed class HeldReads
     {
+        private int _count;
+
         /// <summary>Whether the reads find no job, as after its deletion.</summary>
-        public bool IsDeleted { get; init; }
+        public bool IsDeleted { get; set; }
+
+        public bool SecondReadFails { get; init; }
+
+        /// <summary>The number of reads that have begun.</summary>
+        public int Count => Volatile.Read(ref _count);
 
         private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -83,8 +118,10 @@ public sealed class JobDrainTests
 
         public async Task<Job?> ReadAsync(Func<ValueTask<Job?>> read, CancellationToken cancellation)
         {
+            int number = Interlocked.Increment(ref _count);
             _begun.TrySetResult();
             await _released.Task.WaitAsync(cancellation);
+            if (SecondReadFails && number == 2) throw new JobStoreUnavailableException("on purpose");
             return IsDeleted ? null : await read();
         }
     }
