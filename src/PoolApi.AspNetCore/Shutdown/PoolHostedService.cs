@@ -32,7 +32,7 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
         var lifetime = services.GetRequiredService<IHostApplicationLifetime>();
         lifetime.ApplicationStarted.Register(coordinator.Started);
         if (services.GetRequiredService<HostTime>().Replaced is { } tooShort)
-            LogHostTime(services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout, tooShort);
+            LogHostTime(tooShort, services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout);
         _process = services.GetService<ProcessLifetime>();
         if (_process is not null) _process.TakeSignals(coordinator, lifetime);
         else EarlyStopSignals.End();
@@ -65,7 +65,7 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
 
     [LoggerMessage(
         16, LogLevel.Warning,
-        "The host waits for a stop for up to {given}: HostOptions.ShutdownTimeout is {set}, which is less than the phases of a stop may take. "
-        + "Set it to at least that time, or shorten the phases")]
-    private partial void LogHostTime(TimeSpan given, TimeSpan set);
+        "HostOptions.ShutdownTimeout is raised from {set} to {given}, because the phases of a stop may take that long. Set it to at least that time, "
+        + "or shorten the phases")]
+    private partial void LogHostTime(TimeSpan set, TimeSpan given);
 }
