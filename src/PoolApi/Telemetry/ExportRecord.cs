@@ -50,7 +50,7 @@ internal sealed partial class ExportRecord
         "poolapi.telemetry.export.failed",
         () => new Measurement<long>(Volatile.Read(ref _failures), new KeyValuePair<string, object?>("signal", _signal)),
         "{export}",
-        "Exports that the collector did not take.");
+        "Exports that the collector did not accept.");
 
     public void Forget() => _hasFailed = false;
 
@@ -100,12 +100,12 @@ internal sealed partial class ExportRecord
         _hasFailed = true;
         Interlocked.Increment(ref _failures);
         // The stop closes the exporter, and reports the failures after that itself.
-        if (++_failuresSinceSuccess == 1 && !_isClosed) LogFails(_logger.Value, _signal, _endpoint, _fault);
+        if (++_failuresSinceSuccess == 1 && !_isClosed) LogFails(_logger.Value, _endpoint, _signal, _fault);
     }
 
     private void Succeeded()
     {
-        if (!_isClosed) LogWorks(_logger.Value, _signal, _endpoint, _failuresSinceSuccess);
+        if (!_isClosed) LogWorks(_logger.Value, _endpoint, _signal, _failuresSinceSuccess);
         _failuresSinceSuccess = 0;
     }
 
@@ -116,9 +116,9 @@ internal sealed partial class ExportRecord
         return ended;
     }
 
-    [LoggerMessage(50, LogLevel.Error, "The collector does not take {signal}: {endpoint}: {reason}. They are lost until it does")]
-    private static partial void LogFails(ILogger logger, string signal, Uri endpoint, string reason);
+    [LoggerMessage(50, LogLevel.Error, "The collector at {endpoint} does not accept {signal}: {reason}. Until it does, {signal} are lost")]
+    private static partial void LogFails(ILogger logger, Uri endpoint, string signal, string reason);
 
-    [LoggerMessage(51, LogLevel.Information, "The collector takes {signal} again: {endpoint}, after {failures} failed exports")]
-    private static partial void LogWorks(ILogger logger, string signal, Uri endpoint, long failures);
+    [LoggerMessage(51, LogLevel.Information, "The collector at {endpoint} accepts {signal} again, after {failures} failed exports")]
+    private static partial void LogWorks(ILogger logger, Uri endpoint, string signal, long failures);
 }

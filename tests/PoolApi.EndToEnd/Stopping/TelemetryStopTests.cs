@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace PoolApi.EndToEnd.Stopping;
 
-/// <summary>A stop sends the last telemetry. A collector that does not take it delays the stop by 2 s at most, and the log reports it.</summary>
+/// <summary>A stop sends the last telemetry. A collector that does not accept it delays the stop by 2 s at most, and the log reports it.</summary>
 public sealed class TelemetryStopTests
 {
     [Fact]

@@ -10,8 +10,8 @@ namespace PoolApi.Tests.Telemetry;
 [Collection(nameof(TelemetrySettingTests))]
 public sealed class CollectorFailureTests
 {
-    private const string Fails = "The collector does not take metrics";
-    private const string Works = "The collector takes metrics again";
+    private const string Fails = " does not accept metrics";
+    private const string Works = " accepts metrics again";
 
     [Theory]
     [InlineData("http/protobuf", 503, "HTTP status 503")]
@@ -30,7 +30,7 @@ public sealed class CollectorFailureTests
         // An export may fail again after the recovery: on a busy machine a response may take more than 0.3 s.
         int recovery = Array.FindIndex(log, static line => line.Contains(Works, StringComparison.Ordinal));
         string failure = Assert.Single(log[..recovery], static line => line.Contains(Fails, StringComparison.Ordinal));
-        Assert.Contains(collector.Url, failure, StringComparison.Ordinal);
+        Assert.Contains($"The collector at {collector.Url}", failure, StringComparison.Ordinal);
         Assert.Contains(reason, failure, StringComparison.Ordinal);
         string[] told = [.. log.Where(static line => line.Contains(Fails, StringComparison.Ordinal) || line.Contains(Works, StringComparison.Ordinal))];
         Assert.All(told.Index(), static each => Assert.Contains(each.Index % 2 == 0 ? Fails : Works, each.Item, StringComparison.Ordinal));
@@ -49,9 +49,9 @@ public sealed class CollectorFailureTests
             ("OTEL_BSP_SCHEDULE_DELAY", "50"), ("OTEL_METRIC_EXPORT_INTERVAL", "50"), ("OTEL_BLRP_SCHEDULE_DELAY", "50"), ("Workloads:Diagnostics", "true"));
         ILogger lines = service.App.Services.GetRequiredService<ILoggerFactory>().CreateLogger("lines");
 
-        await TellsAsync($"The collector does not take {signal}");
+        await TellsAsync($" does not accept {signal}");
         collector.Fault = 0;
-        await TellsAsync($"The collector takes {signal} again");
+        await TellsAsync($" accepts {signal} again");
 
         Task TellsAsync(string words) => Patience.UntilAsync(
             async () =>

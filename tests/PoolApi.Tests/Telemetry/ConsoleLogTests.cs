@@ -70,7 +70,7 @@ public sealed class ConsoleLogTests : IDisposable
         Say(stop, LogLevel.Information, 10, "Shutdown: Flushing");
         Say(export, LogLevel.Error, summary, "an event of another category");
         Say(stop, LogLevel.Information, summary, "Shutdown complete: exit 0");
-        Say(export, LogLevel.Error, 50, "The collector does not take metrics");
+        Say(export, LogLevel.Error, 50, "The collector does not accept metrics");
         Assert.Equal(["Shutdown: Flushing", "an event of another category", "Shutdown complete: exit 0"], Close());
     }
 
