@@ -111,9 +111,9 @@ internal sealed partial class ApiKeyFileWatch(AuthSettings settings, ApiKeyRing 
         PlainKeyWarning.Write(keys, log);
     }
 
-    [LoggerMessage(1, LogLevel.Error, "The keys file {File} cannot be used, and the keys that were read before stay: {Faults}")]
+    [LoggerMessage(1, LogLevel.Error, "The keys file {File} cannot be used, and the keys that were read before remain valid: {Faults}")]
     private partial void CannotBeUsed(string file, string faults);
 
-    [LoggerMessage(2, LogLevel.Information, "The keys were read again: {Clients} clients have one.")]
+    [LoggerMessage(2, LogLevel.Information, "The keys were read again: {Clients} clients have a key.")]
     private partial void HaveChanged(int clients);
 }

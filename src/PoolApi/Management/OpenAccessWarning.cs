@@ -15,7 +15,7 @@ internal static partial class OpenAccessWarning
     private static partial void IsOpen(ILogger log, string addresses);
 
     [LoggerMessage(2, LogLevel.Warning,
-        "Everybody who reaches {Addresses} may see every worker and job, and no keys are set: changes there are taken from this machine only. "
+        "Everybody who reaches {Addresses} may see every worker and job. No keys are set, so changes there are accepted from this machine only. "
         + "Keep Management:Urls on a private network.")]
     private static partial void IsManagementOpen(ILogger log, string addresses);
 }

@@ -31,17 +31,17 @@ public sealed class ApiKeyFileTests : IDisposable
         await SeeAsync(app, "The settings have the keys of these clients as plain text: alice.");
 
         file.Write($$"""{ "alice": "{{ApiKeyHash.Write(ApiKeyHash.Of(Second))}}", "bob": "another-good-secret" }""");
-        await SeeAsync(app, "The keys were read again: 2 clients have one.");
+        await SeeAsync(app, "The keys were read again: 2 clients have a key.");
         await SeeAsync(app, "The settings have the keys of these clients as plain text: bob.");
         Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.OK), (await AskAsync(client, First), await AskAsync(client, Second)));
 
         file.Write($$"""{ "alice": "{{First}}", """);
-        await SeeAsync(app, "cannot be used, and the keys that were read before stay: Auth:KeysFile is");
+        await SeeAsync(app, "cannot be used, and the keys that were read before remain valid: Auth:KeysFile is");
         Assert.Equal((HttpStatusCode.Unauthorized, HttpStatusCode.OK), (await AskAsync(client, First), await AskAsync(client, Second)));
         Assert.DoesNotContain(app.Log, static line => line.Contains(First, StringComparison.Ordinal));
 
         file.Write("{}");
-        await SeeAsync(app, "The keys were read again: 0 clients have one.");
+        await SeeAsync(app, "The keys were read again: 0 clients have a key.");
         Assert.Equal(HttpStatusCode.Unauthorized, await AskAsync(client, Second));
     }
 

@@ -31,7 +31,7 @@ public sealed class ApiKeyQuotaTests : IDisposable
             Task<HttpResponseMessage> other = await QueueAsync(pool, client, Bob, 2);
 
             WriteKeys(limit: 2);
-            await Patience.UntilAsync(() => app.Log.Contains("The keys were read again: 2 clients have one."), "the new limit");
+            await Patience.UntilAsync(() => app.Log.Contains("The keys were read again: 2 clients have a key."), "the new limit");
             Task<HttpResponseMessage> second = await QueueAsync(pool, client, Alice, 3);
 
             gate.Open();
