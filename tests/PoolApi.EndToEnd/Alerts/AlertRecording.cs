@@ -86,7 +86,7 @@ internal sealed class AlertRecording
         string file = Path.Combine(folder, $"recorded-{Guid.NewGuid():N}.yml");
         await File.WriteAllTextAsync(file, $$"""
             rule_files: ["{{Rules}}"]
-            evaluation_interval: 5s
+            evaluation_interval: {{interval}}s
             tests:
               - interval: {{interval}}s
                 input_series:

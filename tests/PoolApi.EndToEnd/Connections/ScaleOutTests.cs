@@ -131,7 +131,7 @@ public sealed partial class ScaleOutTests(SharedPostgres postgres)
                     if (answer?.Status == 202)
                         Jobs.Add(JobView.Read(answer.Json()).Id);
                 }
-                await Task.Delay(20, TestContext.Current.CancellationToken); // the pace of a client
+                await Task.Delay(80, TestContext.Current.CancellationToken); // the pace of a client
             }
         }
     }

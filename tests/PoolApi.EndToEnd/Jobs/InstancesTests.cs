@@ -9,7 +9,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
     [Fact]
     public async Task A_killed_instance_loses_no_job_and_only_its_running_jobs_run_again_within_the_lease()
     {
-        int jobs = LongTests.Wanted ? 5000 : 1000;
+        int jobs = LongTests.Wanted ? 5000 : 400;
         int lease = MachineLoad.StretchSeconds(6);
         string tag = "t" + Guid.NewGuid().ToString("N");
         await using var installation = await Installation.StartAsync(
@@ -71,7 +71,7 @@ public sealed class InstancesTests(SharedPostgres postgres)
         PoolApiProcess[] all = [leaving, .. staying.Instances];
 
         using var balancer = new Balancer(all);
-        await using var clients = new CarefulClients(6, "/v1/diagnostics/sleep?ms=2", balancer.Next, pauseMs: 20);
+        await using var clients = new CarefulClients(6, "/v1/diagnostics/sleep?ms=2", balancer.Next, pauseMs: 60);
         await balancer.SeesAsync(ready: 3);
         leaving.Send(UnixSignal.Terminate);
         await leaving.WaitForLineAsync("Shutdown: Draining");
