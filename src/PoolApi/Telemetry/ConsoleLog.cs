@@ -41,7 +41,7 @@ internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
     private IExternalScopeProvider? _scopes;
 
     public ConsoleLog(IOptions<ConsoleLoggerOptions> options, IEnumerable<ConsoleFormatter> formatters, IMeterFactory meters, IServiceProvider services)
-        : this(options.Value, formatters, ConsoleOutput.Write, services.GetService<TimeProvider>() ?? TimeProvider.System)
+        : this(options.Value, formatters, ConsoleOutput.Open(), services.GetService<TimeProvider>() ?? TimeProvider.System)
     {
         meters.Create(FixedThreadPool.MeterName).CreateObservableCounter<long>(
             "poolapi.log.dropped",
@@ -121,7 +121,7 @@ internal sealed class ConsoleLog : ILoggerProvider, ISupportExternalScope
     }
 }
 
-/// <summary>Standard output and standard error, as they are: without the lock and the buffer of <see cref="Console"/>.</summary>
+/// <summary>Standard output and standard error, without the buffer of <see cref="Console"/>.</summary>
 internal static class ConsoleOutput
 {
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
@@ -130,5 +130,25 @@ internal static class ConsoleOutput
 
     private static readonly Lazy<Stream> Error = new(Console.OpenStandardError, LazyThreadSafetyMode.PublicationOnly);
 
-    public static void Write(LogLine line) => (line.IsError ? Error : Output).Value.Write(Utf8.GetBytes(line.Text));
+    /// <summary>
+    /// Opens both streams and returns the method that writes a line. To open them later may fail: each takes a file descriptor, and the first line may be the
+    /// one that reports that the process has none left.
+    /// </summary>
+    public static Action<LogLine> Open()
+    {
+        foreach (Lazy<Stream> stream in (Lazy<Stream>[])[Output, Error])
+        {
+            try
+            {
+                stream.Value.Write([]); // the first write initializes the console, which takes a descriptor too
+            }
+            catch (Exception)
+            {
+                // The process was started without this stream, or with too few descriptors. Each line tries again.
+            }
+        }
+        return Write;
+    }
+
+    private static void Write(LogLine line) => (line.IsError ? Error : Output).Value.Write(Utf8.GetBytes(line.Text));
 }

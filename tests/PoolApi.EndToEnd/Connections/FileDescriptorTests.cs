@@ -5,26 +5,18 @@ namespace PoolApi.EndToEnd.Connections;
 /// <summary>A service without free file descriptors logs that, waits for clients to disconnect, and accepts connections again.</summary>
 public sealed class FileDescriptorTests
 {
+    private const int Limit = 200;
+
     [Fact]
     public async Task A_listener_without_file_descriptors_logs_once_does_not_spin_and_logs_its_recovery()
     {
-        const int Limit = 200;
-        if (Tool.Find("prlimit") is null) Tool.Missing("prlimit, to limit the open files,", "apt-get install util-linux");
-        // A hard limit: the runtime raises a soft one at its start.
-        await using var service = await PoolApiProcess.StartWithinAsync(["prlimit", $"--nofile={Limit}:{Limit}"], ServiceForm.NativeAot, "--Pool:Workers 1");
-        var clients = new List<TcpClient>();
+        await using var service = await StartAsync();
+        List<TcpClient> clients = await TakeAllAsync(service);
         try
         {
-            // Connections that are not accepted wait in the backlog.
-            for (int i = 0; i < Limit + 50; i++)
-            {
-                var client = new TcpClient();
-                clients.Add(client);
-                await client.ConnectAsync("127.0.0.1", service.Api.Port, TestContext.Current.CancellationToken);
-            }
-            string told = await service.WaitForLineAsync("cannot accept connections");
-            Assert.Contains($"127.0.0.1:{service.Api.Port}", told, StringComparison.Ordinal);
-            Assert.Contains("too many open files", told, StringComparison.Ordinal);
+            string line = await service.WaitForLineAsync("cannot accept connections");
+            Assert.Contains($"127.0.0.1:{service.Api.Port}", line, StringComparison.Ordinal);
+            Assert.Contains("too many open files", line, StringComparison.Ordinal);
 
             long before = ProcessFacts.Ticks(service.Id);
             await Task.Delay(1000, TestContext.Current.CancellationToken); // the measured period
@@ -49,5 +41,37 @@ public sealed class FileDescriptorTests
             (await connection.AskAsync("GET", "/", "127.0.0.1")).MustBe(200);
             return service.Log.Lines.Any(line => line.Contains("accepts connections again", StringComparison.Ordinal));
         }
+    }
+
+    /// <summary>The streams of the log are open before the first line comes.</summary>
+    [Theory]
+    [InlineData("--Logging:LogLevel:Default Error")]
+    [InlineData("--Logging:Console:LogToStandardErrorThreshold Error")]
+    public async Task The_first_line_of_a_stream_of_the_log_needs_no_free_file_descriptor(string setting)
+    {
+        await using var service = await StartAsync(setting);
+        List<TcpClient> clients = await TakeAllAsync(service);
+        await service.WaitForLineAsync("cannot accept connections");
+        foreach (var client in clients) client.Dispose();
+    }
+
+    private static async Task<PoolApiProcess> StartAsync(params string[] settings)
+    {
+        if (Tool.Find("prlimit") is null) Tool.Missing("prlimit, to limit the open files,", "apt-get install util-linux");
+        // A hard limit: the runtime raises a soft one at its start.
+        return await PoolApiProcess.StartWithinAsync(["prlimit", $"--nofile={Limit}:{Limit}"], ServiceForm.NativeAot, ["--Pool:Workers 1", .. settings]);
+    }
+
+    /// <summary>Connects until the service has no file descriptor left. Connections that are not accepted wait in the backlog.</summary>
+    private static async Task<List<TcpClient>> TakeAllAsync(PoolApiProcess service)
+    {
+        var clients = new List<TcpClient>();
+        for (int i = 0; i < Limit + 50; i++)
+        {
+            var client = new TcpClient();
+            clients.Add(client);
+            await client.ConnectAsync("127.0.0.1", service.Api.Port, TestContext.Current.CancellationToken);
+        }
+        return clients;
     }
 }
