@@ -18,7 +18,7 @@ internal static class IntakeRejections
     /// <summary>503: the job is stored, and this instance stops before it runs the job.</summary>
     public static IResult Draining(HttpContext context) => JobProblem.Later(
         context, CommonProblems.Draining,
-        "This instance stops. The request is accepted under its Idempotency-Key, and runs once: send it again with the same key, on a new connection.",
+        "This instance is stopping. The request is accepted under its Idempotency-Key, and runs once: send it again with the same key, on a new connection.",
         seconds: 1);
 
     /// <summary>422, as the draft of the header has it.</summary>

@@ -143,7 +143,8 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
             using var limit = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, Clock);
             using var over = CancellationTokenSource.CreateLinkedTokenSource(
                 context.RequestAborted, context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping, limit.Token);
-            job = await FollowAsync(job, static j => j.State.IsFinal(), over.Token) ?? job;
+            if (await FollowAsync(job, static j => j.State.IsFinal(), over.Token) is not { } latest) return JobRejections.Deleted(context);
+            job = latest;
         }
         preference.SetApplied(context.Response);
         try
@@ -174,8 +175,8 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
             string here = context.RequestServices.GetRequiredService<JobDispatchers>().Owner;
             if (latest?.State.IsFinal() == false)
                 latest = await FollowAsync(latest, j => j.State != JobState.Running || j.Worker != here, context.RequestAborted);
-            // Not 503, which promises that the request runs once under its key: it has run.
-            if (latest is null) return JobRejections.Gone(context);
+            // Not 503, which promises that the request runs once under its key: the store no longer has the key.
+            if (latest is null) return JobRejections.Deleted(context);
             if (!latest.State.IsFinal()) return IntakeRejections.Draining(context);
         }
         return await JobResults.ReadAsync(context, Store, job.Id, withLocation: true);

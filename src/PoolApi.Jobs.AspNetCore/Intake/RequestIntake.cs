@@ -57,7 +57,7 @@ internal sealed class RequestIntake : IRequestIntake
     private static bool IsAsked(HttpRequest request) => HasHeader(request.Headers) || HasParameter(request);
 
     /// <remarks>
-    /// Reads the names of the request's own headers. To look for each header by its name costs ten times as much: the server compares a name that it does not
+    /// Reads the names of the request's own headers. To look for each header by its name costs six times as many instructions: the server compares a name that it does not
     /// know with each name of the same length that it knows.
     /// </remarks>
     private static bool HasHeader(IHeaderDictionary headers)
@@ -70,6 +70,13 @@ internal sealed class RequestIntake : IRequestIntake
     }
 
     /// <remarks>Reading the query of a request that has none would allocate.</remarks>
-    private static bool HasParameter(HttpRequest request) =>
-        request.QueryString.HasValue && Array.Exists(InQuery, parameter => parameter.IsGivenIn(request));
+    private static bool HasParameter(HttpRequest request)
+    {
+        if (!request.QueryString.HasValue) return false;
+        foreach (RequestParameter parameter in InQuery)
+        {
+            if (parameter.IsGivenIn(request)) return true;
+        }
+        return false;
+    }
 }

@@ -25,6 +25,10 @@ internal static class JobRejections
     public static IResult Gone(HttpContext context) => JobProblem.Of(
         context, JobProblems.ResultGone, "The job is past its retention, and its result is gone. Send the request again.");
 
+    /// <summary>The job was deleted while its client waited.</summary>
+    public static IResult Deleted(HttpContext context) => JobProblem.Of(
+        context, JobProblems.ResultGone, "The job of this request has ended and was deleted, and its result is gone. Another request would run the work again.");
+
     public static IResult WasCancelled(HttpContext context, Job job) => JobProblem.Of(
         context, JobProblems.Cancelled, $"The job was cancelled and has no result. {HowToRetry(context, job)}");
 

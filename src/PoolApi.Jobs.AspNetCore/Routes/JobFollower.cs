@@ -31,6 +31,9 @@ internal sealed class JobFollower : IAsyncDisposable
     /// <summary>Cancelled when the time is over.</summary>
     public CancellationToken Over => _over.Token;
 
+    /// <summary>Whether there is no further version because the job was deleted before it was seen to end.</summary>
+    public bool IsDeleted { get; private set; }
+
     /// <summary>Begins to follow a job.</summary>
     /// <param name="context">The request.</param>
     /// <param name="id">The job.</param>
@@ -68,7 +71,11 @@ internal sealed class JobFollower : IAsyncDisposable
     {
         try
         {
-            if (!await _versions.MoveNextAsync()) return false;
+            if (!await _versions.MoveNextAsync())
+            {
+                IsDeleted = !Job.State.IsFinal() && !_over.IsCancellationRequested;
+                return false;
+            }
             Job = _versions.Current;
             return true;
         }

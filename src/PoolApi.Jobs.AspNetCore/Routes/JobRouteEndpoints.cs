@@ -90,7 +90,9 @@ internal static class JobRouteEndpoints
         var known = JobETag.Known(context.Request);
         while (known.Count > 0 ? known.Matches(job.Job) : !job.Job.State.IsFinal())
         {
-            if (!await job.NextAsync()) break;
+            if (await job.NextAsync()) continue;
+            if (job.IsDeleted) return null;
+            break;
         }
         return job.Job;
     }

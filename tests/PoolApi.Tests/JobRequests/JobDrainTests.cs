@@ -8,7 +8,7 @@ using PoolApi.Tests.Service;
 
 namespace PoolApi.Tests.JobRequests;
 
-/// <summary>Clients that wait for their jobs under an idempotency key while the drain begins, or while the job is deleted.</summary>
+/// <summary>Clients that wait for their jobs while the drain begins, or while the job is deleted.</summary>
 public sealed class JobDrainTests
 {
     /// <summary>The job is queued when it is accepted. No read of it ends before the drain begins, so the watch does not return that it runs.</summary>
@@ -63,6 +63,43 @@ public sealed class JobDrainTests
         Assert.Equal(HttpStatusCode.Gone, answer.StatusCode);
     }
 
+    [Fact]
+    public async Task A_client_that_waits_for_its_job_with_respond_async_gets_410_if_the_job_is_deleted()
+    {
+        var reads = new HeldReads { IsDeleted = true };
+        await using StorableApp app = await StorableApp.StartAsync(
+            static app => app.MapPost("/work", static () => "done").AllowJobs().RunOnPool(), services: reads.Hold);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/work") { Headers = { { "Prefer", "respond-async, wait=60" } } };
+        Task<HttpResponseMessage> waits = app.Client.SendAsync(request, ServiceApp.Token);
+        await reads.Begun.Patiently();
+        reads.Release();
+
+        using HttpResponseMessage answer = await waits.Patiently();
+        Assert.Equal(HttpStatusCode.Gone, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_client_that_waits_at_the_address_of_a_job_gets_404_if_the_job_is_deleted()
+    {
+        using var work = new WorkGate<string>("done");
+        var reads = new HeldReads();
+        reads.Release();
+        await using StorableApp app = await StorableApp.StartAsync(
+            app => app.MapPost("/work", () => work.Pass()).AllowJobs().RunOnPool(), services: reads.Hold);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/work") { Headers = { { "Prefer", "respond-async" } } };
+        using HttpResponseMessage accepted = await app.Client.SendAsync(request, ServiceApp.Token);
+        await work.NextArrivalAsync();
+        int before = reads.Found;
+        using var wait = new HttpRequestMessage(HttpMethod.Get, accepted.Headers.Location) { Headers = { { "Prefer", "wait=60" } } };
+        Task<HttpResponseMessage> waits = app.Client.SendAsync(wait, ServiceApp.Token);
+        await Patience.UntilAsync(() => reads.Found > before, "the first read");
+        reads.IsDeleted = true;
+        work.Open();
+
+        using HttpResponseMessage answer = await waits.Patiently();
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+    }
+
     /// <summary>503 would promise that the request runs once if it is sent again under its key, but it would run again.</summary>
     [Fact]
     public async Task A_client_whose_job_ends_here_during_the_drain_and_is_deleted_gets_410()
@@ -93,6 +130,7 @@ public sealed class JobDrainTests
     private sealed class HeldReads
     {
         private int _count;
+        private int _found;
 
         /// <summary>Whether the reads find no job, as after its deletion.</summary>
         public bool IsDeleted { get; set; }
@@ -101,6 +139,9 @@ public sealed class JobDrainTests
 
         /// <summary>The number of reads that have begun.</summary>
         public int Count => Volatile.Read(ref _count);
+
+        /// <summary>The number of reads that have returned a job.</summary>
+        public int Found => Volatile.Read(ref _found);
 
         private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -122,7 +163,10 @@ public sealed class JobDrainTests
             _begun.TrySetResult();
             await _released.Task.WaitAsync(cancellation);
             if (SecondReadFails && number == 2) throw new JobStoreUnavailableException("on purpose");
-            return IsDeleted ? null : await read();
+            if (IsDeleted) return null;
+            Job? job = await read();
+            Interlocked.Increment(ref _found);
+            return job;
         }
     }
 
