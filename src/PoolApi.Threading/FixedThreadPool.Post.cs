@@ -21,7 +21,7 @@ public sealed partial class FixedThreadPool
     {
         ArgumentNullException.ThrowIfNull(work);
         Check(options);
-        if (options.WaitForSpace) throw new ArgumentException("waitForSpace may be set where the caller waits, and not with Post.", nameof(options));
+        if (options.WaitForSpace) throw new ArgumentException("waitForSpace may be set only where the caller waits, not with Post.", nameof(options));
         return _core.Submit(new PostedWork(_core, work, cancellationToken, options), cancellationToken, options) == SubmitResult.Accepted;
     }
 }

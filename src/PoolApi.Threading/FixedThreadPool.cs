@@ -245,9 +245,9 @@ public sealed partial class FixedThreadPool : IDisposable, IAsyncDisposable
     {
         Check(options);
         if (options.Kind is not null || options.Origin is not null)
-            throw new ArgumentException("kind and origin may be set for a call; an item has properties of these names.", nameof(options));
+            throw new ArgumentException("kind and origin may be set only for a call; an item has properties of these names.", nameof(options));
         if (options.WaitForSpace)
-            throw new ArgumentException("waitForSpace may be set where the caller waits, and not with TrySubmit.", nameof(options));
+            throw new ArgumentException("waitForSpace may be set only where the caller waits, not with TrySubmit.", nameof(options));
     }
 
     private static ArgumentException OfPool(string name) =>

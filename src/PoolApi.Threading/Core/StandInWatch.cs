@@ -41,7 +41,7 @@ internal sealed class StandInWatch
     private readonly ITimer _checking;
     private readonly ITimer _dismissing;
     private readonly Lock _lock = new(); // one check at a time; taken before the worker set's lock
-    private readonly HashSet<(string Kind, bool HasStandIn)> _notified = [];
+    private readonly HashSet<(string? Kind, bool HasStandIn)> _notified = [];
     private TimeSpan _next = Soon;
     private long _seen = -1; // identifies the workers' items at the last check, if all were blocked; -1: they were not
     private long _blockedSince;
@@ -192,16 +192,16 @@ internal sealed class StandInWatch
     }
 
     /// <summary>
-    /// Notifies the observer of a blocked worker, unless its kind was already reported or the worker has released the item meanwhile. Under no
-    /// lock: an item's labels are code of a caller.
+    /// Notifies the observer of a blocked worker, unless its kind was already reported or the worker has released the item meanwhile. Items whose labels
+    /// cannot be read count as one kind. Under no lock: an item's labels are code of a caller.
     /// </summary>
     private void Notify(in WorkerView worker, bool hasStandIn)
     {
         WorkerSnapshot snapshot = _core.Views.SnapshotOf(worker);
-        if (snapshot.Kind is not { } kind) return;
+        if (snapshot.Elapsed is null || (snapshot.Kind is null && !worker.IsPresent)) return;
         lock (_notified)
         {
-            if (_notified.Count >= MostKinds || !_notified.Add((kind, hasStandIn))) return;
+            if (_notified.Count >= MostKinds || !_notified.Add((snapshot.Kind, hasStandIn))) return;
         }
         _core.Observers.WorkerBlocked(snapshot, hasStandIn);
     }

@@ -29,6 +29,9 @@ internal readonly struct WorkerView
 
     public bool IsLive { get; }
 
+    /// <summary>Whether the worker's item and counts are still these.</summary>
+    public bool IsPresent => _worker.Ledger.IsUnchanged<ProcessorOps>(_version);
+
     /// <summary>Whether the worker holds a synchronous item that was neither abandoned nor timed out.</summary>
     public bool HoldsSynchronousItem =>
         _item is not (null or AsyncPoolWorkItem) && _item.State is not (WorkItemState.Abandoned or WorkItemState.TimedOut);
@@ -74,7 +77,7 @@ internal readonly struct WorkerView
         {
             var labels = (_item.Kind, _item.Origin, _item.TraceId);
             // If the worker has released the item meanwhile, it may have been submitted again with other labels.
-            return _worker.Ledger.IsUnchanged<ProcessorOps>(_version) ? labels : default;
+            return IsPresent ? labels : default;
         }
         catch (Exception)
         {

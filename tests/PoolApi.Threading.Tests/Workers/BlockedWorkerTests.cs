@@ -182,6 +182,29 @@ public class BlockedWorkerTests
         Assert.Equal(2, _observer.WorkersStarted.Count);
     }
 
+    [Fact]
+    public void A_blocked_worker_is_reported_although_the_labels_of_its_item_cannot_be_read()
+    {
+        using FixedThreadPool pool = Pools.Make(1, time: _timers, observer: _observer);
+        using var release = new ManualResetEventSlim();
+        var item = new Undescribed(() => Result(pool.RunAsync(() =>
+        {
+            release.WaitPatiently();
+            return 1;
+        })));
+        try
+        {
+            pool.Accepted(item);
+            AdvanceUntil(() => !_observer.Blocked.IsEmpty);
+            (WorkerSnapshot worker, bool hasStandIn) = Assert.Single(_observer.Blocked);
+            Assert.Equal((null, true, true), (worker.Kind, worker.Elapsed is not null, hasStandIn));
+        }
+        finally
+        {
+            release.Set();
+        }
+    }
+
     [Theory]
     [InlineData(1, 0, 0)]
     [InlineData(1, 1, 1)]
@@ -451,4 +474,11 @@ public class BlockedWorkerTests
 
     private static Task<T> OnScheduler<T>(FixedThreadPool pool, Func<T> work) =>
         Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler);
+
+    private sealed class Undescribed(Action body) : PoolWorkItem
+    {
+        public override string Kind => throw new NotSupportedException("on purpose");
+
+        protected override void Execute() => body();
+    }
 }
