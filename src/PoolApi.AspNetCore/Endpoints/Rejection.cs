@@ -79,7 +79,7 @@ internal sealed class Rejection : IResult
     /// <summary>The app has closed the pool, and continues to run.</summary>
     public static Rejection PoolClosed(PoolContext pool) => new(
         pool, ClosedPool,
-        "The pool of this endpoint is closed and takes nothing more. Nothing has run. Another instance may take the request.");
+        "The pool of this endpoint is closed and refuses new requests. Nothing has run. Another instance may accept the request.");
 
     public static Rejection NotStarted(PoolContext pool) => new(
         pool, PoolProblems.NotStarted,

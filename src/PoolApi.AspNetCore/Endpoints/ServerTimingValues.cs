@@ -13,14 +13,15 @@ namespace PoolApi.AspNetCore.Endpoints;
 internal sealed class ServerTimingValues
 {
     private const int Slots = 1024;
-    private const int Short = 10_000; // microseconds
+
+    private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(10);
 
     private readonly Value?[] _kept = new Value?[Slots];
 
     public string Get(TimeSpan queue, TimeSpan run, string? worker)
     {
+        if (queue >= Short || run >= Short) return Make(queue, run, worker);
         int queued = Rounded(queue), ran = Rounded(run);
-        if (queued >= Short || ran >= Short) return Make(queue, run, worker);
         int slot = ((queued * 31) + (ran * 521) + (worker is { Length: > 0 } ? worker[^1] * 7 : 0)) & (Slots - 1);
         if (Volatile.Read(ref _kept[slot]) is { } kept && kept.Is(queued, ran, worker)) return kept.Text;
         string text = Make(TimeSpan.FromMicroseconds(queued), TimeSpan.FromMicroseconds(ran), worker);
@@ -44,10 +45,10 @@ internal sealed class ServerTimingValues
             $"queue;dur={queueMs}.{queueFraction:D3}, run;dur={runMs}.{runFraction:D3}, worker;desc=\"{worker}\"");
     }
 
-    /// <summary>Converts to microseconds, rounded. At most <see cref="Short"/>.</summary>
+    /// <summary>Converts a time below <see cref="Short"/> to microseconds, rounded.</summary>
     private static int Rounded(TimeSpan time)
     {
-        int microseconds = (int)Math.Min(time.Ticks / TimeSpan.TicksPerMicrosecond, Short);
+        int microseconds = (int)(time.Ticks / TimeSpan.TicksPerMicrosecond);
         int step = microseconds < 1000 ? 10 : 100;
         return (microseconds + (step / 2)) / step * step;
     }

@@ -38,8 +38,8 @@ public static class ConnectionLiveness
     /// </summary>
     /// <param name="context">The request.</param>
     /// <returns>
-    /// Ends the stream when it is disposed of. The limit goes with the last stream of the connection, because another response on the connection may be
-    /// larger and slower. (HTTP/1.1 has one stream at a time.)
+    /// To be disposed of when the stream has ended. With the last stream of the connection the limit is removed, because another response on the connection
+    /// may be larger and slower. (HTTP/1.1 has one stream at a time.)
     /// </returns>
     internal static IDisposable? LimitUnacknowledged(HttpContext context)
     {
@@ -73,7 +73,7 @@ public static class ConnectionLiveness
         }
     }
 
-    /// <summary>The number of limited streams on one connection. Guarded by its own lock, so that the socket has the limit of the present number.</summary>
+    /// <summary>The number of limited streams on one connection. Guarded by its own lock, under which the option of the socket is set too, so the two always agree.</summary>
     private sealed class StreamCount
     {
         public int Open { get; set; }

@@ -16,7 +16,7 @@ internal static class JobJson
 
     /// <summary>Whether the instance that runs the job has not renewed its lease when it should have.</summary>
     /// <param name="job">The job.</param>
-    /// <param name="lease">How long after an instance has died others take on its jobs.</param>
+    /// <param name="lease">The time from the death of an instance until others take over its jobs.</param>
     public static bool IsStale(Job job, TimeSpan lease) => job.LeaseLeft < lease * StalePart;
 
     /// <param name="json">Where to.</param>

@@ -41,7 +41,7 @@ internal class FieldFaults
         value = default!;
         if (values.Count == 1 && parse(values[0] ?? "", out value)) return true;
         if (values.Count == 1) Add(field, $"{field} must be {rule}.");
-        else if (values.Count > 1) Add(field, $"{field} is given {values.Count} times; it must be given once, as {rule}.");
+        else if (values.Count > 1) Add(field, $"{field} is given {values.Count} times; it may be given only once, as {rule}.");
         else if (required) Add(field, $"{field} is missing; it must be {rule}.");
         return false;
     }

@@ -234,7 +234,7 @@ public sealed class RefusalTests
         await ProblemResponse.AssertProblem(refused, "draining");
         JsonNode problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync(TestApp.Token))!;
         Assert.Equal(
-            ("The pool is closed", "The pool of this endpoint is closed and takes nothing more. Nothing has run. Another instance may take the request."),
+            ("The pool is closed", "The pool of this endpoint is closed and refuses new requests. Nothing has run. Another instance may accept the request."),
             ((string?)problem["title"], (string?)problem["detail"]));
         Assert.NotNull(refused.Headers.RetryAfter);
     }

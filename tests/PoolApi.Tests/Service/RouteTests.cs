@@ -42,7 +42,7 @@ public class RouteTests(ServiceApp app) : IClassFixture<ServiceApp>
     [InlineData("width=abc", "width", "from 1 to 4096")]
     [InlineData("width=3.5", "width", "from 1 to 4096")]
     [InlineData("width=%D9%A3", "width", "from 1 to 4096")]
-    [InlineData("width=3&width=3", "width", "width is given 2 times; it must be given once")]
+    [InlineData("width=3&width=3", "width", "width is given 2 times; it may be given only once")]
     [InlineData("width=3&height=0", "height", "from 1 to 4096")]
     [InlineData("width=3&height=1&height=2", "height", "given 2 times")]
     [InlineData("width=3&format=gif", "format", "format must be one of: webp, jpeg, png, avif.")]

@@ -248,7 +248,7 @@ public class SettingsTests
         foreach (string part in (string[])[
             "Pool:Workers is '-3'; it must be a whole number from 1 to 1024.", "Pool:QueueCapacity is 'many'; it must be a whole number from 1 to 16777216.",
             "Pool:Colour is not a setting;", "Shutdown:Drain is 'soon'; it must be a time from", "Shutdown:Speed is not a setting;",
-            "Management:Urls is 'nowhere';", "Jobs:ConnectionString is missing; with Jobs:Store=postgres it must have the form"])
+            "Management:Urls is 'nowhere';", "Jobs:ConnectionString is missing; with Jobs:Store=postgres it must be a connection string with a host"])
         {
             Assert.Contains(part, said, StringComparison.Ordinal);
         }

@@ -7,7 +7,7 @@ export const canCancel = job => !isFinal(job.state) && !job.cancelRequested;
 export const canRetry = job => ["failed", "cancelled", "expired"].includes(job.state);
 
 /** Said where an instance has missed two renewals of its lease. */
-export const stale = "The instance that runs it has not renewed its lease. It may be dead: then another instance takes the job on when the lease is over.";
+export const stale = "The instance that runs it has not renewed its lease. It may be dead: then another instance takes over the job when the lease has run out.";
 
 export function stateBadge(job) {
   return el("span", { class: "badge", "data-state": job.state === "running" ? null : job.state, "data-job": job.state, text: job.cancelRequested && !isFinal(job.state) ? `${job.state}, to be cancelled` : job.state });
