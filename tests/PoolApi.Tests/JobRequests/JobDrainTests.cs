@@ -29,7 +29,7 @@ public sealed class JobDrainTests
         using CancellationTokenRegistration draining = app.App.Services.GetRequiredService<IPoolLifetime>().Draining.Register(drains.SetResult);
         Task<string>[] others = [app.Client.GetStringAsync("/busy", ServiceApp.Token), app.Client.GetStringAsync("/busy", ServiceApp.Token)];
         await busy.ArrivalAsync(2);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/work") { Headers = { { "Idempotency-Key", "\"once\"" } } };
+        using var request = Post("Idempotency-Key", "\"once\"");
         Task<HttpResponseMessage> waits = app.Client.SendAsync(request, ServiceApp.Token);
         await reads.Begun.Patiently();
         busy.Open();
@@ -52,9 +52,8 @@ public sealed class JobDrainTests
     public async Task A_client_whose_job_is_deleted_while_it_waits_gets_410(bool storeFailsThen)
     {
         var reads = new HeldReads { IsDeleted = true, SecondReadFails = storeFailsThen };
-        await using StorableApp app = await StorableApp.StartAsync(
-            static app => app.MapPost("/work", static () => "done").AllowJobs().RunOnPool(), services: reads.Hold);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/work") { Headers = { { "Idempotency-Key", "\"once\"" } } };
+        await using StorableApp app = await StartAsync(static () => "done", reads);
+        using var request = Post("Idempotency-Key", "\"once\"");
         Task<HttpResponseMessage> waits = app.Client.SendAsync(request, ServiceApp.Token);
         await reads.Begun.Patiently();
         reads.Release();
@@ -67,9 +66,8 @@ public sealed class JobDrainTests
     public async Task A_client_that_waits_for_its_job_with_respond_async_gets_410_if_the_job_is_deleted()
     {
         var reads = new HeldReads { IsDeleted = true };
-        await using StorableApp app = await StorableApp.StartAsync(
-            static app => app.MapPost("/work", static () => "done").AllowJobs().RunOnPool(), services: reads.Hold);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/work") { Headers = { { "Prefer", "respond-async, wait=60" } } };
+        await using StorableApp app = await StartAsync(static () => "done", reads);
+        using var request = Post("Prefer", "respond-async, wait=60");
         Task<HttpResponseMessage> waits = app.Client.SendAsync(request, ServiceApp.Token);
         await reads.Begun.Patiently();
         reads.Release();
@@ -84,9 +82,8 @@ public sealed class JobDrainTests
         using var work = new WorkGate<string>("done");
         var reads = new HeldReads();
         reads.Release();
-        await using StorableApp app = await StorableApp.StartAsync(
-            app => app.MapPost("/work", () => work.Pass()).AllowJobs().RunOnPool(), services: reads.Hold);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/work") { Headers = { { "Prefer", "respond-async" } } };
+        await using StorableApp app = await StartAsync(() => work.Pass(), reads);
+        using var request = Post("Prefer", "respond-async");
         using HttpResponseMessage accepted = await app.Client.SendAsync(request, ServiceApp.Token);
         await work.NextArrivalAsync();
         int before = reads.Found;
@@ -107,9 +104,8 @@ public sealed class JobDrainTests
         using var work = new WorkGate<string>("done");
         var reads = new HeldReads();
         reads.Release();
-        await using StorableApp app = await StorableApp.StartAsync(
-            app => app.MapPost("/work", () => work.Pass()).AllowJobs().RunOnPool(), services: reads.Hold);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/work") { Headers = { { "Idempotency-Key", "\"once\"" } } };
+        await using StorableApp app = await StartAsync(() => work.Pass(), reads);
+        using var request = Post("Idempotency-Key", "\"once\"");
         Task<HttpResponseMessage> waits = app.Client.SendAsync(request, ServiceApp.Token);
         await reads.Begun.Patiently();
         await work.NextArrivalAsync();
@@ -125,6 +121,11 @@ public sealed class JobDrainTests
         Assert.Equal(HttpStatusCode.Gone, answer.StatusCode);
         await stop.Patiently();
     }
+
+    private static Task<StorableApp> StartAsync(Func<string> work, HeldReads reads) => StorableApp.StartAsync(
+        app => app.MapPost("/work", work).AllowJobs().RunOnPool(), services: reads.Hold);
+
+    private static HttpRequestMessage Post(string header, string value) => new(HttpMethod.Post, "/work") { Headers = { { header, value } } };
 
     /// <summary>Holds the reads of single jobs until a test releases them.</summary>
     private sealed class HeldReads
