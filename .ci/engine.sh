@@ -7,7 +7,7 @@
 #   GracePeriod   in seconds, that a stop may take
 #   Revision      the build argument REVISION; without it the Dockerfile's own
 #
-# Context may be set later, in the folder $scratch, which is deleted at the end.
+# Context may be set later, in the folder $scratch, which is deleted at the end. Shared is set if a build sees the packages of this machine.
 #
 # The engine is $CONTAINERS, by default docker. If it does not work and CI=true, ../shared/tools/containers is used instead:
 # it builds the same Dockerfile without a registry. With neither, the checks fail if CI=true, and are skipped otherwise.
@@ -76,7 +76,7 @@ use_engine() {
 
 # The container has only its own loopback network, so it takes no port of this machine. Requests are sent from inside this network.
 use_stand_in() {
-  readonly Shared=true # a build sees the packages of this machine
+  readonly Shared=true
   echo "engine: $StandIn"
   engine() { "$StandIn" podman "$@"; }
   # The stand-in takes no build arguments, so the value is put into a copy of the Dockerfile.

@@ -90,9 +90,7 @@ internal static class JobRouteEndpoints
         var known = JobETag.Known(context.Request);
         while (known.Count > 0 ? known.Matches(job.Job) : !job.Job.State.IsFinal())
         {
-            if (await job.NextAsync()) continue;
-            if (job.IsDeleted) return null;
-            break;
+            if (!await job.NextAsync()) return job.IsDeleted ? null : job.Job;
         }
         return job.Job;
     }

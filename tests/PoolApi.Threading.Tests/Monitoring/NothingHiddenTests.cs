@@ -124,12 +124,16 @@ public class NothingHiddenTests
     {
         var observer = new RecordingObserver();
         using FixedThreadPool pool = Pools.Make(observer: observer);
-        var item = new Undescribed();
-        pool.Accepted(item);
-        item.Started.WaitPatiently();
+        using ManualResetEventSlim started = new(), release = new();
+        pool.Accepted(new Undescribed(() =>
+        {
+            started.Set();
+            release.WaitPatiently();
+        }));
+        started.WaitPatiently();
         WorkerSnapshot worker = Assert.Single(pool.GetSnapshot().Workers);
         Assert.Equal((WorkerState.Busy, null), (worker.State, worker.Kind));
-        item.Release.Set();
+        release.Set();
         Assert.Equal(1, await pool.RunAsync(() => 1).Patiently());
         Assert.Empty(observer.Replaced);
     }
@@ -202,21 +206,6 @@ public class NothingHiddenTests
         Assert.Equal([0, 1], observer.Joined);
         Assert.Empty(observer.Replaced);
         pool.Dispose();
-    }
-
-    private sealed class Undescribed : PoolWorkItem
-    {
-        public ManualResetEventSlim Started { get; } = new();
-
-        public ManualResetEventSlim Release { get; } = new();
-
-        public override string Kind => throw new NotSupportedException("on purpose");
-
-        protected override void Execute()
-        {
-            Started.Set();
-            Release.WaitPatiently();
-        }
     }
 
     /// <summary>An item that runs an action of the test when its kind is first read, before it returns the kind.</summary>

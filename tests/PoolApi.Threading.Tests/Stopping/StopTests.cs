@@ -221,13 +221,6 @@ public class StopTests
         pool.Dispose();
     }
 
-    private sealed class Undescribed(Action body) : PoolWorkItem
-    {
-        public override string Kind => throw new NotSupportedException("on purpose");
-
-        protected override void Execute() => body();
-    }
-
     [Fact]
     public void Dispose_finishes_everything_accepted_and_then_ends_every_thread()
     {

@@ -474,11 +474,4 @@ public class BlockedWorkerTests
 
     private static Task<T> OnScheduler<T>(FixedThreadPool pool, Func<T> work) =>
         Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, pool.TaskScheduler);
-
-    private sealed class Undescribed(Action body) : PoolWorkItem
-    {
-        public override string Kind => throw new NotSupportedException("on purpose");
-
-        protected override void Execute() => body();
-    }
 }
