@@ -32,14 +32,14 @@ public sealed class FrameFeedTests
             if (frame == 20) Assert.Equal("run-2", (await NextAsync(slow)).EventId);
         }
         // Of 130 frames the last 120 are kept, so the next frame of both slow readers was dropped.
-        Assert.Equal((FrameFeed.SnapshotEvent, "run-131"), await Told(asleep));
-        Assert.Equal((FrameFeed.SnapshotEvent, "run-131"), await Told(slow));
+        Assert.Equal((FrameFeed.SnapshotEvent, "run-131"), await NextEventAsync(asleep));
+        Assert.Equal((FrameFeed.SnapshotEvent, "run-131"), await NextEventAsync(slow));
 
         await asleep.DisposeAsync();
         await slow.DisposeAsync();
         Assert.Equal(1, feed.Watchers);
 
-        static async Task<(string, string?)> Told(IAsyncEnumerator<SseItem<string>> of) => await NextAsync(of) is var item ? (item.EventType, item.EventId) : default;
+        static async Task<(string, string?)> NextEventAsync(IAsyncEnumerator<SseItem<string>> of) => await NextAsync(of) is var item ? (item.EventType, item.EventId) : default;
     }
 
     [Fact]
@@ -180,7 +180,7 @@ public sealed class FrameFeedTests
                 Assert.True(await next.Patiently());
                 JsonElement pool = Pool(steady.Current.Data);
                 if (pool.TryGetProperty("samples", out JsonElement samples)) accepted += samples.EnumerateArray().Sum(static sample => sample.GetProperty("accepted").GetDouble());
-                if (pool.TryGetProperty("pieces", out JsonElement told)) pieces += told.GetArrayLength();
+                if (pool.TryGetProperty("pieces", out JsonElement newPieces)) pieces += newPieces.GetArrayLength();
             }
             Assert.Equal(1, pieces);
             Assert.True(accepted > 0);

@@ -53,8 +53,8 @@ public sealed class JobPageTests
         string? seen;
         await using (EventReader first = await EventReader.OpenAsync(app.Client, $"job/stream?id={claim.Job.Id:D}"))
         {
-            (seen, JsonElement told) = await first.NextAsync("job");
-            Assert.True(IsStale(told.GetProperty("job")));
+            (seen, JsonElement data) = await first.NextAsync("job");
+            Assert.True(IsStale(data.GetProperty("job")));
         }
 
         // The job gets no new version.

@@ -108,9 +108,9 @@ public sealed class JobTests
         using HttpResponseMessage answer = await app.PostAsync("jobs/change", $$$"""{"action":"cancel","filter":{"tag":"mine"},"through":"{{{mine[^1]:D}}}"}""");
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
-        JsonElement told = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Token)).RootElement;
+        JsonElement problem = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Token)).RootElement;
         const string Outcome = "5 of 10 cancelled, then the store could not be used";
-        Assert.Equal(Outcome + ".", told.GetProperty("detail").GetString());
+        Assert.Equal(Outcome + ".", problem.GetProperty("detail").GetString());
         Job[] after = [.. (await Task.WhenAll(mine.Select(id => app.Jobs.GetAsync(id, Token).AsTask()))).OfType<Job>()];
         Assert.Equal(5, after.Count(static job => job.State == JobState.Cancelled));
         await using EventReader events = await EventReader.OpenAsync(app.Client, "jobs/stream");
@@ -153,9 +153,9 @@ public sealed class JobTests
         await using EventReader events = await EventReader.OpenAsync(app.Client, "jobs/stream?tag=t");
         Assert.Equal(2, (await events.NextAsync("jobs")).Data.GetProperty("jobs").GetArrayLength());
         await app.Jobs.CancelAsync(first.Id, Token);
-        JsonElement told = (await events.NextAsync("jobs", static d => d.TryGetProperty("jobs", out JsonElement jobs) && jobs.GetArrayLength() > 0)).Data;
-        Assert.Equal(first.Id, Assert.Single(told.GetProperty("jobs").EnumerateArray()).GetProperty("id").GetGuid());
-        Assert.Equal([second.Id, first.Id], told.GetProperty("order").EnumerateArray().Select(static i => i.GetGuid()));
+        JsonElement data = (await events.NextAsync("jobs", static d => d.TryGetProperty("jobs", out JsonElement jobs) && jobs.GetArrayLength() > 0)).Data;
+        Assert.Equal(first.Id, Assert.Single(data.GetProperty("jobs").EnumerateArray()).GetProperty("id").GetGuid());
+        Assert.Equal([second.Id, first.Id], data.GetProperty("order").EnumerateArray().Select(static i => i.GetGuid()));
     }
 
     [Fact]
@@ -251,7 +251,7 @@ public sealed class JobTests
             await answer is { } found ? found with { UnreadBytes = found.UnreadBytes / 10 } : null;
     }
 
-    private static string? State(JsonElement told) => told.GetProperty("job").GetProperty("state").GetString();
+    private static string? State(JsonElement data) => data.GetProperty("job").GetProperty("state").GetString();
 
     private static async Task<Guid[]> ListAsync(DashboardApp app, string query) =>
         [.. (await app.ReadAsync("jobs/list" + query)).GetProperty("jobs").EnumerateArray().Select(static j => j.GetProperty("id").GetGuid())];

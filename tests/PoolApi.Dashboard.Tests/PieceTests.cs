@@ -18,7 +18,7 @@ public sealed partial class PieceTests
     [InlineData("a", "b", WorkOutcome.Completed, WorkOutcome.Completed, "several kinds", "completed")]
     [InlineData("a", "a", WorkOutcome.Completed, WorkOutcome.Failed, "a", "failed")]
     [InlineData("a", "b", WorkOutcome.TimedOut, WorkOutcome.Cancelled, "several kinds", "timedOut")]
-    public void Many_short_items_are_merged_into_few_pieces_that_keep_their_count_and_busy_time(string kind, string other, WorkOutcome outcome, WorkOutcome otherOutcome, string told, string toldOutcome)
+    public void Many_short_items_are_merged_into_few_pieces_that_keep_their_count_and_busy_time(string kind, string other, WorkOutcome outcome, WorkOutcome otherOutcome, string expectedKind, string expectedOutcome)
     {
         using var pool = new FixedThreadPool(new FixedThreadPoolOptions { Workers = 1, TimeProvider = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000)) });
         var time = new PoolTime(pool.Core);
@@ -43,7 +43,7 @@ public sealed partial class PieceTests
         Assert.InRange(pieces.Count, 2, Most);
         Assert.Equal(Records, pieces.Sum(static piece => piece.Count));
         Assert.Equal(Records * 0.2, pieces.Sum(static piece => piece.BusyMs), 0.001);
-        Assert.All(pieces.SkipLast(1), piece => Assert.Equal((told, toldOutcome), (piece.Kind, piece.Outcome)));
+        Assert.All(pieces.SkipLast(1), piece => Assert.Equal((expectedKind, expectedOutcome), (piece.Kind, piece.Outcome)));
     }
 
     [Fact]

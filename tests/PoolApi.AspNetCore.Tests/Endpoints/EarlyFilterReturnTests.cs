@@ -248,14 +248,14 @@ public sealed class EarlyFilterReturnTests
     public async Task A_filter_that_calls_the_handler_after_the_response_receives_an_InvalidOperationException()
     {
         Func<Task<object?>>? call = null;
-        var told = new List<Exception?>();
+        var exceptions = new List<Exception?>();
         int runs = 0;
         await using TestApp app = await TestApp.StartAsync(app =>
         {
             app.Use(async (context, next) =>
             {
                 await next(context);
-                told.Add(await Record.ExceptionAsync(call!)); // while the context is still valid
+                exceptions.Add(await Record.ExceptionAsync(call!)); // while the context is still valid
             });
             app.MapGet("/", () => Interlocked.Increment(ref runs))
                 .AddEndpointFilter((invocation, next) =>
@@ -266,8 +266,8 @@ public sealed class EarlyFilterReturnTests
                 .RunOnPool();
         });
         foreach (string path in (string[])["/", "/?now"]) await app.Client.GetStringAsync(new Uri(path, UriKind.Relative), TestApp.Token);
-        Assert.All(told, static e => Assert.IsType<InvalidOperationException>(e));
-        Assert.Equal((2, 1), (told.Count, runs));
+        Assert.All(exceptions, static e => Assert.IsType<InvalidOperationException>(e));
+        Assert.Equal((2, 1), (exceptions.Count, runs));
     }
 
     [Theory]

@@ -104,7 +104,7 @@ public sealed class EndpointOptionsTests
     public async Task A_filter_that_waits_before_the_handler_sees_its_client_disconnect()
     {
         using var gate = new Gate();
-        var told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var disconnected = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var waits = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using TestApp app = await TestApp.StartAsync(
             app =>
@@ -112,9 +112,9 @@ public sealed class EndpointOptionsTests
                 app.MapGet("/held", () => gate.Pass()).RunOnPool();
                 app.MapGet("/", static () => "").AddEndpointFilter(async (invocation, next) =>
                 {
-                    using CancellationTokenRegistration left = invocation.HttpContext.RequestAborted.Register(told.SetResult);
+                    using CancellationTokenRegistration left = invocation.HttpContext.RequestAborted.Register(disconnected.SetResult);
                     waits.SetResult();
-                    await told.Task;
+                    await disconnected.Task;
                     return await next(invocation);
                 }).RunOnPool();
             },
@@ -127,7 +127,7 @@ public sealed class EndpointOptionsTests
             await client.SendAsync("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
             await waits.Task.WaitAsync(TestApp.Token);
         }
-        await told.Task.Patiently();
+        await disconnected.Task.Patiently();
         await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Withdrawn] == 1, "the work is withdrawn");
         gate.Open();
         Assert.Equal("passed", await held);

@@ -175,20 +175,20 @@ public class MinimalApiTests
     public async Task A_second_concurrent_call_of_the_handler_throws_and_does_not_count_toward_MaxRequests()
     {
         using var gate = new Gate();
-        Exception? told = null;
+        Exception? exception = null;
         await using TestApp app = await TestApp.StartAsync(
             app => app.MapGet("/", () => gate.Pass())
                 .AddEndpointFilter(async (invocation, next) =>
                 {
                     ValueTask<object?> first = next(invocation);
-                    told = await Record.ExceptionAsync(async () => await next(invocation));
+                    exception = await Record.ExceptionAsync(async () => await next(invocation));
                     gate.Open();
                     return await first;
                 })
                 .RunOnPool(),
             new() { ["Shutdown:MaxRequests"] = "2" });
         Assert.Equal("passed", await app.Client.GetStringAsync("/", TestApp.Token));
-        Assert.IsType<InvalidOperationException>(told);
+        Assert.IsType<InvalidOperationException>(exception);
         Assert.Equal("passed", await app.Client.GetStringAsync("/", TestApp.Token));
     }
 

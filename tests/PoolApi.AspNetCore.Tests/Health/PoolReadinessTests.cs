@@ -101,11 +101,11 @@ public sealed class PoolReadinessTests
             static app => app.MapPoolHealth(),
             configure: static builder => builder.Services.AddHealthChecks()
                 .AddCheck("throws", static () => throw new InvalidOperationException("secret-host"), [PoolHealth.ReadyTag])
-                .AddCheck("tells", static () => HealthCheckResult.Unhealthy("the disk is full", new InvalidOperationException("secret-path")), [PoolHealth.ReadyTag]));
+                .AddCheck("reports", static () => HealthCheckResult.Unhealthy("the disk is full", new InvalidOperationException("secret-path")), [PoolHealth.ReadyTag]));
 
         (int status, JsonNode body) = await ProbeAsync(app);
 
-        Assert.Equal((503, "the check failed", "the disk is full"), (status, (string)body["checks"]!["throws"]!, (string)body["checks"]!["tells"]!));
+        Assert.Equal((503, "the check failed", "the disk is full"), (status, (string)body["checks"]!["throws"]!, (string)body["checks"]!["reports"]!));
         Assert.DoesNotContain("secret", body.ToJsonString(), StringComparison.Ordinal);
         Assert.Contains("throws: secret-host", Assert.Single(app.Log.With("Not ready")), StringComparison.Ordinal);
     }

@@ -45,8 +45,8 @@ public sealed class BuilderTests
             }));
         Assert.Equal("ran", await app.Client.GetStringAsync("/", TestApp.Token));
         await app.App.StopAsync(TestApp.Token);
-        Assert.Equal(["started 0", "finished Completed", "joined 0"], one.Told);
-        Assert.Equal(["started 0", "finished Completed", "joined 0"], other.Told);
+        Assert.Equal(["started 0", "finished Completed", "joined 0"], one.Calls);
+        Assert.Equal(["started 0", "finished Completed", "joined 0"], other.Calls);
         Assert.Equal(["Shutting down worker 0"], app.Log.With("Shutting down worker"));
     }
 
@@ -206,17 +206,17 @@ public sealed class BuilderTests
 
     private sealed class Observer(bool throws = false) : IFixedThreadPoolObserver
     {
-        public ConcurrentQueue<string> Told { get; } = new();
+        public ConcurrentQueue<string> Calls { get; } = new();
 
-        public void WorkStarted(int workerId, PoolWorkItem item) => Tell($"started {workerId}");
+        public void WorkStarted(int workerId, PoolWorkItem item) => Record($"started {workerId}");
 
-        public void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) => Tell($"finished {outcome}");
+        public void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) => Record($"finished {outcome}");
 
-        public void WorkerJoined(WorkerSnapshot worker, bool inTime) => Tell($"joined {worker.Id}");
+        public void WorkerJoined(WorkerSnapshot worker, bool inTime) => Record($"joined {worker.Id}");
 
-        private void Tell(string what)
+        private void Record(string call)
         {
-            Told.Enqueue(what);
+            Calls.Enqueue(call);
             if (throws) throw new InvalidOperationException("on purpose");
         }
     }

@@ -97,7 +97,7 @@ public sealed class NeighbourNamesTests
     [InlineData(30.0, 30.0, false)] // the framework's default, set by the app
     [InlineData(300.0, 300.0, false)]
     [InlineData(-0.001, -0.001, false)] // no limit
-    public async Task The_apps_ShutdownTimeout_is_kept_or_raised_with_a_log_line_if_it_is_too_short(double? set, double expected, bool isTold)
+    public async Task The_apps_ShutdownTimeout_is_kept_or_raised_with_a_log_line_if_it_is_too_short(double? set, double expected, bool isLogged)
     {
         await using TestApp app = await StartAsync(
             new() { ["PoolShutdown:Watchdog"] = "false" },
@@ -107,9 +107,9 @@ public sealed class NeighbourNamesTests
                 if (set is { } seconds) services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(seconds));
             });
         Assert.Equal(TimeSpan.FromSeconds(expected), app.App.Services.GetRequiredService<IOptions<HostOptions>>().Value.ShutdownTimeout);
-        string[] told = app.Log.With("HostOptions.ShutdownTimeout");
-        if (isTold) Assert.StartsWith("HostOptions.ShutdownTimeout is raised from 00:00:05 to 00:00:28.5000000,", Assert.Single(told), StringComparison.Ordinal);
-        else Assert.Empty(told);
+        string[] lines = app.Log.With("HostOptions.ShutdownTimeout");
+        if (isLogged) Assert.StartsWith("HostOptions.ShutdownTimeout is raised from 00:00:05 to 00:00:28.5000000,", Assert.Single(lines), StringComparison.Ordinal);
+        else Assert.Empty(lines);
     }
 
     [Fact]

@@ -69,7 +69,7 @@ public sealed class BadInputTests(SharedServices services)
         foreach (byte[] bomb in new[] { hollow, Png.FullBomb() })
         {
             var problem = (await service.Api.PostPngAsync(Thumbnails, bomb)).MustBeProblem(422, "unprocessable-image");
-            problem.MustName("pixel").MustTellABound();
+            problem.MustName("pixel").MustNameLimit();
         }
 
         await MustStillWorkAsync(service);
@@ -112,7 +112,7 @@ public sealed class BadInputTests(SharedServices services)
         {
             var service = await services.InAsync(form);
             (await service.Api.PostPngAsync("/v1/thumbnails?" + query, Png.Gradient(40, 40)))
-                .MustBeProblem(400, "invalid-request").MustName(field).MustTellABound();
+                .MustBeProblem(400, "invalid-request").MustName(field).MustNameLimit();
         }
     }
 
@@ -159,7 +159,7 @@ public sealed class BadInputTests(SharedServices services)
         await using var service = await PoolApiProcess.StartAsync(form, "--Pool:Workers 1", "--Pool:MaxBodyBytes 100000");
         byte[] tooLarge = new byte[100_001];
 
-        (await service.Api.PostImageAsync(Thumbnails, tooLarge)).MustBeProblem(413, "payload-too-large").MustTellABound();
+        (await service.Api.PostImageAsync(Thumbnails, tooLarge)).MustBeProblem(413, "payload-too-large").MustNameLimit();
         var chunked = new HttpRequestMessage(HttpMethod.Post, Thumbnails) { Content = new ByteArrayContent(tooLarge) };
         chunked.Content.Headers.ContentType = new MediaTypeHeaderValue("image/jpeg");
         chunked.Headers.TransferEncodingChunked = true;

@@ -25,7 +25,7 @@ public sealed class VanishedWatcherTests
         await vanishing.SendAsync(service.Management, "GET /stream");
         // The service sends only a heartbeat every 15 seconds, because the job is not due and so does not change.
         await vanishing.SendAsync(service.Api, $"GET /v1/jobs/{job}/events");
-        var told = await staying.SendAsync(service.Api, $"GET /v1/jobs/{job}/events");
+        var streaming = await staying.SendAsync(service.Api, $"GET /v1/jobs/{job}/events");
         // The service sends nothing.
         await vanishing.SendAsync(service.Api, $"GET /v1/jobs/{job}", "Prefer: wait=300");
         await vanishing.SendAsync(service.Api, "POST /v1/diagnostics/noop", "Prefer: respond-async, wait=300", later);
@@ -41,7 +41,7 @@ public sealed class VanishedWatcherTests
         TestContext.Current.TestOutputHelper!.WriteLine($"the last of them was gone after {clock.Elapsed.TotalSeconds:F1} s");
         // The other client has read nothing all the time. Its kernel has answered the probes.
         (await service.Api.CancelJobAsync(job)).MustBe(204);
-        foreach (var watcher in (RawConnection[])[told, answered])
+        foreach (var watcher in (RawConnection[])[streaming, answered])
             Assert.Contains("cancelled", await watcher.ReadResponseAsync(), StringComparison.Ordinal);
 
         async Task<int> RequestsAsync() => (int)(await service.MetricsAsync()).Sum("http_server_active_requests") - Scrape;

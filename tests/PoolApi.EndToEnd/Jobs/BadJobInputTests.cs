@@ -129,7 +129,7 @@ public sealed class BadJobInputTests(SharedServices services)
         foreach (int length in new[] { 256, 10_000 })
         {
             (await service.Api.PostWithAsync(Noop, null, "Prefer: respond-async", $"Idempotency-Key: {new string('k', length)}"))
-                .MustBeProblem(400, "invalid-request").MustName("Idempotency-Key").MustTellABound();
+                .MustBeProblem(400, "invalid-request").MustName("Idempotency-Key").MustNameLimit();
         }
 
         string longest = $"{Guid.NewGuid():N}{new string('k', 223)}";
@@ -175,7 +175,7 @@ public sealed class BadJobInputTests(SharedServices services)
             if (status == 202)
                 JobRequests.IdOf(answer);
             else
-                answer.MustBeProblem(status, "payload-too-large").MustTellABound().MustName("body");
+                answer.MustBeProblem(status, "payload-too-large").MustNameLimit().MustName("body");
         }
 
         Assert.Equal(1, (await service.MetricsAsync()).Sum("poolapi_job_accepted_total"));

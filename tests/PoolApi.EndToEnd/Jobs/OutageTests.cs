@@ -86,9 +86,9 @@ public sealed class OutageTests
 
         Assert.Contains("jobs", (await readyz).Answer.Text, StringComparison.OrdinalIgnoreCase);
         (await work).Answer.MustBe(200);
-        string told = $"work {(await work).Seconds:F1} s, 503 to accept {(await refusal).Seconds:F1} s, to look {(await look).Seconds:F1} s, readyz {(await readyz).Seconds:F1} s";
-        TestContext.Current.TestOutputHelper!.WriteLine($"{told}: {(await readyz).Answer.Text}");
-        Assert.True(clock.Elapsed.TotalSeconds < NoHang, told);
+        string times = $"work {(await work).Seconds:F1} s, 503 to accept {(await refusal).Seconds:F1} s, to look {(await look).Seconds:F1} s, readyz {(await readyz).Seconds:F1} s";
+        TestContext.Current.TestOutputHelper!.WriteLine($"{times}: {(await readyz).Answer.Text}");
+        Assert.True(clock.Elapsed.TotalSeconds < NoHang, times);
 
         async Task<(Answer Answer, double Seconds)> TimedAsync(Task<Answer> asked)
         {

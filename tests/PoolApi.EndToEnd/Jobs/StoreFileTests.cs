@@ -186,7 +186,7 @@ public sealed class StoreFileTests(SharedPostgres postgres)
     {
         var run = await StartAsync(ServiceForm.NativeAot, path);
 
-        MustTell(run, path);
+        MustFailToStart(run, path);
     }
 
     private static string Copy(TemporaryFolder to)
@@ -202,18 +202,18 @@ public sealed class StoreFileTests(SharedPostgres postgres)
 
         var run = await StartAsync(form, path);
 
-        MustTell(run, [path, .. words]);
+        MustFailToStart(run, [path, .. words]);
         Assert.Equal(file, await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken));
     }
 
     private static Task<ProgramRun> StartAsync(ServiceForm form, string path) => PoolApiProcess.RunToEndAsync(
         form, $"--Urls http://127.0.0.1:{FreePorts.Next()}", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}", $"--Jobs:Path {path}");
 
-    private static void MustTell(ProgramRun run, params string[] words)
+    private static void MustFailToStart(ProgramRun run, params string[] words)
     {
         Assert.True(run.ExitCode == CouldNotStart, $"exit {run.ExitCode}:\n{run.Text}");
-        string told = Assert.Single(run.Lines, line => line.Contains("cannot start", StringComparison.Ordinal));
-        Assert.All(words, word => Assert.Contains(word, told, StringComparison.OrdinalIgnoreCase));
+        string failure = Assert.Single(run.Lines, line => line.Contains("cannot start", StringComparison.Ordinal));
+        Assert.All(words, word => Assert.Contains(word, failure, StringComparison.OrdinalIgnoreCase));
         Assert.DoesNotContain(run.Lines, line => line.Contains("   at ", StringComparison.Ordinal));
     }
 }

@@ -18,9 +18,9 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         var id = await runs.Api.AcceptJobAsync("/v1/diagnostics/sleep?ms=600000");
         await runs.Api.SeeJobAsync(id, job => job.State == "running", "the job to run");
         long before = ProcessFacts.ResidentBytes(watched.Id);
-        var told = new double[2 * OfEachKind];
+        int count = 2 * OfEachKind;
         var clock = Stopwatch.StartNew();
-        var watchers = Enumerable.Range(0, told.Length).Select(i => i % 2 == 0 ? StreamAsync(watched, id) : PollAsync(watched, id)).ToArray();
+        var watchers = Enumerable.Range(0, count).Select(i => i % 2 == 0 ? StreamAsync(watched, id) : PollAsync(watched, id)).ToArray();
         var deaf = new List<RawConnection>();
         for (int i = 0; i < 50; i++)
         {
@@ -29,7 +29,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         }
 
         await Eventually.SeesAsync(
-            watched.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= told.Length + deaf.Count, "all watchers to be connected");
+            watched.MetricsAsync, metrics => metrics.Sum("http_server_active_requests") >= count + deaf.Count, "all watchers to be connected");
         double cancelledAt = clock.Elapsed.TotalSeconds;
         (await runs.Api.CancelJobAsync(id)).MustBe(202);
         var ends = await Task.WhenAll(watchers);
@@ -37,7 +37,7 @@ public sealed class WatcherTests(SharedServices services, SharedPostgres postgre
         long grown = ProcessFacts.ResidentBytes(watched.Id) - before;
         var output = TestContext.Current.TestOutputHelper!;
         double last = ends.Max() - cancelledAt;
-        output.WriteLine($"{ends.Length} told within {1000 * last:F0} ms; {grown / 1_000_000} MB more");
+        output.WriteLine($"{ends.Length} notified within {1000 * last:F0} ms; {grown / 1_000_000} MB more");
         Assert.InRange(last, 0, Soon);
         // The limit is generous: about a quarter of a megabyte for each watcher.
         Assert.InRange(grown, long.MinValue, 128_000_000);

@@ -16,10 +16,10 @@ public sealed partial class SettingsFaultTests
         var run = await StartAsync(form, "--Pool:Workers 0", "--Pool:QueueCapacity many", "--Pool:Wrokers 3", "--Shutdown:Drian 5");
 
         Assert.Equal(CouldNotStart, run.ExitCode);
-        MustTell(run, "Pool:Workers", "0");
-        MustTell(run, "Pool:QueueCapacity", "many");
-        MustTell(run, "Pool:Wrokers", "3");
-        MustTell(run, "Shutdown:Drian", "5");
+        MustReport(run, "Pool:Workers", "0");
+        MustReport(run, "Pool:QueueCapacity", "many");
+        MustReport(run, "Pool:Wrokers", "3");
+        MustReport(run, "Shutdown:Drian", "5");
         MustHoldNoStackTrace(run);
     }
 
@@ -52,7 +52,7 @@ public sealed partial class SettingsFaultTests
         var run = await StartAsync(ServiceForm.Any, $"--{key} {value}");
 
         Assert.Equal(CouldNotStart, run.ExitCode);
-        MustTell(run, key, value);
+        MustReport(run, key, value);
         MustHoldNoStackTrace(run);
     }
 
@@ -75,7 +75,7 @@ public sealed partial class SettingsFaultTests
     private static Task<ProgramRun> StartAsync(ServiceForm form, params string[] settings) => PoolApiProcess.RunToEndAsync(
         form, [$"--Urls http://127.0.0.1:{FreePorts.Next()}", $"--Management:Urls http://127.0.0.1:{FreePorts.Next()}", .. settings]);
 
-    private static void MustTell(ProgramRun run, string key, string value)
+    private static void MustReport(ProgramRun run, string key, string value)
     {
         // Each fault has a line with the key, the value as it was written, and at least three words on the valid values.
         var lines = run.Lines.Where(line => Regex.IsMatch(line, $@"(?<![\w:]){Regex.Escape(key)}(?![\w:])")

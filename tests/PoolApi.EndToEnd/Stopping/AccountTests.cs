@@ -22,8 +22,8 @@ public sealed partial class AccountTests
         await Parallel.ForAsync(0, runs, options, async (run, _) =>
         {
             var random = new Random(unchecked(seed + run));
-            string told = await RunAsync(random, endless: run % 3 == 2);
-            output.WriteLine($"run {run}: {told}");
+            string description = await RunAsync(random, endless: run % 3 == 2);
+            output.WriteLine($"run {run}: {description}");
         });
     }
 
@@ -79,7 +79,7 @@ public sealed partial class AccountTests
         await over.CancelAsync();
         await Task.WhenAll(clients);
 
-        string told = $"stopped after {moment} ms, lame duck {lameDuck} ms: {summary}; clients: "
+        string description = $"stopped after {moment} ms, lame duck {lameDuck} ms: {summary}; clients: "
             + string.Join(", ", tally.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Value} {pair.Key}"));
         try
         {
@@ -91,10 +91,10 @@ public sealed partial class AccountTests
         }
         catch (Xunit.Sdk.XunitException e)
         {
-            Assert.Fail($"{told}\n{e.Message}\n{service.Log}");
+            Assert.Fail($"{description}\n{e.Message}\n{service.Log}");
         }
 
-        return told;
+        return description;
     }
 
     /// <summary>The summary must agree with what the clients know. Clients that hang up request work that never completes, so every completed item

@@ -24,7 +24,7 @@ public sealed partial class DrainTests
         foreach (int id in new[] { 0, 1 })
             Assert.Single(service.Log.Lines, line => Regex.IsMatch(line, $@"Shutting down worker {id}\s*$"));
         Assert.False(Directory.Exists($"/proc/{service.Id}"), "the process is still there");
-        MustTellTransitions(service.Log.Lines, "draining", "joining");
+        MustLogTransitions(service.Log.Lines, "draining", "joining");
     }
 
     [Theory, ClassData(typeof(OneForm))]
@@ -85,7 +85,7 @@ public sealed partial class DrainTests
         Assert.Equal((1, 2), (draining.InFlight, draining.Queued));
     }
 
-    private static void MustTellTransitions(IReadOnlyList<string> log, params string[] states) =>
+    private static void MustLogTransitions(IReadOnlyList<string> log, params string[] states) =>
         Assert.Equal(states, Transitions(log).Select(transition => transition.State).Where(states.Contains));
 
     private static IEnumerable<(string State, int InFlight, int Queued)> Transitions(IReadOnlyList<string> log) =>

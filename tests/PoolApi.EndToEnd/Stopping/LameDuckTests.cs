@@ -117,13 +117,13 @@ public sealed class LameDuckTests
         service.Send(UnixSignal.Terminate);
         clock.Start();
         await service.WaitForLineAsync("Shutdown: LameDuck");
-        var told = clock.Elapsed;
+        var loggedAt = clock.Elapsed;
         await Task.WhenAll(clients);
 
         Assert.All(answers, exchange => Assert.Equal(200, exchange.Answer?.Status));
         // From 100 ms on, on an idle machine. From the log line on, in any case.
         Assert.All(
-            answers.Where(exchange => exchange.Asked > told),
+            answers.Where(exchange => exchange.Asked > loggedAt),
             exchange => Assert.True(exchange.Answer!.AsksToClose, $"no close asked for {exchange.Asked.TotalMilliseconds} ms after SIGTERM"));
         Assert.Contains(answers, exchange => exchange.Asked == TimeSpan.Zero && !exchange.Answer!.AsksToClose);
         int late = answers.Where(exchange => !exchange.Answer!.AsksToClose).Max(exchange => (int)exchange.Asked.TotalMilliseconds);

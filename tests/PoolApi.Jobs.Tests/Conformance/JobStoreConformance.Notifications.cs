@@ -98,7 +98,7 @@ public abstract partial class JobStoreConformance
         RecordingListener[] listeners = two == one ? [here] : [here, there];
         try
         {
-            async Task<T> TellsAsync<T>(string what, Func<ValueTask<T>> act)
+            async Task<T> NotifiesListenersAsync<T>(string what, Func<ValueTask<T>> act)
             {
                 // Earlier notifications may still arrive, coalesced. So this waits until no more arrive.
                 int[] before;
@@ -113,22 +113,22 @@ public abstract partial class JobStoreConformance
                 return result;
             }
 
-            Job job = await TellsAsync("an accept", async () => await AcceptAsync(one, Jobs.New(maxAttempts: 9)));
+            Job job = await NotifiesListenersAsync("an accept", async () => await AcceptAsync(one, Jobs.New(maxAttempts: 9)));
             JobClaim claim = await ClaimOneAsync(two);
-            await TellsAsync("a hand-back", async () =>
+            await NotifiesListenersAsync("a hand-back", async () =>
             {
                 await two.HandBackAsync([claim], Token);
                 return true;
             });
             claim = await ClaimOneAsync(one);
-            await TellsAsync("an end to try again", () => one.FinishAsync(claim, new JobEnd(JobState.Queued, RetryAfter: TimeSpan.FromMilliseconds(10)), Token));
+            await NotifiesListenersAsync("an end to try again", () => one.FinishAsync(claim, new JobEnd(JobState.Queued, RetryAfter: TimeSpan.FromMilliseconds(10)), Token));
             claim = await ClaimOneAsync(one);
             await one.FinishAsync(claim, Jobs.Failure(), Token);
-            await TellsAsync("a retry", () => two.RetryAsync(job.Id, Token));
+            await NotifiesListenersAsync("a retry", () => two.RetryAsync(job.Id, Token));
             await ClaimOneAsync(one, "dead", TimeSpan.FromMilliseconds(50));
             await PassAsync(200);
-            await TellsAsync("a redelivery", async () => await MaintainAsync(two));
-            await TellsAsync("an accept for later", async () => await AcceptAsync(two, Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1))));
+            await NotifiesListenersAsync("a redelivery", async () => await MaintainAsync(two));
+            await NotifiesListenersAsync("an accept for later", async () => await AcceptAsync(two, Jobs.New(runAt: Jobs.Now + TimeSpan.FromHours(1))));
         }
         finally
         {
@@ -139,15 +139,15 @@ public abstract partial class JobStoreConformance
     [Fact]
     public async Task A_notified_change_can_be_read_from_the_store()
     {
-        var told = Channel.CreateUnbounded<JobChange>();
-        var listener = new RecordingListener { OnChange = change => told.Writer.TryWrite(change) };
+        var changes = Channel.CreateUnbounded<JobChange>();
+        var listener = new RecordingListener { OnChange = change => changes.Writer.TryWrite(change) };
         await using IJobStore store = await OpenAsync(listener);
         for (int i = 0; i < 50; i++)
         {
             Job job = await AcceptAsync(store);
             await store.FinishAsync(await ClaimOneAsync(store), Jobs.Success(), Token);
             await listener.WaitForAsync(job.Id, (await GetAsync(store, job.Id)).Version);
-            while (told.Reader.TryRead(out JobChange change))
+            while (changes.Reader.TryRead(out JobChange change))
             {
                 Assert.True((await GetAsync(store, change.Id)).Version >= change.Version);
             }
@@ -162,7 +162,7 @@ public abstract partial class JobStoreConformance
         Job job = await EndedAsync(store, JobState.Succeeded);
         await HearAnotherAsync();
         await PassAsync(200); // notifications of due jobs are separate from those of changes
-        int changes = ToldOfIt(), due = listener.Due;
+        int changes = ChangesOfJob(), due = listener.Due;
 
         await store.GetAsync(job.Id, Token);
         await store.ListAsync(new JobQuery(), Token);
@@ -174,9 +174,9 @@ public abstract partial class JobStoreConformance
 
         Assert.Equal(due, listener.Due);
         await HearAnotherAsync();
-        Assert.Equal(changes, ToldOfIt());
+        Assert.Equal(changes, ChangesOfJob());
 
-        int ToldOfIt() => listener.Changes.Count(change => change.Id == job.Id);
+        int ChangesOfJob() => listener.Changes.Count(change => change.Id == job.Id);
 
         // A store notifies of changes in their order, so all earlier notifications have arrived then.
         async Task HearAnotherAsync()

@@ -47,8 +47,8 @@ public sealed class PgBouncerTests(PostgresCluster cluster)
         Assert.True(await store.FinishAsync(claim, Jobs.Success(), Token));
         await store.CheckAsync(Token);
 
-        Job told = (await other.CancelAsync(jobs.First(j => j.Id != claim.Job.Id).Id, Token))!.After;
-        await listener.WaitForAsync(told.Id, told.Version);
+        Job cancelled = (await other.CancelAsync(jobs.First(j => j.Id != claim.Job.Id).Id, Token))!.After;
+        await listener.WaitForAsync(cancelled.Id, cancelled.Version);
     }
 
     [Fact]

@@ -74,7 +74,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
     public ValueTask<JobAcceptance> AcceptAndClaimAsync(NewJob job, string owner, TimeSpan lease, CancellationToken cancellation) =>
         AcceptAsync(job, owner, lease, cancellation);
 
-    private ValueTask<JobAcceptance> AcceptAsync(NewJob job, string? owner, TimeSpan lease, CancellationToken cancellation) => DoAsync("accept", told =>
+    private ValueTask<JobAcceptance> AcceptAsync(NewJob job, string? owner, TimeSpan lease, CancellationToken cancellation) => DoAsync("accept", notifications =>
     {
         if (job.Idempotency is { } key && _jobs.Rows.Values.FirstOrDefault(r => r.New.Idempotency?.Key == key.Key && r.New.Client == job.Client) is { } same)
         {
@@ -101,17 +101,17 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         _jobs.Rows.Add(job.Id, row);
         if (owner is null || runAt > now || Suspects().Any())
         {
-            told.IsDue = true;
+            notifications.IsDue = true;
             return new JobAcceptance(AcceptOutcome.Created, row.Job);
         }
         Job accepted = row.Job;
         row.Number++;
         row.LeaseEnd = steady + lease;
-        row.Set(told, accepted with { State = JobState.Running, Attempt = 1, StartedAt = now, Worker = owner });
+        row.Set(notifications, accepted with { State = JobState.Running, Attempt = 1, StartedAt = now, Worker = owner });
         return new JobAcceptance(AcceptOutcome.Created, accepted, row.ToClaim(steady));
     }, cancellation);
 
-    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, CancellationToken cancellation) => DoAsync("claim", told =>
+    public ValueTask<JobClaims> ClaimAsync(string owner, int max, long maxBytes, TimeSpan lease, KindFilter kinds, CancellationToken cancellation) => DoAsync("claim", notifications =>
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(maxBytes);
@@ -150,7 +150,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             row.LeaseEnd = steady + lease;
             row.EndedNumber = null;
             row.IsAccompanied = false;
-            row.Set(told, row.Job with { State = JobState.Running, Attempt = row.Job.Attempt + 1, StartedAt = now, Worker = owner, Progress = null });
+            row.Set(notifications, row.Job with { State = JobState.Running, Attempt = row.Job.Attempt + 1, StartedAt = now, Worker = owner, Progress = null });
         }
         TimeSpan? next = due.Count == 0 && queued.Count > 0 ? queued.Where(r => !(r.Due <= steady) || kinds.Contains(r.Job.Kind)).Min(r => (TimeSpan?)(r.Due is { } then ? then - steady : r.Job.RunAt - now)) : null;
         long inline = 0;
@@ -167,7 +167,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         return claim with { Payload = payload.WithBody(default), UnreadBytes = payload.Body.Length };
     }
 
-    public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) => DoAsync("finish", told =>
+    public ValueTask<bool> FinishAsync(JobClaim claim, JobEnd ending, CancellationToken cancellation) => DoAsync("finish", notifications =>
     {
         if (!_jobs.Rows.TryGetValue(claim.Job.Id, out Row? row)) return false;
         if (row.EndedNumber == claim.Number) return true;
@@ -177,40 +177,40 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             return false;
         }
         row.Suspicion = 0;
-        told.IsDue |= Suspects().Any();
+        notifications.IsDue |= Suspects().Any();
         row.EndedNumber = claim.Number;
         DateTimeOffset now = _time.GetUtcNow();
         if (ending.State != JobState.Queued)
         {
             row.Result = ending.Result;
-            row.End(told, ending.State, ending.Error, now, Steady);
+            row.End(notifications, ending.State, ending.Error, now, Steady);
         }
         else if (row.Job.IsCancelRequested)
         {
-            row.End(told, JobState.Cancelled, ending.Error, now, Steady);
+            row.End(notifications, JobState.Cancelled, ending.Error, now, Steady);
         }
         else
         {
             row.Due = Steady + ending.RetryAfter;
             row.Keep(PastOutcome.Retried, now, ending.Error);
-            row.Queue(told, row.Job with { Error = ending.Error, RunAt = now + ending.RetryAfter });
+            row.Queue(notifications, row.Job with { Error = ending.Error, RunAt = now + ending.RetryAfter });
         }
         return true;
     }, cancellation);
 
-    public async ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation) => await DoAsync("hand back", told =>
+    public async ValueTask HandBackAsync(IReadOnlyList<JobClaim> claims, CancellationToken cancellation) => await DoAsync("hand back", notifications =>
     {
         foreach (JobClaim claim in claims)
         {
             if (!_jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) || !row.IsHeldBy(claim)) continue;
             if (row.Job.IsCancelRequested)
             {
-                row.End(told, JobState.Cancelled, null, _time.GetUtcNow(), Steady);
+                row.End(notifications, JobState.Cancelled, null, _time.GetUtcNow(), Steady);
             }
             else
             {
                 row.Keep(PastOutcome.HandedBack, _time.GetUtcNow());
-                row.Queue(told, row.Job with { Attempt = row.Job.Attempt - 1, StartedAt = row.Job.Attempt > 1 ? row.Job.StartedAt : null });
+                row.Queue(notifications, row.Job with { Attempt = row.Job.Attempt - 1, StartedAt = row.Job.Attempt > 1 ? row.Job.StartedAt : null });
             }
         }
         return true;
@@ -230,9 +230,9 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             return states;
         }, cancellation);
 
-    public async ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation) => await DoAsync("progress", told =>
+    public async ValueTask ReportProgressAsync(JobClaim claim, double progress, CancellationToken cancellation) => await DoAsync("progress", notifications =>
     {
-        if (_jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) && row.IsHeldBy(claim)) row.Set(told, row.Job with { Progress = progress });
+        if (_jobs.Rows.TryGetValue(claim.Job.Id, out Row? row) && row.IsHeldBy(claim)) row.Set(notifications, row.Job with { Progress = progress });
         return true;
     }, cancellation);
 
@@ -281,16 +281,16 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         return new JobPage([.. found.Take(query.Limit)], found.Count > query.Limit);
     }, cancellation);
 
-    public ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation) => DoAsync("cancel", told =>
+    public ValueTask<JobTransition?> CancelAsync(Guid id, CancellationToken cancellation) => DoAsync("cancel", notifications =>
     {
         if (!_jobs.Rows.TryGetValue(id, out Row? row)) return null;
         JobState before = row.Job.State;
-        if (before == JobState.Queued) row.End(told, JobState.Cancelled, row.Job.Error, _time.GetUtcNow(), Steady);
-        else if (before == JobState.Running && !row.Job.IsCancelRequested) row.Set(told, row.Job with { IsCancelRequested = true });
+        if (before == JobState.Queued) row.End(notifications, JobState.Cancelled, row.Job.Error, _time.GetUtcNow(), Steady);
+        else if (before == JobState.Running && !row.Job.IsCancelRequested) row.Set(notifications, row.Job with { IsCancelRequested = true });
         return new JobTransition(before, row.Job);
     }, cancellation);
 
-    public ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation) => DoAsync("retry", told =>
+    public ValueTask<JobTransition?> RetryAsync(Guid id, CancellationToken cancellation) => DoAsync("retry", notifications =>
     {
         if (!_jobs.Rows.TryGetValue(id, out Row? row)) return null;
         JobState before = row.Job.State;
@@ -302,7 +302,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             row.EndedNumber = null;
             (row.Suspicion, row.Deaths, row.LostNumber) = (0, 0, null);
             row.BeDue(Steady);
-            row.Queue(told, row.Job with
+            row.Queue(notifications, row.Job with
             {
                 Attempt = 0,
                 Earlier = PastAttempts.Add(row.Job.Earlier, PastAttempts.EndOf(row.Job)),
@@ -317,7 +317,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         return new JobTransition(before, row.Job);
     }, cancellation);
 
-    public ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation) => DoAsync("maintain", told =>
+    public ValueTask<MaintenanceReport> MaintainAsync(MaintenanceRules rules, CancellationToken cancellation) => DoAsync("maintain", notifications =>
     {
         DateTimeOffset now = _time.GetUtcNow();
         TimeSpan steady = Steady;
@@ -332,7 +332,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             touched++;
             if (row.Job.State == JobState.Queued && row.Expires <= steady)
             {
-                row.End(told, JobState.Expired, JobError.Expired, now, steady);
+                row.End(notifications, JobState.Expired, JobError.Expired, now, steady);
                 expired++;
             }
             else if (rules.MayRedeliver && row.Job.State == JobState.Running && row.LeaseEnd <= steady)
@@ -342,18 +342,18 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
                 row.IsAccompanied |= others.Count > 0;
                 if (row.Job.IsCancelRequested)
                 {
-                    row.End(told, JobState.Cancelled, null, now, steady);
+                    row.End(notifications, JobState.Cancelled, null, now, steady);
                 }
                 else if (!row.IsAccompanied && row.Deaths >= rules.MaxRedeliveries)
                 {
-                    row.End(told, JobState.Failed, JobError.Poison, now, steady);
+                    row.End(notifications, JobState.Failed, JobError.Poison, now, steady);
                     poisoned++;
                 }
                 else
                 {
                     row.Keep(PastOutcome.Lost, now);
                     row.Lose();
-                    row.Queue(told, row.Job);
+                    row.Queue(notifications, row.Job);
                     redelivered[row.Job.Kind] = redelivered.GetValueOrDefault(row.Job.Kind) + 1;
                 }
             }
@@ -372,7 +372,7 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             {
                 bytes += row.Bytes;
                 (row.Result, row.IsSwept) = (null, true);
-                row.Set(told, row.Job);
+                row.Set(notifications, row.Job);
                 swept++;
             }
             else
@@ -400,33 +400,33 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
         }
     }
 
-    private async ValueTask<T> DoAsync<T>(string operation, Func<Telling, T> body, CancellationToken cancellation)
+    private async ValueTask<T> DoAsync<T>(string operation, Func<Notifications, T> body, CancellationToken cancellation)
     {
         _calls.AddOrUpdate(operation, 1, static (_, n) => n + 1);
         cancellation.ThrowIfCancellationRequested();
         if (Before is { } before) await before(operation);
         if (_isClosed) throw new JobStoreUnavailableException("The job store is closed.");
         if (Fault is { } fault) throw new JobStoreUnavailableException(fault);
-        var told = new Telling();
+        var notifications = new Notifications();
         T result;
         List<InMemoryJobStore> open;
         lock (_jobs.Gate)
         {
-            result = body(told);
+            result = body(notifications);
             open = [.. _jobs.Open];
         }
         foreach (InMemoryJobStore store in open)
         {
             if (store.IsMute || store.Listener is not { } listener) continue;
-            foreach (JobChange change in told.Changes) listener.Changed(change);
-            if (told.IsDue) listener.MayBeDue();
+            foreach (JobChange change in notifications.Changes) listener.Changed(change);
+            if (notifications.IsDue) listener.MayBeDue();
         }
         if (After is { } after) await after(operation);
         if (LosesAnswersOf.ContainsKey(operation)) throw new JobStoreUnavailableException("The answer was lost.");
         return result;
     }
 
-    internal sealed class Telling
+    internal sealed class Notifications
     {
         public List<JobChange> Changes { get; } = [];
 
@@ -474,10 +474,10 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
 
         public bool IsHeldBy(JobClaim claim) => Job.State == JobState.Running && Number == claim.Number;
 
-        public void Set(Telling told, Job changed)
+        public void Set(Notifications notifications, Job changed)
         {
             Job = changed with { Version = Job.Version + 1 };
-            told.Changes.Add(new JobChange(Job.Id, Job.Version, Job.IsCancelRequested));
+            notifications.Changes.Add(new JobChange(Job.Id, Job.Version, Job.IsCancelRequested));
         }
 
         public Job ToJob(TimeSpan steady) => Job.State == JobState.Running ? Job with { LeaseLeft = LeaseEnd - steady } : Job;
@@ -509,18 +509,18 @@ internal sealed class InMemoryJobStore(InMemoryJobs? jobs = null, TimeProvider? 
             if (!IsAccompanied) Deaths--;
         }
 
-        public void Queue(Telling told, Job changed)
+        public void Queue(Notifications notifications, Job changed)
         {
             AloneUntil = null;
             Ended = null;
-            Set(told, changed with { State = JobState.Queued, IsCancelRequested = false, Progress = null });
-            told.IsDue = true;
+            Set(notifications, changed with { State = JobState.Queued, IsCancelRequested = false, Progress = null });
+            notifications.IsDue = true;
         }
 
-        public void End(Telling told, JobState state, JobError? error, DateTimeOffset now, TimeSpan steady)
+        public void End(Notifications notifications, JobState state, JobError? error, DateTimeOffset now, TimeSpan steady)
         {
             (Ended, Suspicion, AloneUntil) = (steady, 0, null);
-            Set(told, Job with { State = state, Error = error, FinishedAt = now, IsCancelRequested = false });
+            Set(notifications, Job with { State = state, Error = error, FinishedAt = now, IsCancelRequested = false });
         }
     }
 }

@@ -82,10 +82,10 @@ public class PreferHeaderTests
     [InlineData(true, 5, "respond-async, wait=5")]
     [InlineData(false, 5, "wait=5")]
     [InlineData(false, null, "")]
-    public void Preference_Applied_lists_the_applied_preferences(bool respondAsync, int? wait, string told)
+    public void Preference_Applied_lists_the_applied_preferences(bool respondAsync, int? wait, string expected)
     {
         var context = new DefaultHttpContext();
         new Preference(respondAsync, wait is { } seconds ? TimeSpan.FromSeconds(seconds) : null).SetApplied(context.Response);
-        Assert.Equal(told, context.Response.Headers["Preference-Applied"].ToString());
+        Assert.Equal(expected, context.Response.Headers["Preference-Applied"].ToString());
     }
 }

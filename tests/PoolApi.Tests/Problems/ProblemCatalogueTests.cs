@@ -21,7 +21,7 @@ public class ProblemCatalogueTests
     public void A_problem_name_has_the_same_status_title_and_retry_in_every_room() =>
         Assert.All(All.GroupBy(static p => p.Name), static same => Assert.Single(same.Select(static p => (p.Status, p.Title, p.Retry)).Distinct()));
 
-    /// <summary>RFC 9457, 3.1.3: the title is for people who do not know the type, so it tells one type from another.</summary>
+    /// <summary>RFC 9457, 3.1.3: the title is for people who do not know the type, so it distinguishes one type from another.</summary>
     [Fact]
     public void No_two_problem_names_share_a_title() =>
         Assert.All(All.GroupBy(static p => p.Title), static same => Assert.Single(same.Select(static p => p.Name).Distinct()));

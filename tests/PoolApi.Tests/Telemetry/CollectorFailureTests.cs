@@ -32,8 +32,8 @@ public sealed class CollectorFailureTests
         string failure = Assert.Single(log[..recovery], static line => line.Contains(Fails, StringComparison.Ordinal));
         Assert.Contains($"The collector at {collector.Url}", failure, StringComparison.Ordinal);
         Assert.Contains(reason, failure, StringComparison.Ordinal);
-        string[] told = [.. log.Where(static line => line.Contains(Fails, StringComparison.Ordinal) || line.Contains(Works, StringComparison.Ordinal))];
-        Assert.All(told.Index(), static each => Assert.Contains(each.Index % 2 == 0 ? Fails : Works, each.Item, StringComparison.Ordinal));
+        string[] reports = [.. log.Where(static line => line.Contains(Fails, StringComparison.Ordinal) || line.Contains(Works, StringComparison.Ordinal))];
+        Assert.All(reports.Index(), static each => Assert.Contains(each.Index % 2 == 0 ? Fails : Works, each.Item, StringComparison.Ordinal));
         if (fault != FailingCollector.Silent) Assert.Single(log, static line => line.Contains(Works, StringComparison.Ordinal));
     }
 
@@ -49,11 +49,11 @@ public sealed class CollectorFailureTests
             ("OTEL_BSP_SCHEDULE_DELAY", "50"), ("OTEL_METRIC_EXPORT_INTERVAL", "50"), ("OTEL_BLRP_SCHEDULE_DELAY", "50"), ("Workloads:Diagnostics", "true"));
         ILogger lines = service.App.Services.GetRequiredService<ILoggerFactory>().CreateLogger("lines");
 
-        await TellsAsync($" does not accept {signal}");
+        await WaitForLineAsync($" does not accept {signal}");
         collector.Fault = 0;
-        await TellsAsync($" accepts {signal} again");
+        await WaitForLineAsync($" accepts {signal} again");
 
-        Task TellsAsync(string words) => Patience.UntilAsync(
+        Task WaitForLineAsync(string words) => Patience.UntilAsync(
             async () =>
             {
                 // Each signal needs something to export.

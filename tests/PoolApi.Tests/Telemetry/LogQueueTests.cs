@@ -12,9 +12,9 @@ public sealed class LogQueueTests : IDisposable
     private readonly ManualResetEventSlim _begun = new(); // the writer has begun to write the first line
     private readonly List<string> _lines = [];
     private readonly LogQueue _queue;
-    private int _untellable; // how many times there is no memory for the line that reports dropped lines
+    private int _formatFailures; // how many times there is no memory for the line that reports dropped lines
 
-    public LogQueueTests() => _queue = new LogQueue(4, Write, TellDropped);
+    public LogQueueTests() => _queue = new LogQueue(4, Write, FormatDropped);
 
     [Fact]
     public void Callers_do_not_wait_for_a_stalled_reader_and_dropped_lines_are_counted()
@@ -38,7 +38,7 @@ public sealed class LogQueueTests : IDisposable
     [Fact]
     public void The_drop_count_is_written_later_if_there_was_no_memory_for_its_line()
     {
-        Volatile.Write(ref _untellable, 3); // the attempts when half of the queue is free, three quarters, and all of it
+        Volatile.Write(ref _formatFailures, 3); // the attempts when half of the queue is free, three quarters, and all of it
         AddBlocked(104);
         ReadOn(lines: 1 + 4);
         _queue.Add(new LogLine("next", false));
@@ -50,7 +50,7 @@ public sealed class LogQueueTests : IDisposable
     public void The_last_line_is_written_even_without_memory_for_the_drop_count()
     {
         AddBlocked(104);
-        Volatile.Write(ref _untellable, 1);
+        Volatile.Write(ref _formatFailures, 1);
         _queue.AddLast(new LogLine("last", false));
         ReadOn(lines: 1 + 4 + 1);
         Assert.True(_queue.Close(Patience));
@@ -131,8 +131,8 @@ public sealed class LogQueueTests : IDisposable
         for (int i = 0; i < lines; i++) Assert.True(_written.Wait(Patience));
     }
 
-    private LogLine TellDropped(long dropped) =>
-        Interlocked.Decrement(ref _untellable) >= 0 ? throw new InsufficientMemoryException("planted") : new LogLine($"{dropped} dropped", false);
+    private LogLine FormatDropped(long dropped) =>
+        Interlocked.Decrement(ref _formatFailures) >= 0 ? throw new InsufficientMemoryException("planted") : new LogLine($"{dropped} dropped", false);
 
     private void Write(LogLine line)
     {

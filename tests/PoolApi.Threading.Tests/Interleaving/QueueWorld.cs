@@ -278,7 +278,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         if (isEnded && item.IsStopSignalled<ScheduledOps>()) _interrupted++;
         Queue.Exit();
         PoolStop.Pins.Unpin(PinReason.RunWatch);
-        if (isEnded) Told(item);
+        if (isEnded) NotifyEnded(item);
     }
 
     public void Resize(int workers, QueueWorker? hired = null)
@@ -430,7 +430,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         _interrupted += items.Count;
         foreach (PoolWorkItem item in items)
         {
-            Told((ScheduledItem)item);
+            NotifyEnded((ScheduledItem)item);
             ((ScheduledItem)item).WhenCancelled?.Invoke(true);
         }
     }
@@ -459,7 +459,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         {
             var ended = (ScheduledItem)item!;
             ended.Unrun++;
-            Tell(ended);
+            LeaveAndNotifyEnded(ended);
         }
         if (after.NeedsTimer) WhenTimerIsNeeded?.Invoke();
         if (after.NeedsStandInCheck) WhenCheckIsNeeded?.Invoke();
@@ -539,7 +539,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
             bool isLast = ends && item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending);
             if (ends && !isLast) Fail($"{item} has returned, and is {item.State}");
             Release(worker, item, isLast);
-            if (isLast) Tell(item);
+            if (isLast) LeaveAndNotifyEnded(item);
             return;
         }
         _isChanging = true;
@@ -548,7 +548,7 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         _isChanging = false;
         if (isMine && outcome == WorkOutcome.Cancelled) _interrupted++;
         ScheduledOps.Spot();
-        if (isMine) Tell(item);
+        if (isMine) LeaveAndNotifyEnded(item);
         else if (StateOf(item) is not (WorkItemState.TimedOut or WorkItemState.Abandoned)) Fail($"{item} has returned, and is {item.State}");
     }
 
@@ -584,14 +584,14 @@ internal sealed class QueueWorld : World, IItemOwner, IStopHost
         ScheduledOps.Spot();
     }
 
-    private void Tell(ScheduledItem item)
+    private void LeaveAndNotifyEnded(ScheduledItem item)
     {
         if (StateOf(item) != WorkItemState.Ending) Fail($"{item} is notified of its end, and is {item.State}");
         Leave(item);
-        Told(item);
+        NotifyEnded(item);
     }
 
-    private void Told(ScheduledItem item)
+    private void NotifyEnded(ScheduledItem item)
     {
         item.Ends++;
         ScheduledOps.Spot();

@@ -14,8 +14,8 @@ internal static class Scenarios
         new("a batch and an item that wait for each other, three workers", 5, BatchAndItemThatMeet),
         new("two submitters, room for one", 3, LittleRoom),
         new("batches and items, little room", 4, BatchesWithLittleRoom),
-        new("a caller that submits again as soon as it is told", 3, SubmitAgainWhenTold),
-        new("a caller with two items that submits them again as soon as both have ended", 3, SubmitTwoAgainWhenTold),
+        new("a caller that submits again as soon as it is notified", 3, SubmitAgainWhenEnded),
+        new("a caller with two items that submits them again as soon as both have ended", 3, SubmitTwoAgainWhenEnded),
         new("an item submitted again by its own end", 3, SubmitAgainFromTheEnd),
         new("closing while two submit", 4, ClosingWhileSubmitting),
         new("stopping while one submits, two workers", 4, StoppingWhileSubmitting),
@@ -110,7 +110,7 @@ internal static class Scenarios
     private static QueueWorld RunLimitAndSubmittedElsewhere(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
-        ScheduledItem item = SubmittedElsewhereWhenTold(world);
+        ScheduledItem item = SubmittedElsewhereWhenEnded(world);
         AddSubmitter(world, "submitter", item);
         AddRunLimit(world, item);
         return world;
@@ -158,7 +158,7 @@ internal static class Scenarios
         // The stop begins while the item is on its worker, and marks it several times.
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
         int running = world.Word();
-        AddSubmitter(world, "submitter", SubmittedElsewhereWhenTold(world, () => world.Unpark(running)));
+        AddSubmitter(world, "submitter", SubmittedElsewhereWhenEnded(world, () => world.Unpark(running)));
         world.AddParty("stopper", () =>
         {
             world.Park(running);
@@ -169,7 +169,7 @@ internal static class Scenarios
         return world;
     }
 
-    private static ScheduledItem SubmittedElsewhereWhenTold(QueueWorld world, Action? body = null)
+    private static ScheduledItem SubmittedElsewhereWhenEnded(QueueWorld world, Action? body = null)
     {
         ScheduledItem item = world.Item("a", body);
         item.WhenEnded = ended =>
@@ -309,41 +309,41 @@ internal static class Scenarios
         return world;
     }
 
-    private static QueueWorld SubmitAgainWhenTold(Schedule schedule)
+    private static QueueWorld SubmitAgainWhenEnded(Schedule schedule)
     {
         // Two places, and two callers that each wait for the end of their one item: there is always room for both.
         var world = new QueueWorld(schedule, workers: 1, capacity: 1);
         foreach (string name in (string[])["a", "b"])
         {
-            int told = world.Word();
+            int ended = world.Word();
             ScheduledItem item = world.Item(name);
-            item.WhenEnded = _ => world.Unpark(told);
+            item.WhenEnded = _ => world.Unpark(ended);
             world.AddParty($"submitter {name}", () =>
             {
                 for (int i = 0; i < 2; i++)
                 {
                     MustBe(world, Submitted.Accepted, world.Submit(item));
-                    world.Park(told);
+                    world.Park(ended);
                 }
             });
         }
         return world;
     }
 
-    private static QueueWorld SubmitTwoAgainWhenTold(Schedule schedule)
+    private static QueueWorld SubmitTwoAgainWhenEnded(Schedule schedule)
     {
         // As above, with three places, so that counts of places can be out of date by two.
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
         foreach (int count in (int[])[2, 1])
         {
-            int told = world.Word();
+            int ended = world.Word();
             int left = 0;
             ScheduledItem[] items = [.. Enumerable.Range(1, count).Select(i => world.Item($"{count}.{i}"))];
             foreach (ScheduledItem item in items)
             {
                 item.WhenEnded = _ =>
                 {
-                    if (--left == 0) world.Unpark(told);
+                    if (--left == 0) world.Unpark(ended);
                 };
             }
             world.AddParty($"submitter {count}", () =>
@@ -352,7 +352,7 @@ internal static class Scenarios
                 {
                     left = count;
                     foreach (ScheduledItem item in items) MustBe(world, Submitted.Accepted, world.Submit(item));
-                    world.Park(told);
+                    world.Park(ended);
                 }
             });
         }
@@ -442,15 +442,15 @@ internal static class Scenarios
     private static QueueWorld CancellingWhatIsSubmittedAgain(Schedule schedule)
     {
         var world = new QueueWorld(schedule, workers: 1, capacity: 2);
-        int told = world.Word();
+        int ended = world.Word();
         ScheduledItem item = world.Item("a");
-        item.WhenEnded = _ => world.Unpark(told);
+        item.WhenEnded = _ => world.Unpark(ended);
         world.AddParty("submitter", () =>
         {
             for (int i = 0; i < 2; i++)
             {
                 MustBe(world, Submitted.Accepted, world.Submit(item));
-                world.Park(told);
+                world.Park(ended);
             }
         });
         world.AddParty("canceller", () => world.Cancel(item));

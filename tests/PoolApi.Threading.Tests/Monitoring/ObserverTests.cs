@@ -51,8 +51,8 @@ public class ObserverTests
 
         Exception? Finished(PoolWorkItem item, WorkOutcome outcome)
         {
-            (_, WorkOutcome told, Exception? error) = Assert.Single(_observer.Finished, f => f.Item == item);
-            Assert.Equal(outcome, told);
+            (_, WorkOutcome actual, Exception? error) = Assert.Single(_observer.Finished, f => f.Item == item);
+            Assert.Equal(outcome, actual);
             return error;
         }
     }
@@ -72,11 +72,11 @@ public class ObserverTests
     public void An_item_is_notified_of_its_end_after_the_observer()
     {
         using FixedThreadPool pool = Pools.Make(1, observer: _observer);
-        int toldBefore = 0;
-        var item = new TestItem { WhenEnded = (self, _) => toldBefore = _observer.Finished.Count(f => f.Item == self) };
+        int finishedBefore = 0;
+        var item = new TestItem { WhenEnded = (self, _) => finishedBefore = _observer.Finished.Count(f => f.Item == self) };
         pool.Accepted(item);
         Patience.Until(() => item.Endings.Count == 1);
-        Patience.Until(() => Volatile.Read(ref toldBefore) == 1);
+        Patience.Until(() => Volatile.Read(ref finishedBefore) == 1);
     }
 
     [Fact]
@@ -89,12 +89,12 @@ public class ObserverTests
         var item = new TestItem { WhenEnded = static (_, _) => throw new InvalidDataException("on purpose") };
         pool.Accepted(item);
         Assert.True(await other.RunAsync(() => item.Cancel()).Patiently());
-        Assert.Equal((item, null), Assert.Single(observer.Told));
+        Assert.Equal((item, null), Assert.Single(observer.Calls));
         var own = new TestItem { WhenEnded = item.WhenEnded };
         pool.Accepted(own);
         busy.Dispose();
-        Patience.Until(() => observer.Told.Count == 2);
-        Assert.Equal((own, 0), observer.Told.Last());
+        Patience.Until(() => observer.Calls.Count == 2);
+        Assert.Equal((own, 0), observer.Calls.Last());
     }
 
     [Fact]
@@ -135,8 +135,8 @@ public class ObserverTests
 
     private sealed class UnhandledObserver : IFixedThreadPoolObserver
     {
-        public System.Collections.Concurrent.ConcurrentQueue<(PoolWorkItem? Item, int? Worker)> Told { get; } = new();
+        public System.Collections.Concurrent.ConcurrentQueue<(PoolWorkItem? Item, int? Worker)> Calls { get; } = new();
 
-        public void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId) => Told.Enqueue((item, workerId));
+        public void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId) => Calls.Enqueue((item, workerId));
     }
 }

@@ -194,7 +194,7 @@ public class StopTests
     [InlineData("item", "has been running work for 0.0 s")]
     [InlineData("end of item", "has no item")]
     [InlineData("item without labels", "has been running work for 0.0 s")]
-    public async Task The_report_tells_a_worker_without_an_item_from_one_whose_item_has_no_labels(string blocks, string expected)
+    public async Task The_report_distinguishes_a_worker_without_an_item_from_one_whose_item_has_no_labels(string blocks, string expected)
     {
         using var started = new ManualResetEventSlim();
         using var release = new ManualResetEventSlim();

@@ -31,30 +31,30 @@ internal sealed class RecordingObserver(bool throws = false) : IFixedThreadPoolO
 
     public ConcurrentQueue<WorkerSnapshot> NotJoined { get; } = new();
 
-    public void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) => Told(Finished, (item, outcome, exception));
+    public void WorkFinished(PoolWorkItem item, WorkOutcome outcome, Exception? exception) => Record(Finished, (item, outcome, exception));
 
     public void WorkerHealthChanged(WorkerSnapshot worker)
     {
-        if (worker.State == WorkerState.Stuck) Told(Stuck, worker);
-        else Told(Recovered, worker.Id);
+        if (worker.State == WorkerState.Stuck) Record(Stuck, worker);
+        else Record(Recovered, worker.Id);
     }
 
-    public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) => Told(Blocked, (worker, hasStandIn));
+    public void WorkerBlocked(WorkerSnapshot worker, bool hasStandIn) => Record(Blocked, (worker, hasStandIn));
 
-    public void WorkStarted(int workerId, PoolWorkItem item) => Told(Started, (workerId, item));
+    public void WorkStarted(int workerId, PoolWorkItem item) => Record(Started, (workerId, item));
 
     public void UnhandledException(Exception exception, PoolWorkItem? item, int? workerId)
     {
-        if (item is null) Told(StateFailed, (workerId!.Value, exception));
-        else Told(Unhandled, (item, exception));
+        if (item is null) Record(StateFailed, (workerId!.Value, exception));
+        else Record(Unhandled, (item, exception));
     }
 
-    public void WorkerDied(int workerId, Exception exception, bool isReplaced) => Told(isReplaced ? Replaced : Lost, (workerId, exception));
+    public void WorkerDied(int workerId, Exception exception, bool isReplaced) => Record(isReplaced ? Replaced : Lost, (workerId, exception));
 
     public void WorkerJoined(WorkerSnapshot worker, bool inTime)
     {
-        if (inTime) Told(Joined, worker.Id);
-        else Told(NotJoined, worker);
+        if (inTime) Record(Joined, worker.Id);
+        else Record(NotJoined, worker);
     }
 
     /// <summary>Creates a worker's state, which records the start and the end of its thread.</summary>
@@ -64,9 +64,9 @@ internal sealed class RecordingObserver(bool throws = false) : IFixedThreadPoolO
         return new ThreadState(this, workerId);
     }
 
-    private void Told<T>(ConcurrentQueue<T> where, T what)
+    private void Record<T>(ConcurrentQueue<T> calls, T call)
     {
-        where.Enqueue(what);
+        calls.Enqueue(call);
         if (throws) throw new InvalidOperationException("the observer throws");
     }
 

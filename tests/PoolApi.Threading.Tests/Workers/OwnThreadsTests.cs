@@ -73,15 +73,15 @@ public class OwnThreadsTests
     public async Task An_item_that_left_the_pool_is_notified_of_its_end_on_the_pool()
     {
         using FixedThreadPool pool = Pools.Make();
-        FixedThreadPool? told = null;
+        FixedThreadPool? current = null;
         var item = new AsyncTestItem(async _ => await Task.Delay(1).ConfigureAwait(false))
         {
-            WhenEnded = (_, _) => told = FixedThreadPool.Current,
+            WhenEnded = (_, _) => current = FixedThreadPool.Current,
         };
         pool.Accepted(item);
         await item.Endings.First;
         pool.Dispose();
-        Assert.Same(pool, told);
+        Assert.Same(pool, current);
     }
 
     [Fact]
@@ -221,14 +221,14 @@ public class OwnThreadsTests
         SynchronizationContext context = await pool.RunAsync(() => Task.FromResult(SynchronizationContext.Current!)).Patiently();
         using var begun = new ManualResetEventSlim();
         using var release = new ManualResetEventSlim();
-        var told = new TaskCompletionSource();
+        var ended = new TaskCompletionSource();
         var sent = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         // The stop notifies this item of its end after it has given up, and before it joins the threads.
         pool.Accepted(new AsyncTestItem(_ => Task.Delay(Timeout.Infinite))
         {
             WhenEnded = (_, _) =>
             {
-                told.SetResult();
+                ended.SetResult();
                 Patience.Until(() => sent.Task.IsCompleted);
             },
         });
@@ -242,7 +242,7 @@ public class OwnThreadsTests
             null))));
         begun.WaitPatiently();
         Task<ShutdownReport> stop = Task.Run(() => pool.ShutdownAsync(TimeSpan.Zero, TimeSpan.Zero));
-        await told.Task.Patiently();
+        await ended.Task.Patiently();
         release.Set();
         Assert.Null(await sent.Task.Patiently());
         await stop.Patiently();

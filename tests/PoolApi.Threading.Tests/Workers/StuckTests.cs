@@ -168,7 +168,7 @@ public class StuckTests
     [Fact]
     public void The_observer_is_notified_of_a_recovery_only_after_it_was_notified_of_the_stuck_worker()
     {
-        var told = new ConcurrentQueue<(bool IsStuck, string? Kind)>();
+        var notifications = new ConcurrentQueue<(bool IsStuck, string? Kind)>();
         Occupation? busy = null;
         TestItem? next = null;
         using FixedThreadPool pool = Pools.Make(time: _time, stuckAfter: Minute, observer: new HealthObserver(worker =>
@@ -178,7 +178,7 @@ public class StuckTests
                 busy!.Dispose();
                 Patience.Until(() => next!.Endings.Count == 1); // by then the worker has recovered
             }
-            told.Enqueue((worker.State == WorkerState.Stuck, worker.Kind));
+            notifications.Enqueue((worker.State == WorkerState.Stuck, worker.Kind));
         }));
         for (int round = 1; round <= 2; round++)
         {
@@ -186,10 +186,10 @@ public class StuckTests
             next = new TestItem();
             pool.Accepted(next);
             Advance(Minute + (2 * Millisecond));
-            Assert.Equal(2 * round, told.Count);
+            Assert.Equal(2 * round, notifications.Count);
         }
-        Assert.Equal([true, false, true, false], told.Select(static t => t.IsStuck));
-        Assert.All(told.Where(static t => t.IsStuck), static t => Assert.Equal("test", t.Kind));
+        Assert.Equal([true, false, true, false], notifications.Select(static n => n.IsStuck));
+        Assert.All(notifications.Where(static n => n.IsStuck), static n => Assert.Equal("test", n.Kind));
     }
 
     public static TheoryData<TimeSpan> NoLimits => [TimeSpan.MaxValue, Timeout.InfiniteTimeSpan];

@@ -31,7 +31,7 @@ internal sealed record Problem(string Name, int Status, string Detail, string Tr
     }
 
     /// <summary>The detail must name the limit of the value, in digits.</summary>
-    public Problem MustTellABound()
+    public Problem MustNameLimit()
     {
         Assert.Matches(@"\d", Detail);
         return this;

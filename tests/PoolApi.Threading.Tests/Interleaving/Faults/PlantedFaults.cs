@@ -155,7 +155,7 @@ internal static class PlantedFaults
         [
             new(Stop, "abandon-item", "if (!item.IsAsync) items.Add(item); item.TryMove<TOps>(WorkItemState.InFlight, WorkItemState.Abandoned);"),
         ]),
-        ["the last worker that leaves tells nobody"] = new("a stop that cancels, and waits for its workers",
+        ["the last worker that leaves does not signal that all have left"] = new("a stop that cancels, and waits for its workers",
         [
             new(Stop, "worker-left", "bool last = false;"),
         ]),
@@ -180,9 +180,9 @@ internal static class PlantedFaults
         [
             new(Queue, "submit-push", "if (!_inbox.TryPush(oldest, newest)) return false; newest.Next = null;"),
         ]),
-        ["an item is notified of its end before its place is given back"] = new("a caller that submits again as soon as it is told",
+        ["an item is notified of its end before its place is given back"] = new("a caller that submits again as soon as it is notified",
         [
-            new(Pool, "world-end", "bool isMine = item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending); if (isMine) Tell(item); Release(worker, item, isMine); if (isMine) return;"),
+            new(Pool, "world-end", "bool isMine = item.TryMove<ScheduledOps>(WorkItemState.InFlight, WorkItemState.Ending); if (isMine) LeaveAndNotifyEnded(item); Release(worker, item, isMine); if (isMine) return;"),
         ]),
         ["a place is reserved without checking whether another submitter took it"] = new("four callers and two places",
         [
