@@ -7,7 +7,7 @@ using PoolApi.Threading;
 
 namespace PoolApi.AspNetCore.Tests.Overload;
 
-/// <summary>Overload control learns the patience of an endpoint's clients only from clients that disconnect, and not from timeouts.</summary>
+/// <summary>Overload control estimates the patience of an endpoint's clients only from clients that disconnect, and not from timeouts.</summary>
 public sealed class ClientPatienceTests
 {
     private static readonly Uri Root = new("/", UriKind.Relative);
@@ -18,7 +18,7 @@ public sealed class ClientPatienceTests
     [InlineData("expired", false)]
     [InlineData("timed out", false)]
     [InlineData("gone", true)]
-    public async Task Overload_control_learns_from_a_request_that_leaves_the_queue_only_if_its_client_disconnects(string how, bool isLearned)
+    public async Task Overload_control_estimates_from_a_request_that_leaves_the_queue_only_if_its_client_disconnects(string how, bool isEstimated)
     {
         var clock = new FakeTimeProvider();
         using Gate first = new(), second = new();
@@ -84,9 +84,9 @@ public sealed class ClientPatienceTests
                 using HttpResponseMessage answer = await request.Patiently();
                 Assert.Equal(how == "expired" ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.GatewayTimeout, answer.StatusCode);
             }
-            if (isLearned) await Patience.UntilAsync(() => control!.Patience is not null, "the patience is learned");
+            if (isEstimated) await Patience.UntilAsync(() => control!.Patience is not null, "the patience is estimated");
             else Assert.Null(control!.Patience);
-            // No client of the other endpoint has disconnected, so overload control has learned no patience for it.
+            // No client of the other endpoint has disconnected, so overload control has estimated no patience for it.
             Assert.Null(patient!.Patience);
             second.Open();
             Assert.Equal("passed", await blocking.Patiently());
@@ -146,13 +146,13 @@ public sealed class ClientPatienceTests
             await leave.CancelAsync();
             foreach (Task<HttpResponseMessage> request in leaving) await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request.Patiently());
             await Patience.UntilAsync(() => app.Pool.GetSnapshot().Counts[WorkOutcome.Withdrawn] == 8, "all have left the queue");
-            if (isRefused) await Patience.UntilAsync(() => control!.Patience is not null, "the patience is learned");
+            if (isRefused) await Patience.UntilAsync(() => control!.Patience is not null, "the patience is estimated");
             else Assert.Null(control);
             gates[1].Open();
             Assert.Equal("passed", await blocking.Patiently());
             Assert.Equal("done", await app.Client.GetStringAsync(Root, TestApp.Token).Patiently()); // without a wait
 
-            // The queue is longer than a quarter of the learned patience.
+            // The queue is longer than a quarter of the estimated patience.
             blocking = await HoldAsync(2);
             Task<string>[] others = [.. Enumerable.Range(0, 30).Select(_ => app.Client.GetStringAsync("/other", TestApp.Token))];
             await app.UntilQueued(30);

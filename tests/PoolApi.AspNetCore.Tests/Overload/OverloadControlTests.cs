@@ -34,7 +34,7 @@ public sealed class OverloadControlTests
     [Fact]
     public void A_request_with_a_predicted_wait_over_a_quarter_of_the_patience_is_refused()
     {
-        Learn();
+        EstimatePatience();
 
         Assert.Equal(Patience, _control.Patience);
         _wait = TimeSpan.FromSeconds(0.51);
@@ -44,7 +44,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void Three_disconnects_are_too_few_to_learn_a_patience()
+    public void Three_disconnects_are_too_few_to_estimate_a_patience()
     {
         _control.OnTaken(Patience);
         for (int i = 0; i < 3; i++) _control.OnClientLeft(Patience, Patience);
@@ -53,7 +53,7 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void A_patience_is_learned_only_at_one_disconnect_or_more_per_ten_served_requests()
+    public void A_patience_is_estimated_only_at_one_disconnect_or_more_per_ten_served_requests()
     {
         for (int i = 0; i < 100; i++) _control.OnTaken(Patience);
         for (int i = 0; i < 9; i++) _control.OnClientLeft(Patience, Patience);
@@ -86,7 +86,7 @@ public sealed class OverloadControlTests
     [Fact]
     public void The_order_stays_newest_first_until_the_patience_has_passed()
     {
-        Learn();
+        EstimatePatience();
         _wait = TimeSpan.FromSeconds(5);
         _control.ShouldRefuse();
         Assert.True(_newestFirst);
@@ -104,7 +104,7 @@ public sealed class OverloadControlTests
     [Fact]
     public void In_newest_first_order_a_request_is_admitted_after_a_worker_takes_one_that_waited_long()
     {
-        Learn();
+        EstimatePatience();
         _wait = TimeSpan.FromSeconds(5);
         _control.OnTaken(TimeSpan.FromSeconds(0.4));
         Assert.True(_control.ShouldRefuse());
@@ -117,7 +117,7 @@ public sealed class OverloadControlTests
     [Fact]
     public void A_worker_that_takes_an_item_restores_the_oldest_first_order_without_a_new_request()
     {
-        Learn();
+        EstimatePatience();
         _wait = TimeSpan.FromSeconds(5);
         _control.ShouldRefuse();
         _wait = TimeSpan.Zero;
@@ -131,19 +131,19 @@ public sealed class OverloadControlTests
     [Fact]
     public void A_timer_restores_the_oldest_first_order_when_the_endpoint_is_no_longer_used()
     {
-        Learn();
+        EstimatePatience();
         Assert.Equal(0, _timers.Open);
         _wait = TimeSpan.FromSeconds(5);
         _control.ShouldRefuse();
         Assert.Equal((true, 1), (_newestFirst, _timers.Open));
 
-        _wait = TimeSpan.FromSeconds(1); // too long, until the patience is forgotten
+        _wait = TimeSpan.FromSeconds(1); // too long, until the patience is discarded
         for (int i = 0; i < 55; i++) _time.Advance(TimeSpan.FromSeconds(1));
         Assert.True(_newestFirst);
         for (int i = 0; i < 10; i++) _time.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal((false, 0), (_newestFirst, _timers.Open));
 
-        Learn();
+        EstimatePatience();
         _wait = TimeSpan.FromSeconds(5);
         _control.ShouldRefuse();
         Assert.True(_newestFirst);
@@ -153,9 +153,9 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void The_patience_rises_when_the_estimate_expires_and_is_forgotten_after_a_minute_without_refusals()
+    public void The_patience_rises_when_the_estimate_expires_and_is_discarded_after_a_minute_without_refusals()
     {
-        Learn();
+        EstimatePatience();
         _wait = TimeSpan.FromSeconds(0.51);
         Assert.True(_control.ShouldRefuse());
         _time.Advance(TimeSpan.FromSeconds(31));
@@ -169,9 +169,9 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void An_occasional_disconnect_does_not_keep_the_patience_from_being_forgotten()
+    public void An_occasional_disconnect_does_not_keep_the_patience_from_being_discarded()
     {
-        Learn();
+        EstimatePatience();
         for (int i = 0; i < 2 * 60 * 60 / 25; i++)
         {
             _time.Advance(TimeSpan.FromSeconds(25));
@@ -184,9 +184,9 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void The_patience_is_forgotten_after_seven_expiries_even_while_it_refuses_requests()
+    public void The_patience_is_discarded_after_seven_expiries_even_while_it_refuses_requests()
     {
-        Learn();
+        EstimatePatience();
         _wait = TimeSpan.FromHours(1);
         // 30 s, 15 s, 7.5 s, 3.75 s, 1.9 s, 0.9 s and 0.5 s
         for (int second = 0; second < 60; second++)
@@ -200,9 +200,9 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void A_patience_learned_from_eight_clients_is_forgotten_within_seconds_also_if_no_request_comes()
+    public void A_patience_estimated_from_eight_clients_is_discarded_within_seconds_also_if_no_request_comes()
     {
-        Learn(clients: 8);
+        EstimatePatience(clients: 8);
         _wait = TimeSpan.FromHours(1);
         Assert.True(_control.ShouldRefuse());
 
@@ -213,9 +213,9 @@ public sealed class OverloadControlTests
     }
 
     [Fact]
-    public void A_patience_learned_from_eight_clients_is_forgotten_within_seconds_while_others_are_served()
+    public void A_patience_estimated_from_eight_clients_is_discarded_within_seconds_while_others_are_served()
     {
-        Learn(clients: 8);
+        EstimatePatience(clients: 8);
         _wait = TimeSpan.FromHours(1);
         Assert.True(_control.ShouldRefuse());
         for (int i = 0; i < 50; i++)
@@ -293,7 +293,7 @@ public sealed class OverloadControlTests
         Assert.False(_newestFirst);
     }
 
-    private void Learn(int clients = 400)
+    private void EstimatePatience(int clients = 400)
     {
         for (int i = 0; i < 20; i++) _control.OnTaken(Patience);
         for (int i = 0; i < clients; i++) _control.OnClientLeft(Patience, Patience);
