@@ -140,6 +140,8 @@ public sealed class ChangeTests
             WebApplication app = builder.Build();
             var fault = Assert.Throws<InvalidOperationException>(() => app.MapPoolDashboard("/pools", o => o.AllowedHosts.Add(name)));
             Assert.Contains($"'{name}'", fault.Message, StringComparison.Ordinal);
+            Assert.EndsWith("any web page could then call the dashboard's routes.", fault.Message, StringComparison.Ordinal);
+            Assert.DoesNotContain("';'", fault.Message, StringComparison.Ordinal); // each name is an item of the list
         }
     }
 

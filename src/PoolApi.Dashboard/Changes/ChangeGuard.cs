@@ -15,7 +15,7 @@ internal sealed class ChangeGuard(PoolDashboardOptions options, IConfiguration c
         foreach (string name in options.AllowedHosts)
         {
             if (!KnownHosts.IsName(name))
-                throw new InvalidOperationException($"PoolDashboardOptions.AllowedHosts has '{name}'; it must contain only {KnownHosts.Rule}.");
+                throw new InvalidOperationException($"PoolDashboardOptions.AllowedHosts has '{name}'; it must contain only {KnownHosts.Rule("the dashboard's routes")}.");
         }
     }
 
@@ -31,7 +31,7 @@ internal sealed class ChangeGuard(PoolDashboardOptions options, IConfiguration c
     {
         if (options.AllowedHosts.Count > 0) return options.AllowedHosts;
         string setting = configuration["AllowedHosts"] ?? "";
-        // The app answers under the name localhost, and so do other programs of this machine. Their pages are not this app's own.
+        // The app answers for localhost, and so do other programs of this machine. Their pages are not this app's own.
         return setting.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
             .Where(static name => KnownHosts.IsName(name) && !HostForm.IsLocalhost(name));
     }

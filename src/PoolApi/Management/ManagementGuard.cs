@@ -10,7 +10,7 @@ namespace PoolApi.Management;
 /// Guards the management routes: refuses requests under a host that is not allowed, changes that a web page of another site asks for, and
 /// changes without the right to make them.
 /// </summary>
-/// <remarks>On a shared port, the routes of the API answer under any host: they are public, and identify their clients by key.</remarks>
+/// <remarks>On a shared port, the routes of the API answer for any host: they are public, and identify their clients by key.</remarks>
 internal static class ManagementGuard
 {
     /// <summary>After the routing, before everything that answers.</summary>

@@ -2,15 +2,15 @@ using PoolApi.AspNetCore.Settings;
 
 namespace PoolApi.Management;
 
-/// <summary>The host names under which the management routes answer, from <c>Management:AllowedHosts</c>.</summary>
+/// <summary>The host names for which the management routes answer, from <c>Management:AllowedHosts</c>.</summary>
 internal sealed class ManagementHosts
 {
     public static readonly TextSetting Setting = PoolApi.AspNetCore.Settings.Setting.Words(
         "AllowedHosts",
         "",
         static text => Split(text).All(KnownHosts.IsName),
-        KnownHosts.Rule + " the management routes",
-        "names by which the management routes answer, beside IP addresses, `localhost` and the names in `Management:Urls`");
+        KnownHosts.Rule("the management routes", ", separated by ';'"),
+        "names for which the management routes answer, beside IP addresses, `localhost` and the names in `Management:Urls`");
 
     private readonly KnownHosts _known;
 

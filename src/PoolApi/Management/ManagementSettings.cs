@@ -2,7 +2,7 @@ using PoolApi.AspNetCore.Settings;
 
 namespace PoolApi.Management;
 
-/// <summary>Where the service listens, and by which names its management routes answer: <c>Urls</c> and the section <c>Management</c>.</summary>
+/// <summary>Where the service listens, and for which hosts its management routes answer: <c>Urls</c> and the section <c>Management</c>.</summary>
 internal static class ManagementSettings
 {
     public const string Addresses = "one or more addresses http://host:port, separated by ';'";

@@ -13,7 +13,7 @@ internal static class ServiceProblems
         "unsupported-media", 415, "The body is of a kind that is not taken", "the body is of a kind, or has a content coding, that the route does not accept");
 
     public static readonly ProblemType HostNotAllowed = new(
-        "host-not-allowed", 421, "The host is not allowed", "the management routes do not answer by this host (see `Management:AllowedHosts`)");
+        "host-not-allowed", 421, "The host is not allowed", "the management routes do not answer for this host (see `Management:AllowedHosts`)");
 
     public static readonly ProblemType UnprocessableImage = new(
         "unprocessable-image", 422, "The image cannot be processed", "the image is damaged, of a form that is not read, or costs more than the limits permit");
@@ -56,7 +56,7 @@ internal static class ServiceProblems
         StatusCodes.Status408RequestTimeout => "The body was sent more slowly than the server waits for. Send it faster.",
         StatusCodes.Status413PayloadTooLarge => "Send a smaller body.",
         StatusCodes.Status415UnsupportedMediaType => "See the documentation of the route at /openapi/v1.json.",
-        StatusCodes.Status421MisdirectedRequest => "The service does not answer by this host.",
+        StatusCodes.Status421MisdirectedRequest => "The service does not answer for this host.",
         >= StatusCodes.Status500InternalServerError => "The details are in the log, under the trace id.",
         _ => "The request could not be understood.",
     };

@@ -8,9 +8,6 @@ namespace PoolApi;
 // cannot choose an IP address or localhost as its name. Any other name must be configured.
 internal sealed class KnownHosts
 {
-    public const string Rule = "host names without port, separated by ';', such as pool.example or *.ops.example. "
-        + "IP addresses and localhost are always allowed, and a lone * never: any web page could then call";
-
     private readonly HashSet<string> _names = new(StringComparer.OrdinalIgnoreCase);
     private readonly List<string> _suffixes = [];
     private readonly HashSet<string> _own;
@@ -26,6 +23,11 @@ internal sealed class KnownHosts
             else _names.Add(Plain(name));
         }
     }
+
+    // What may be configured, for a message. routes: what the names protect. separated: how several names stand in one text.
+    public static string Rule(string routes, string separated = "") =>
+        $"host names without port{separated}, such as pool.example or *.ops.example. "
+        + $"IP addresses and localhost are always allowed, and a lone * never: any web page could then call {routes}";
 
     // Whether it can be configured: a host, or *. and a host.
     public static bool IsName(string text) =>
