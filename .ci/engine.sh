@@ -77,11 +77,12 @@ use_engine() {
 # The container has only its own loopback network, so it takes no port of this machine. Requests are sent from inside this network.
 use_stand_in() {
   readonly Shared=true
+  export CONTAINERS_WORK=$scratch/stand-in # two scripts may run at once, and each call writes the stand-in's configuration there
   echo "engine: $StandIn"
   engine() { "$StandIn" podman "$@"; }
   # The stand-in takes no build arguments, so the value is put into a copy of the Dockerfile.
   build() {
-    sed "s/^ARG REVISION=.*/ARG REVISION=${Revision:-}/" "$Context/Dockerfile" > "$scratch/Dockerfile" &&
+    sed ${Revision:+-e "s/^ARG REVISION=.*/ARG REVISION=$Revision/"} -e '' "$Context/Dockerfile" > "$scratch/Dockerfile" &&
       DOCKERFILE=$scratch/Dockerfile "$StandIn" build "$Context" "$Image"
   }
   start() { run_locked_down --network none; }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace PoolApi.AspNetCore.Shutdown;
 
 /// <summary>
-/// Sets the host's ShutdownTimeout to the longest time that a stop may take: its phases, and some seconds more. With a shorter timeout the host would cut
+/// Sets the host's ShutdownTimeout to the sum of the phases of a stop, and 5 s more. With a shorter timeout the host would cut
 /// connections during the drain. A timeout that the app has set is kept if it is long enough. Otherwise it is replaced, and the log reports it.
 /// </summary>
 internal sealed class HostTime(IOptions<ShutdownOptions> shutdown)

@@ -65,7 +65,7 @@ internal sealed partial class PoolHostedService(IServiceProvider services, ILogg
 
     [LoggerMessage(
         16, LogLevel.Warning,
-        "HostOptions.ShutdownTimeout is raised from {set} to {given}, the longest time that a stop may take. Set it to at least that time, "
+        "HostOptions.ShutdownTimeout is raised from {set} to {given}, the sum of the phases of a stop and some seconds more. Set it to at least that time, "
         + "or shorten the phases")]
     private partial void LogHostTime(TimeSpan set, TimeSpan given);
 }

@@ -38,9 +38,11 @@ internal static class AllowJobsDocs
         };
         // A route without parameters declares no 400, but these headers may be invalid.
         if (!responses.ContainsKey("400")) AddProblems(responses, "", CommonProblems.InvalidRequest);
-        AddProblems(responses, "With Idempotency-Key. ", JobProblems.KeyInProgress, JobProblems.Cancelled, JobProblems.Expired);
+        const string Waiting = "With Idempotency-Key, or with Prefer: respond-async and wait. ";
+        AddProblems(responses, "With Idempotency-Key. ", JobProblems.KeyInProgress);
+        AddProblems(responses, Waiting, JobProblems.Cancelled, JobProblems.Expired);
         _ = OperationDocs.AddRetryAfter(operation, JobProblems.KeyInProgress.Status);
-        AddProblems(responses, "With Idempotency-Key. ", JobProblems.ResultGone);
+        AddProblems(responses, Waiting, JobProblems.ResultGone);
         AddProblems(responses, "", JobProblems.KeyReused);
         if (responses.TryGetValue("200", out IOpenApiResponse? result)) MakeBytes(result);
         return Task.CompletedTask;

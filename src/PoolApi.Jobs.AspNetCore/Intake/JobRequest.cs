@@ -150,7 +150,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
         try
         {
             // Without room for the result now, the client learns at least that the job is accepted, and where it is.
-            if (preference.Wait is not null && job.State.IsFinal() && await JobResults.TryReadAsync(context, Store, job.Id, withLocation: true) is { } result)
+            if (preference.Wait is not null && job.State.IsFinal() && await JobResults.TryReadAsync(context, Store, job.Id, ofOwnRequest: true) is { } result)
                 return result;
         }
         catch (JobStoreUnavailableException)
@@ -179,7 +179,7 @@ internal sealed class JobRequest(HttpContext context, Endpoint endpoint, JobsOpt
             if (latest is null) return JobRejections.Deleted(context);
             if (!latest.State.IsFinal()) return IntakeRejections.Draining(context);
         }
-        return await JobResults.ReadAsync(context, Store, job.Id, withLocation: true);
+        return await JobResults.ReadAsync(context, Store, job.Id, ofOwnRequest: true);
     }
 
     /// <returns>The job as it is in the store, or the given version if the store is unavailable; <see langword="null"/> if the job is deleted.</returns>

@@ -23,7 +23,7 @@ internal static class JobRejections
     }
 
     public static IResult Gone(HttpContext context) => JobProblem.Of(
-        context, JobProblems.ResultGone, "The job is past its retention, and its result is gone. Send the request again.");
+        context, JobProblems.ResultGone, "The job is past its retention, and its result is gone. Another request would run the work again.");
 
     /// <summary>The job was deleted while its client waited.</summary>
     public static IResult Deleted(HttpContext context) => JobProblem.Of(

@@ -15,12 +15,14 @@ internal static class JobResults
     /// <param name="context">The request.</param>
     /// <param name="store">The store.</param>
     /// <param name="id">The job. A job of another client is answered as if it did not exist.</param>
-    /// <param name="withLocation">Add <c>Content-Location</c>, the URL of the result: for a request that is not one for the result.</param>
-    public static async Task<IResult> ReadAsync(HttpContext context, IJobStore store, Guid id, bool withLocation = false) =>
-        await TryReadAsync(context, store, id, withLocation) ?? NoRoom(context);
+    /// <param name="ofOwnRequest">
+    /// The job was made of this request: the response has <c>Content-Location</c>, the URL of the result. A job that does not exist was deleted.
+    /// </param>
+    public static async Task<IResult> ReadAsync(HttpContext context, IJobStore store, Guid id, bool ofOwnRequest = false) =>
+        await TryReadAsync(context, store, id, ofOwnRequest) ?? NoRoom(context);
 
     /// <summary>As <see cref="ReadAsync"/>; <see langword="null"/> if the budget has no room.</summary>
-    public static async Task<IResult?> TryReadAsync(HttpContext context, IJobStore store, Guid id, bool withLocation)
+    public static async Task<IResult?> TryReadAsync(HttpContext context, IJobStore store, Guid id, bool ofOwnRequest)
     {
         var responses = context.RequestServices.GetRequiredService<ResponseBudget>();
         // The room for a small result is reserved before its length is known: then one query reads it.
@@ -33,9 +35,10 @@ internal static class JobResults
             if (!reservation.TryResize(length)) return null;
             outcome = await store.GetResultAsync(id, length, context.RequestAborted);
         }
+        if (outcome is null && ofOwnRequest) return JobRejections.Deleted(context);
         if (outcome is null || outcome.Job.For(context) is null) return JobRejections.None(context);
         reservation.TryResize(Math.Min(outcome.Result?.Body.Length ?? 0, reservation.Bytes));
-        return Of(context, outcome, reservation, withLocation);
+        return Of(context, outcome, reservation, ofOwnRequest);
     }
 
     /// <summary>A large response that this instance made. It counts in the same budget.</summary>
@@ -44,10 +47,10 @@ internal static class JobResults
             ? new StoredResult(new JobResult(StatusCodes.Status200OK, contentType, body), body.Length, reservation)
             : NoRoom(context);
 
-    private static IResult Of(HttpContext context, JobWithResult outcome, ResponseReservation reservation, bool withLocation)
+    private static IResult Of(HttpContext context, JobWithResult outcome, ResponseReservation reservation, bool ofOwnRequest)
     {
         var (job, result, isSwept) = outcome;
-        if (withLocation && job.State.IsFinal()) context.Response.Headers.ContentLocation = JobLinks.From(context.Request).Result(job.Id);
+        if (ofOwnRequest && job.State.IsFinal()) context.Response.Headers.ContentLocation = JobLinks.From(context.Request).Result(job.Id);
         return job.State switch
         {
             JobState.Cancelled => JobRejections.WasCancelled(context, job),

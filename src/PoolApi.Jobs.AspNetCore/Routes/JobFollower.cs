@@ -4,7 +4,7 @@ using PoolApi.Jobs.Running;
 
 namespace PoolApi.Jobs.AspNetCore.Routes;
 
-/// <summary>Follows one job for one client: the present version, then each newer one, until the job has ended or the time is over.</summary>
+/// <summary>Follows one job for one client: the present version, then each newer one, until the job has ended or is deleted, or the time is over.</summary>
 /// <remarks>
 /// The time is over when the client leaves, when the app stops, and after the limit that <see cref="EndIn"/> sets. Each of these ends the
 /// waiting as the end of the job does, without an exception. For one caller at a time.
@@ -73,7 +73,8 @@ internal sealed class JobFollower : IAsyncDisposable
         {
             if (!await _versions.MoveNextAsync())
             {
-                IsDeleted = !Job.State.IsFinal() && !_over.IsCancellationRequested;
+                // The versions end after a final state and at a deletion. If the time is over, they end with an exception.
+                IsDeleted = !Job.State.IsFinal();
                 return false;
             }
             Job = _versions.Current;

@@ -198,7 +198,7 @@ internal sealed class StandInWatch
     private void Notify(in WorkerView worker, bool hasStandIn)
     {
         WorkerSnapshot snapshot = _core.Views.SnapshotOf(worker);
-        if (snapshot.Elapsed is null || (snapshot.Kind is null && !worker.IsPresent)) return;
+        if (snapshot.Elapsed is null || (snapshot.Kind is null && !worker.IsUnchanged)) return;
         lock (_notified)
         {
             if (_notified.Count >= MostKinds || !_notified.Add((snapshot.Kind, hasStandIn))) return;

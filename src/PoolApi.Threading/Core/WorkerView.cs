@@ -30,7 +30,7 @@ internal readonly struct WorkerView
     public bool IsLive { get; }
 
     /// <summary>Whether the worker's item and counts are still these.</summary>
-    public bool IsPresent => _worker.Ledger.IsUnchanged<ProcessorOps>(_version);
+    public bool IsUnchanged => _worker.Ledger.IsUnchanged<ProcessorOps>(_version);
 
     /// <summary>Whether the worker holds a synchronous item that was neither abandoned nor timed out.</summary>
     public bool HoldsSynchronousItem =>
@@ -77,7 +77,7 @@ internal readonly struct WorkerView
         {
             var labels = (_item.Kind, _item.Origin, _item.TraceId);
             // If the worker has released the item meanwhile, it may have been submitted again with other labels.
-            return IsPresent ? labels : default;
+            return IsUnchanged ? labels : default;
         }
         catch (Exception)
         {

@@ -96,7 +96,7 @@ internal sealed class JobSettings
         if (store == "postgres" && !IsConnectionString(connection))
         {
             faults.Add(
-                $"{section.Path}:{ConnectionStringSetting.Key} is {(connection.Length == 0 ? "missing" : "not understood (the value is not shown, because it may contain a password)")}; "
+                $"{section.Path}:{ConnectionStringSetting.Key} is {(connection.Length == 0 ? "missing" : "not understood, or has no host (the value is not shown, because it may contain a password)")}; "
                 + $"with Jobs:Store=postgres it must be a connection string with a host, such as '{ConnectionStringSetting.Allowed}'.");
         }
         if (store != "postgres")

@@ -128,7 +128,7 @@ internal static class ThumbnailEndpoints
             {
                 refusal = Problem.OfField(
                     context, ServiceProblems.NotAcceptable, HeaderNames.Accept,
-                    "Accept names image types, but neither image/webp, image/jpeg, image/png or image/avif nor a wildcard with a quality above 0. Add one of them, or say the format in the query.");
+                    "Accept excludes every format of a thumbnail. Add image/webp, image/jpeg, image/png or image/avif, or a wildcard, with a quality above 0. Or give the format in the query.");
             }
             return new ThumbnailHead(new ThumbnailSpec(width, height, format ?? default, fit), refusal);
         }

@@ -83,7 +83,8 @@ internal sealed class AlertRecording
             series.Append(CultureInfo.InvariantCulture, $"      - series: '{one.Name}'\n        values: '{string.Join(' ', values)}'\n");
         }
 
-        // Every 5 s, as in deploy/prometheus; at long intervals only at each scrape, as Prometheus does by default, since that takes half of the time.
+        // Every 5 s, as in deploy/prometheus. At 60 s, the default of Prometheus for scrapes and evaluations, once for each scrape: the replay takes half of
+        // the time.
         int evaluation = interval > 15 ? interval : 5;
         string file = Path.Combine(folder, $"recorded-{Guid.NewGuid():N}.yml");
         await File.WriteAllTextAsync(file, $$"""

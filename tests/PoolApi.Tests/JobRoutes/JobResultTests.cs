@@ -68,7 +68,7 @@ public class JobResultTests
                     await rest(context);
                     return;
                 }
-                IResult answer = await JobResults.ReadAsync(context, store, Guid.Parse(context.Request.Query["id"]!), withLocation: true);
+                IResult answer = await JobResults.ReadAsync(context, store, Guid.Parse(context.Request.Query["id"]!), ofOwnRequest: true);
                 await answer.ExecuteAsync(context);
             });
             next(app);

@@ -9,7 +9,7 @@ using PoolApi.Tests.Service;
 namespace PoolApi.Tests.JobRequests;
 
 /// <summary>Clients that wait for their jobs while the drain begins, or while the job is deleted.</summary>
-public sealed class JobDrainTests
+public sealed class WaitingClientTests
 {
     /// <summary>The job is queued when it is accepted. No read of it ends before the drain begins, so the watch does not return that it runs.</summary>
     [Fact]
@@ -60,6 +60,19 @@ public sealed class JobDrainTests
         reads.Release();
 
         using HttpResponseMessage answer = await waits.Patiently();
+        Assert.Equal(HttpStatusCode.Gone, answer.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("Idempotency-Key", "\"once\"")]
+    [InlineData("Prefer", "respond-async, wait=60")]
+    public async Task A_client_whose_job_is_deleted_before_its_result_is_read_gets_410(string header, string value)
+    {
+        var reads = new HeldReads { ResultIsDeleted = true };
+        reads.Release();
+        await using StorableApp app = await StartAsync(static () => "done", reads);
+        using var request = Post(header, value);
+        using HttpResponseMessage answer = await app.Client.SendAsync(request, ServiceApp.Token).Patiently();
         Assert.Equal(HttpStatusCode.Gone, answer.StatusCode);
     }
 
@@ -125,6 +138,9 @@ public sealed class JobDrainTests
 
         public bool SecondReadFails { get; init; }
 
+        /// <summary>Whether the job is deleted when its result is read.</summary>
+        public bool ResultIsDeleted { get; init; }
+
         /// <summary>The number of reads that have returned a job.</summary>
         public int Found => Volatile.Read(ref _found);
 
@@ -169,9 +185,12 @@ public sealed class JobDrainTests
             return around;
         }
 
-        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
-            targetMethod!.Name == nameof(IJobStore.GetAsync)
-                ? new ValueTask<Job?>(_reads.ReadAsync(() => _store.GetAsync((Guid)args![0]!, CancellationToken.None), (CancellationToken)args![1]!))
-                : targetMethod.Invoke(_store, BindingFlags.DoNotWrapExceptions, null, args, null);
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => targetMethod!.Name switch
+        {
+            nameof(IJobStore.GetAsync) =>
+                new ValueTask<Job?>(_reads.ReadAsync(() => _store.GetAsync((Guid)args![0]!, CancellationToken.None), (CancellationToken)args![1]!)),
+            nameof(IJobStore.GetResultAsync) when _reads.ResultIsDeleted => new ValueTask<JobWithResult?>(),
+            _ => targetMethod.Invoke(_store, BindingFlags.DoNotWrapExceptions, null, args, null),
+        };
     }
 }
